@@ -1,0 +1,53 @@
+"""The jobs and ranks of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint._layout import RANK, lease_key, manifest_number, rank_folder
+from lattice_addons.checkpoint._lease import Lease
+
+if TYPE_CHECKING:
+    from lattice_addons.storage import Store
+
+__all__ = ["clear", "jobs", "ranks"]
+
+
+def jobs(store: Store) -> list[str]:
+    """Give the names of the jobs that a store holds, sorted."""
+    return [name for name in store.folders() if ranks(store, name)]
+
+
+def ranks(store: Store, job: str) -> list[int]:
+    """Give the ranks of a job, sorted."""
+    found = map(RANK.fullmatch, store.folders(job))
+    return sorted(int(match[1]) for match in found if match is not None)
+
+
+def clear(store: Store, job: str, *, rank: int | None = None) -> int:
+    """Remove a job, or one rank of it, that nobody is writing; give how many checkpoints those were."""
+    leases = [Lease(store, job, each) for each in ranks(store, job) if rank in (None, each)]
+    count = 0
+    try:
+        # All of them first: a job is not cleared by half because one rank still runs.
+        for lease in leases:
+            lease.acquire()
+        for lease in leases:
+            count += _clear_rank(store, rank_folder(job, lease.rank))
+    finally:
+        for lease in leases:
+            lease.release()
+    for lease in leases:
+        store.prune(rank_folder(job, lease.rank))
+    if rank is None:
+        store.prune(f"{job}/")
+    return count
+
+
+def _clear_rank(store: Store, folder: str) -> int:
+    keys = [key for key in store.list(folder) if key != lease_key(folder)]
+    manifests = [key for key in keys if manifest_number(key) is not None]
+    # Manifests first: what is left by a crash in between is no checkpoint without its packs.
+    store.delete(manifests)
+    store.delete(keys)
+    return len(manifests)

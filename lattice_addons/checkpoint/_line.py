@@ -1,0 +1,220 @@
+"""One rank's line of checkpoints: committed, read back, and kept within bounds."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint._catalog import Catalog
+from lattice_addons.checkpoint._commit import Commit
+from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
+from lattice_addons.checkpoint._lease import Lease
+from lattice_addons.checkpoint._manifest import parse
+from lattice_addons.checkpoint._pack import read_buffer
+from lattice_addons.checkpoint._program import program as this_program
+from lattice_addons.checkpoint._retention import Retention
+from lattice_addons.checkpoint._verify import verify
+from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lattice_addons.checkpoint._commit import Packs
+    from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
+    from lattice_addons.settings import Settings
+    from lattice_addons.storage import Store
+
+__all__ = ["Line"]
+
+_log = logging.getLogger("lattice_addons.checkpoint")
+_LISTINGS = 10
+
+
+class Line:
+    """The checkpoints of one rank of a job.
+
+    Any process may read; the one that has the lease writes. One thread at a time may commit, retain or sweep;
+    reading meanwhile is fine.
+    """
+
+    __module__ = "lattice_addons.checkpoint"
+
+    def __init__(self, store: Store, job: str, rank: int = 0, *, settings: Settings) -> None:
+        self.store = store
+        self.job = job
+        self.rank = rank
+        self.settings = settings
+        self.folder = rank_folder(job, rank)
+        self._lease = Lease(store, job, rank)
+        self._catalog = Catalog()
+        self._retention = Retention(store, self.folder, self._catalog)
+        self._last = 0
+        self._lost: set[str] = set()
+
+    def __repr__(self) -> str:
+        """Show which line it is."""
+        return f"<Line {self.folder} in {self.store.url}>"
+
+    def acquire(self) -> None:
+        """Take the lease; `LeaseHeldError` when another live process, or another line of this one, has it."""
+        self._lease.acquire()
+
+    def release(self) -> None:
+        """Let another process write."""
+        self._lease.release()
+
+    def numbers(self) -> list[int]:
+        """Give the numbers of the checkpoints that are there, whether good or not, in order."""
+        keys = self.store.list(f"{self.folder}checkpoints/")
+        return sorted(number for number in map(manifest_number, keys) if number is not None)
+
+    def load(self, number: int) -> Checkpoint:
+        """Read a checkpoint's manifest.
+
+        Raises:
+            NotInStoreError: there is no such checkpoint.
+            DamagedError, UntrustedError, FormatError: it cannot be used.
+        """
+        key = manifest_key(self.folder, number)
+        text = self.store.read(key)
+        checkpoint = parse(text, self.settings.key, f"{self.store.url}/{key}", (self.job, self.rank, number))
+        self._catalog.add(checkpoint)
+        return checkpoint
+
+    def newest(self) -> Checkpoint | None:
+        """Give the newest good checkpoint; None when there is none at all.
+
+        Raises:
+            CheckpointError: there are some, and none is good; or the newest is of a newer format.
+        """
+        for _ in range(_LISTINGS):
+            numbers = self.numbers()
+            worst: CheckpointError | None = None
+            for number in reversed(numbers):
+                try:
+                    return self.load(number)
+                except NotInStoreError:
+                    continue
+                except FormatError:
+                    # A newer Lattice went on from here: to take an older state would undo what it did.
+                    raise
+                except CheckpointError as error:
+                    _log.warning("checkpoint %d of %s is passed over: %s", number, self.job, error)
+                    worst = worst or error
+            if worst is not None:
+                raise worst
+            if not numbers:
+                return None
+            # All that were listed are gone: the writer went on meanwhile, and what is there now is newer.
+        return None
+
+    def history(self, before: int | None = None) -> Iterator[Checkpoint]:
+        """Give the good checkpoints, newest first, those that are older than ``before``."""
+        for number in reversed(self.numbers()):
+            if before is None or number < before:
+                try:
+                    checkpoint = self.load(number)
+                except (CheckpointError, NotInStoreError) as error:
+                    _log.debug("checkpoint %d of %s is passed over: %s", number, self.job, error)
+                    continue
+                yield checkpoint
+
+    def read(self, entry: Entry) -> tuple[bytes | None, list[bytearray]]:
+        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack."""
+        try:
+            return entry.value, [read_buffer(self.store, self.folder, buffer) for buffer in entry.buffers]
+        except DamagedError as error:
+            chunk = getattr(error, "chunk", None)
+            if chunk is not None:
+                # The same bytes, saved again, must not be taken to be in the store.
+                self._catalog.drop(chunk)
+            raise
+
+    def commit(
+        self,
+        slots: Mapping[str, Fresh | Entry],
+        *,
+        parent: int | None,
+        reason: str,
+        notes: Sequence[str] = (),
+        program: Mapping[str, object] | None = None,
+    ) -> Checkpoint:
+        """Write the next checkpoint; it is there, durably, when this returns.
+
+        Raises:
+            LeaseHeldError: another process writes this line.
+            StoreError: it could not be written; the checkpoints before it are untouched.
+            UnkeepableError: a slot (the error's ``slot``) could not be read while it was written; nothing
+                was committed, and another commit without it, or with its last entry, will do.
+        """
+        self.acquire()
+        numbers = self._learn()
+        # Not the listing alone: after somebody removed the root, numbers still go up.
+        number = max([self._last, *numbers]) + 1
+        writing = Commit(self.store, self.folder, self._catalog, self.settings.key, self._older)
+        checkpoint = writing.write(
+            slots,
+            job=self.job,
+            rank=self.rank,
+            number=number,
+            parent=parent,
+            reason=reason,
+            notes=tuple(notes),
+            program=dict(program) if program is not None else this_program(),
+        )
+        self._last = number
+        self._lost = {chunk.pack for chunk in checkpoint.chunks() if not writing.packs.hold(chunk)}
+        # Its own pack counts as lost never: if that is not there, the checkpoint is not good.
+        self._lost = {pack for pack in self._lost if self._catalog.written.get(pack) != number}
+        return checkpoint
+
+    def retain(self, *protect: int) -> None:
+        """Delete what need not stay, once the newest checkpoint is known to be readable."""
+        self.acquire()
+        numbers = self._learn()
+        if not self._catalog.records:
+            return
+        newest = max(self._catalog.records)
+        try:
+            checkpoint = self.load(newest)
+            self._retention.check_readable(checkpoint, self._lost)
+        except CheckpointError as error:
+            chunk = getattr(error, "chunk", None)
+            if chunk is not None:
+                self._catalog.drop(chunk)
+            _log.error("checkpoint %d does not read back, so no older one is deleted: %s", newest, error)
+            return
+        self._retention.delete_manifests(numbers, self.settings, protect)
+        self._retention.delete_packs(self._learn())
+
+    def sweep(self) -> None:
+        """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
+        self.acquire()
+        self.store.sweep(self.folder)
+        self._retention.delete_packs(self._learn())
+
+    def verify(self) -> Iterator[Finding]:
+        """Read every byte; say of each slot of each checkpoint whether it is good."""
+        return verify(self)
+
+    def _learn(self) -> list[int]:
+        """See that the catalog has every checkpoint that is there, and no other; give their numbers."""
+        numbers = self.numbers()
+        self._catalog.keep_only(numbers)
+        for number in numbers:
+            if number not in self._catalog.records and number not in self._catalog.unreadable:
+                try:
+                    self.load(number)
+                except FormatError:
+                    continue
+                except CheckpointError:
+                    self._catalog.unreadable.add(number)
+        return numbers
+
+    def _older(self, name: str, packs: Packs) -> Entry | None:
+        """Give the newest value of a slot whose bytes are all there."""
+        for checkpoint in self.history():
+            entry = checkpoint.slots.get(name)
+            if entry is not None and all(map(packs.hold, entry.chunks())):
+                return entry
+        return None

@@ -1,0 +1,145 @@
+"""A checkpoint becomes the readable text of its manifest, and back."""
+
+from __future__ import annotations
+
+import json
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lattice_addons.checkpoint._fields import BadFieldError, entries, field, integer, texts, unchecked_format
+from lattice_addons.checkpoint._model import FORMAT, Checkpoint
+from lattice_addons.checkpoint._seal import damaged, seal, unseal
+from lattice_addons.errors import CheckpointError, FormatError, UntrustedError
+
+if TYPE_CHECKING:
+    from lattice_addons.checkpoint._model import Entry
+
+__all__ = ["INLINE", "LARGEST", "inline", "parse", "slot_line", "to_text"]
+
+INLINE = 64 * 1024
+LARGEST = 8 * 1024 * 1024
+_fields_of = attrgetter("digest", "length", "pack", "offset")
+_HEADER = ("format", "job", "rank", "number", "parent", "created", "reason", "notes", "program", "metrics")
+
+
+def inline(value: bytes) -> bytes | None:
+    """Give a value's JSON text on one line; None when it is too long or too deep for a manifest."""
+    if len(value) > INLINE:
+        return None
+    try:
+        text = orjson.dumps(orjson.loads(value))
+    except (
+        orjson.JSONDecodeError,
+        orjson.JSONEncodeError,
+    ):  # nested too deep: its bytes are kept as they are
+        return None
+    return text if len(text) <= INLINE else None
+
+
+def slot_line(name: str, entry: Entry) -> bytes:
+    """Give the line of one slot."""
+    told: dict[str, Any] = {"manager": entry.manager, "encoding": entry.encoding}
+    told |= {"type": entry.type, "size": entry.size}
+    if entry.value is not None:
+        told["value"] = orjson.Fragment(entry.value)
+    if entry.buffers or entry.value is None:
+        told["buffers"] = [list(map(_fields_of, buffer)) for buffer in entry.buffers]
+    return b"%b: %b" % (orjson.dumps(name), orjson.dumps(told))
+
+
+def to_text(checkpoint: Checkpoint, key: bytes | None) -> bytes:
+    """Give the whole manifest: one line per header field, one per slot, the seal last."""
+    header = (b'"%b": %b,\n' % (name.encode(), _json(getattr(checkpoint, name))) for name in _HEADER)
+    slots = b",\n".join(slot_line(name, entry) for name, entry in checkpoint.slots.items())
+    return seal(b'{\n%b"slots": {\n%b\n}' % (b"".join(header), slots), key)
+
+
+def parse(text: bytes, key: bytes | None, where: str, place: tuple[str, int, int]) -> Checkpoint:
+    """Read a manifest that must be that of this place (job, rank, number); `where` names its file."""
+    try:
+        body = unseal(text, key, where)
+    except CheckpointError:
+        # A newer format may be sealed otherwise, and is not to be taken for damage: see `_of_newer`.
+        if _of_newer(text, key, where):
+            raise _newer(text, where) from None
+        raise
+    if (unchecked_format(body) or 0) > FORMAT:
+        raise _newer(text, where)
+    try:
+        fields = orjson.loads(body + b"}")
+    except orjson.JSONDecodeError as error:
+        raise damaged(where, f"it is not JSON ({error})") from None
+    try:
+        checkpoint = _checkpoint(fields)
+    except BadFieldError as error:
+        raise damaged(where, str(error)) from None
+    if (checkpoint.job, checkpoint.rank, checkpoint.number) != place:
+        raise _displaced(checkpoint, key, where)
+    return checkpoint
+
+
+def _checkpoint(fields: Any) -> Checkpoint:  # noqa: ANN401 - anything that JSON can say
+    if type(fields) is not dict or fields.keys() != {*_HEADER, "slots"}:
+        raise BadFieldError(f"its fields are not {', '.join(_HEADER)}, slots, digest")
+    if integer(fields, "format", 1) != FORMAT:
+        raise BadFieldError("its format is not told in its first line")
+    return Checkpoint(
+        job=field(fields, "job", str),
+        rank=integer(fields, "rank"),
+        number=integer(fields, "number", 1),
+        parent=integer(fields, "parent", 1, optional=True),
+        created=field(fields, "created", str),
+        reason=field(fields, "reason", str),
+        notes=texts(fields, "notes"),
+        program=field(fields, "program", dict),
+        metrics=field(fields, "metrics", dict),
+        slots=entries(field(fields, "slots", dict)),
+    )
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value, default=str)
+    except orjson.JSONEncodeError:  # lone surrogates, as in the names of files that are not UTF-8
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def _of_newer(text: bytes, key: bytes | None, where: str) -> bool:
+    """Tell a newer format from this one with a flipped bit in the number of its format."""
+    told = unchecked_format(text)
+    if told is None or told <= FORMAT:
+        return False
+    line = b'{\n"format": %d,'
+    try:
+        unseal(text.replace(line % told, line % FORMAT, 1), key, where)
+    except CheckpointError:
+        return True
+    return False
+
+
+def _newer(text: bytes, where: str) -> FormatError:
+    told = unchecked_format(text)
+    message = (
+        f"the manifest {where} is of format {told}, and this version reads up to format {FORMAT}: "
+        f"it was written by {_writer(text)}; upgrade with `pip install -U lattice-addons`, "
+        "or use another job id (LATTICE_JOB_ID)"
+    )
+    return FormatError(message, key=where, format=told)
+
+
+def _writer(text: bytes) -> str:
+    try:
+        version = orjson.loads(text)["program"]["packages"]["lattice-addons"]
+    except (ValueError, KeyError, TypeError):  # a newer format may keep its version elsewhere
+        return "a newer lattice-addons, which is needed"
+    return f"lattice-addons {version}, and that version or a later one is needed"
+
+
+def _displaced(checkpoint: Checkpoint, key: bytes | None, where: str) -> CheckpointError:
+    told = f"checkpoint {checkpoint.number} of job {checkpoint.job!r}, rank {checkpoint.rank}"
+    if key is None:
+        return damaged(where, f"it is {told}, and does not belong there; move it back")
+    message = f"the manifest {where} is {told}, put in another's place; it is not used"
+    return UntrustedError(message, key=where)

@@ -1,0 +1,99 @@
+"""A checkpoint maps slot names to entries; an entry names the chunks that hold its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lattice_addons.encoding import Encoded
+    from lattice_addons.errors import LatticeError
+
+FORMAT = 1
+CHUNK = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Up to 4 MiB of a buffer: its BLAKE3 digest, and where in which pack its bytes lie."""
+
+    __module__ = "lattice_addons.checkpoint"
+
+    digest: str
+    length: int
+    pack: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One slot as a manifest describes it.
+
+    A value too long for the manifest is None here, and its JSON text is the first buffer.
+    """
+
+    __module__ = "lattice_addons.checkpoint"
+
+    manager: str
+    encoding: str
+    type: str
+    size: int
+    value: bytes | None
+    buffers: tuple[tuple[Chunk, ...], ...]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Give every chunk of every buffer, in order."""
+        for buffer in self.buffers:
+            yield from buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """One slot whose value is to be written."""
+
+    __module__ = "lattice_addons.checkpoint"
+
+    manager: str
+    encoded: Encoded
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An immutable, numbered record of all slots of a rank at one instant."""
+
+    __module__ = "lattice_addons.checkpoint"
+
+    job: str
+    rank: int
+    number: int
+    parent: int | None
+    created: str
+    reason: str
+    notes: tuple[str, ...]
+    program: Mapping[str, object]
+    metrics: Mapping[str, object]
+    slots: Mapping[str, Entry]
+    format: int = FORMAT
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Give every chunk of every slot."""
+        for entry in self.slots.values():
+            yield from entry.chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What verification says of one slot of one checkpoint, or of a whole manifest (``slot`` is None)."""
+
+    __module__ = "lattice_addons.checkpoint"
+
+    number: int
+    slot: str | None
+    error: LatticeError | None
+
+    @property
+    def good(self) -> bool:
+        """Say whether every byte is what was written."""
+        return self.error is None

@@ -1,0 +1,77 @@
+"""Which program wrote a checkpoint: its arguments, its Python, its packages, its commit."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import lattice_addons
+
+__all__ = ["program"]
+
+_PACKAGES = ("numpy", "torch", "jax", "tensorflow", "sklearn", "pandas", "transformers", "lightning", "keras")
+_LONGEST_ARGUMENT = 1000
+_MOST_ARGUMENTS = 100
+_REFERENCES_DEEP = 5
+
+
+def program() -> dict[str, object]:
+    """Describe this process's program."""
+    return {
+        "argv": [_clean(argument) for argument in sys.argv[:_MOST_ARGUMENTS]],
+        "python": sys.version.split()[0],
+        "packages": _packages(),
+        "commit": _commit(str(Path(sys.argv[0] if sys.argv and sys.argv[0] else ".").absolute().parent)),
+    }
+
+
+def _clean(argument: str) -> str:
+    # A file name that is not UTF-8 comes with lone surrogates, which have no place in JSON.
+    return str(argument)[:_LONGEST_ARGUMENT].encode("utf-8", "backslashreplace").decode()
+
+
+def _packages() -> dict[str, str]:
+    versions = {"lattice-addons": lattice_addons.__version__}
+    for name in _PACKAGES:
+        # Only what is loaded, by the module's own word: importlib.metadata takes 20 ms.
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str):
+            versions[name] = _clean(version)
+    return versions
+
+
+@lru_cache(maxsize=1)
+def _commit(folder: str) -> str | None:
+    """Read the git commit that is checked out where the program lies, without running git."""
+    try:
+        for above in (Path(folder), *Path(folder).parents):
+            git = above / ".git"
+            if git.exists():
+                return _head(git)
+    except (OSError, ValueError):  # a broken or foreign .git says nothing
+        return None
+    return None
+
+
+def _head(git: Path) -> str | None:
+    if git.is_file():  # of a worktree or submodule: "gitdir: PATH"
+        git = git.parent / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+    common = git / "commondir"
+    shared = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
+    told = (git / "HEAD").read_text(encoding="ascii").strip()
+    for _ in range(_REFERENCES_DEEP):
+        if not told.startswith("ref:"):
+            return told if len(told) in (40, 64) and told.isalnum() else None
+        name = told.partition(":")[2].strip()
+        loose = next((place / name for place in (git, shared) if (place / name).is_file()), None)
+        told = loose.read_text(encoding="ascii").strip() if loose is not None else _packed(shared, name)
+    return None
+
+
+def _packed(git: Path, name: str) -> str:
+    for line in (git / "packed-refs").read_text(encoding="utf-8").splitlines():
+        digest, _, told = line.partition(" ")
+        if told == name:
+            return digest
+    return ""

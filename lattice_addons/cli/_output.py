@@ -1,0 +1,43 @@
+"""Answers: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+KIB = 1024
+
+
+def print_json(answer: object) -> None:
+    """Write an answer as JSON."""
+    json.dump(answer, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, object]], right: Sequence[str] = ()) -> None:
+    """Write rows that have the same keys as a table; the columns named in ``right`` are numbers."""
+    from rich.console import Console  # noqa: PLC0415 - JSON answers do without it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        # As text: a slot named "[red]" is no markup.
+        table.add_row(*(Text(str(cell)) for cell in row.values()))
+    Console().print(table if rows else Text(f"{title}: nothing"))
+
+
+def size(count: int) -> str:
+    """Show a number of bytes in the unit that fits."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < KIB or unit == "GiB":
+            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= KIB
+    raise AssertionError  # pragma: no cover - the loop always returns

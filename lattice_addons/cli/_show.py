@@ -1,0 +1,101 @@
+"""``lattice show``: a checkpoint, or the value of one slot, without unpickling anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lattice_addons.encoding import decode, needs_pickle
+from lattice_addons.errors import NotInStoreError, UnknownSlotError
+
+from ._output import print_json, print_table, size
+from ._store import OpenStore, add_store_arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.checkpoint import Checkpoint, Entry, Line
+
+NAME = "show"
+HELP = "show the newest checkpoint of a job, or the value of one of its slots"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_store_arguments(parser)
+    parser.add_argument("job", nargs="?", metavar="JOB", help="which job (default: the only one)")
+    parser.add_argument("slot", nargs="?", metavar="SLOT", help="show this slot's value")
+    parser.add_argument("--number", type=int, metavar="N", help="checkpoint N instead of the newest")
+    parser.add_argument("--rank", type=int, default=0, metavar="R", help="the line of rank R (default: 0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status."""
+    opened = OpenStore(options)
+    job = opened.job(options.job)
+    line = next((line for line in opened.lines(job) if line.rank == options.rank), None)
+    if line is None:
+        message = f"job {job!r} has no rank {options.rank} in {opened.store.url}"
+        raise NotInStoreError(message, url=opened.store.url, key=job)
+    checkpoint = line.newest() if options.number is None else line.load(options.number)
+    if checkpoint is None:
+        message = f"job {job!r} has no checkpoint yet in {opened.store.url}"
+        raise NotInStoreError(message, url=opened.store.url, key=job)
+    if options.slot is not None:
+        _show_slot(line, checkpoint, options.slot, as_json=options.json)
+    elif options.json:
+        print_json(_header(checkpoint) | {"slots": {name: _row(name, e) for name, e in checkpoint.slots.items()}})
+    else:
+        _show_checkpoint(checkpoint)
+    return 0
+
+
+def _header(checkpoint: Checkpoint) -> dict[str, object]:
+    names = ("job", "rank", "number", "parent", "created", "reason", "notes", "program", "metrics")
+    return {name: getattr(checkpoint, name) for name in names}
+
+
+def _row(name: str, entry: Entry) -> dict[str, object]:
+    value = json.loads(entry.value) if entry.value is not None else None
+    return {
+        "slot": name,
+        "manager": entry.manager,
+        "encoding": entry.encoding,
+        "type": entry.type,
+        "size": entry.size,
+        "value": value,
+    }
+
+
+def _show_checkpoint(checkpoint: Checkpoint) -> None:
+    rows = []
+    for name, entry in checkpoint.slots.items():
+        row = _row(name, entry)
+        text = entry.value.decode() if entry.value is not None else ""
+        row["size"] = size(entry.size)
+        row["value"] = text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what a row has room for
+        rows.append(row)
+    title = f"{checkpoint.job}, checkpoint {checkpoint.number}, {checkpoint.created}, {checkpoint.reason}"
+    print_table("; ".join((title, *checkpoint.notes)), rows, right=("size",))
+
+
+def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) -> None:
+    entry = checkpoint.slots.get(name)
+    if entry is None:
+        known = ", ".join(map(repr, checkpoint.slots)) or "none"
+        message = f"checkpoint {checkpoint.number} of {checkpoint.job!r} has no slot {name!r}; it has: {known}"
+        raise UnknownSlotError(message, slot=name)
+    row = _row(name, entry)
+    if not needs_pickle(entry.encoding):
+        value, buffers = line.read(entry)
+        if entry.encoding == "json":
+            row["value"] = decode(entry.encoding, value, buffers, trust="safe", type=entry.type)
+        elif value is not None:
+            row["value"] = json.loads(value)
+    if as_json:
+        print_json(row)
+    elif entry.encoding == "json":
+        print_json(row["value"])
+    else:
+        # A pickle runs code when it is read, so it is described and not opened.
+        print_table(f"{checkpoint.job}, checkpoint {checkpoint.number}", [row], right=("size",))

@@ -1,0 +1,50 @@
+"""``lattice verify``: reads every byte of a job and says what is damaged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.errors import DamagedError
+
+from ._output import print_json, print_table
+from ._store import OpenStore, add_store_arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.checkpoint import Line
+
+NAME = "verify"
+HELP = "read every byte that is stored and say what is damaged"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_store_arguments(parser)
+    parser.add_argument("job", nargs="?", metavar="JOB", help="only this job")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status: that of `DamagedError` when anything is damaged."""
+    opened = OpenStore(options)
+    lines = [line for job in opened.jobs(options.job) for line in opened.lines(job)]
+    rows = [row for line in lines for row in _rows(line)]
+    damaged = [row for row in rows if row["state"] != "good"]
+    if options.json:
+        print_json({"good": len(rows) - len(damaged), "damaged": damaged})
+    else:
+        print_table(f"{opened.store.url}: {len(rows) - len(damaged)} good, {len(damaged)} damaged", damaged)
+    return DamagedError.exit_code if damaged else 0
+
+
+def _rows(line: Line) -> list[dict[str, object]]:
+    return [
+        {
+            "job": line.job,
+            "rank": line.rank,
+            "checkpoint": finding.number,
+            "slot": finding.slot or "–",
+            "state": "good" if finding.error is None else str(finding.error),
+        }
+        for finding in line.verify()
+    ]

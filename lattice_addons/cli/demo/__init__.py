@@ -1,0 +1,1 @@
+"""The program that ``lattice demo`` stops and starts again."""

@@ -1,0 +1,73 @@
+"""A value becomes readable JSON where JSON can hold it, raw memory if it is an array, else a pickle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.encoding._arrays import encode_array, is_array
+from lattice_addons.encoding._encoded import Encoded, called, type_name
+from lattice_addons.encoding._encoders import encode_own, encoder_for
+from lattice_addons.encoding._plain import to_json
+from lattice_addons.encoding._stack import PYTHON_IS_DEEP, with_room
+from lattice_addons.errors import EncodeError, LatticeError
+
+if TYPE_CHECKING:
+    from lattice_addons.encoding._encoders import Encoder
+
+
+def encode(value: object, *, copy: bool = False) -> Encoded:
+    """Turn a value into bytes; with ``copy`` nothing in the result shares memory with the value."""
+    # One after the other and not each within the except of the one before: the traceback of a RecursionError
+    # has as many frames as there was room for, and no error that the program keeps must hold them.
+    try:
+        return _encoded(value, copy=copy)
+    except RecursionError:
+        pass
+    problem = ""
+    # Nested deeply, or called deep down in the program, as by a signal handler near the recursion limit.
+    for deep in (False, True) if PYTHON_IS_DEEP else (False,):
+        try:
+            return with_room(_encoded, value, copy=copy, deep=deep)
+        except LatticeError:
+            raise
+        except (RecursionError, RuntimeError, MemoryError) as error:  # a late interpreter starts no thread
+            problem = str(error)
+    kind = type(value)
+    message = (
+        f"a {called(kind)} is nested too deeply to be stored ({problem}): some thousands of objects each "
+        f"hold the next; keep them in a list, or give the class a __getstate__ that does"
+    )
+    raise EncodeError(message, type=type_name(kind), where="value")
+
+
+def _encoded(value: object, *, copy: bool, deep: bool = False) -> Encoded:
+    kind = type(value)
+    text = to_json(value)
+    if text is not None:
+        return Encoded("json", type_name(kind), text, ())
+    encoder = encoder_for(kind)
+    if encoder is not None:
+        return _by_encoder(encoder, value, copy=copy)
+    if is_array(value):
+        array = encode_array(value, copy=copy)  # type: ignore[arg-type]
+        if array is not None:
+            return Encoded("numpy", type_name(kind), array[0], (array[1],))
+    from lattice_addons.encoding._pickles import (
+        pickled,  # plain data never needs pickle, nor 6 ms to import it
+    )
+
+    encoding, buffers = pickled(value, copy=copy, deep=deep)
+    return Encoded(encoding, type_name(kind), None, buffers)
+
+
+def _by_encoder(encoder: Encoder, value: object, *, copy: bool) -> Encoded:
+    kind = type_name(type(value))
+    try:
+        header, buffers = encode_own(encoder, value, copy=copy)
+    except (LatticeError, RecursionError):
+        raise
+    except Exception as error:  # the encoder is the program's: it may raise anything
+        problem = f"{type(error).__name__}: {error}"
+        message = f"the encoder {encoder.name!r} could not store a {called(type(value))} ({problem})"
+        raise EncodeError(message, type=kind, where="value") from error
+    return Encoded(encoder.name, kind, header, buffers)

@@ -1,0 +1,98 @@
+"""An encoded value is readable JSON, or raw buffers, or both."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PIECE = 4 * 1024 * 1024
+
+
+class Stream(abc.ABC):
+    """Bytes that are read only while they are written, so that they are never all in memory.
+
+    ``size`` is how many there are; the pieces must add up to it.
+    """
+
+    size: int
+
+    @abc.abstractmethod
+    def pieces(self) -> Iterator[bytes]:
+        """Give the bytes in order, in pieces of at most 4 MiB."""
+
+    def cuts(self) -> Sequence[int] | None:
+        """Give the lengths in which the bytes are to be cut into chunks; None leaves it to the writer."""
+        return None
+
+    def frozen(self) -> Stream:
+        """Give the same bytes in a stream that they stay in, whatever happens to where they come from."""
+        return self
+
+
+Buffer: TypeAlias = "bytes | bytearray | memoryview | Stream"
+
+
+def buffer_size(buffer: Buffer) -> int:
+    """Give how many bytes a buffer holds."""
+    if isinstance(buffer, Stream):
+        return buffer.size
+    return buffer.nbytes if isinstance(buffer, memoryview) else len(buffer)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value as it is stored: its JSON text (or header), its buffers, and what reads them back."""
+
+    encoding: str
+    type: str
+    value: bytes | None
+    buffers: tuple[Buffer, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes this value takes."""
+        return len(self.value or b"") + sum(map(buffer_size, self.buffers))
+
+
+class Joined(Stream):
+    """Parts in memory that read as one stretch of bytes, without a second copy of them."""
+
+    def __init__(self, parts: Sequence[bytes | memoryview]) -> None:
+        self._parts = parts
+        self.size = sum(len(part) for part in parts)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Cut at every 4 MiB, wherever the parts begin and end, so that equal bytes make equal chunks."""
+        block = bytearray()
+        for part in self._parts:
+            view = memoryview(part)
+            while view:
+                taken = view[: PIECE - len(block)]
+                view = view[len(taken) :]
+                block += taken
+                if len(block) == PIECE:
+                    yield bytes(block)
+                    block.clear()
+        if block:
+            yield bytes(block)
+
+
+def type_name(kind: type) -> str:
+    """Name a type for people: ``module.qualname``."""
+    return f"{getattr(kind, '__module__', '?')}.{getattr(kind, '__qualname__', kind)}"
+
+
+def called(kind: type) -> str:
+    """Name a type in a message; everybody knows where ``dict`` comes from."""
+    return type_name(kind).removeprefix("builtins.")
+
+
+def detached(buffer: Buffer) -> Buffer:
+    """Give a buffer that shares no memory that anybody can change."""
+    if isinstance(buffer, Stream):
+        return buffer.frozen()
+    return buffer if isinstance(buffer, bytes) else bytes(buffer)

@@ -1,0 +1,179 @@
+"""Classes and functions go by reference first, by value only where no name leads to them."""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import pickle
+import sys
+import threading
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.encoding._encoded import Joined, Stream
+from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
+from lattice_addons.encoding._references import found_by_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lattice_addons.encoding._encoded import Buffer
+    from lattice_addons.encoding._encoders import Encoder
+
+# Smaller buffers stay in the payload: ten thousand small arrays must not make as many entries in a manifest.
+OUT_OF_BAND = 16 * 1024
+_BIG = 1024 * 1024
+_SINGLETON_TYPES = (type(None), type(Ellipsis), type(NotImplemented))
+# cloudpickle stores an open file as its text, dill as its path and mode (reading it back would truncate a
+# file open for writing), and a lock as locked for ever. None of these is what was there.
+_LIVE = frozenset(
+    {
+        io.TextIOWrapper,
+        io.BufferedReader,
+        io.BufferedWriter,
+        io.BufferedRandom,
+        io.FileIO,
+        type(threading.Lock()),
+        type(threading.RLock()),
+    }
+)
+
+
+class Payload:
+    """What a pickler writes; large ``bytes`` in it are held and not copied."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes | memoryview | io.BytesIO] = [io.BytesIO()]
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes; only those that nobody can change are kept without a copy."""
+        if type(data) is bytes and len(data) >= _BIG:
+            self._parts += [data, io.BytesIO()]
+        else:
+            self._parts[-1].write(data)  # type: ignore[union-attr]
+
+    def buffer(self) -> Buffer:
+        """Give all that was written as one buffer."""
+        parts = [part.getvalue() if isinstance(part, io.BytesIO) else part for part in self._parts]
+        return parts[0] if len(parts) == 1 else Joined(parts)
+
+
+class Rules:
+    """What all picklers do alike with an object, and which one they looked at last."""
+
+    def __init__(self) -> None:
+        self.latest: Any = None
+        self._encoders: dict[type, Encoder | None] = {}
+
+    def reduce(self, thing: Any, by_reference: Callable[[Any], Any], by_value: Callable[[Any], Any]) -> Any:
+        """Give the reduction of an object, or NotImplemented for the pickler's own."""
+        self.latest = thing
+        kind = type(thing)
+        if kind is FunctionType or issubclass(kind, type):
+            # Compared by identity: a metaclass may make its classes equal to others, or unhashable.
+            if found_by_name(thing) or any(thing is single for single in _SINGLETON_TYPES):
+                return by_reference(thing)
+            return by_value(thing)
+        try:
+            encoder = self._encoders[kind]
+        except KeyError:
+            encoder = self._encoders[kind] = encoder_for(kind)
+        if encoder is not None:
+            return _reduced(encoder, thing)
+        if kind in _LIVE and kind not in copyreg.dispatch_table:
+            message = f"cannot pickle {kind.__name__!r} object"
+            raise pickle.PicklingError(message)
+        return NotImplemented
+
+
+def _reduced(encoder: Encoder, value: object) -> tuple[Any, ...]:
+    header, buffers = encode_own(encoder, value, copy=False)
+    shown = [b"".join(item.pieces()) if isinstance(item, Stream) else item for item in buffers]
+    return from_encoder, (encoder.name, header, [pickle.PickleBuffer(item) for item in shown])
+
+
+class ByReference:
+    """Goes by reference; the first thing that cannot brings cloudpickle in, in the same pass."""
+
+    dispatch_table: Any
+
+    def __init__(self, payload: Payload, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
+        super().__init__(payload, protocol=5, buffer_callback=keep)  # type: ignore[call-arg]
+        self.rules = Rules()
+        self._cloud: Any = None
+        if by_value:
+            self._bring_cloudpickle()
+
+    @property
+    def encoding(self) -> str:
+        """Which library is needed to read this back."""
+        return "pickle" if self._cloud is None else "cloudpickle"
+
+    def reducer_override(self, thing: Any) -> Any:
+        """Reduce what the pickler asks about; the C one does not ask about atoms and plain containers."""
+        return self.rules.reduce(thing, _left, self._by_value)
+
+    def _by_value(self, thing: Any) -> Any:
+        if self._cloud is None:
+            self._bring_cloudpickle()
+        return self._cloud.reducer_override(thing)
+
+    def _bring_cloudpickle(self) -> None:
+        import cloudpickle
+
+        # A pickler of its own keeps the globals that functions share; its rules go into ours as a plain dict,
+        # for theirs is a ChainMap, searched in Python for every object.
+        self._cloud = cloudpickle.Pickler(io.BytesIO())
+        self.dispatch_table = dict(self._cloud.dispatch_table)
+
+
+class ReferencePickler(ByReference, pickle.Pickler):
+    """The C pickler: fast, and some thousand levels deep at most."""
+
+
+class DeepPickler(ByReference, pickle._Pickler):  # noqa: SLF001  as in cloudpickle, dill and joblib
+    """The pickler in Python: slow; from 3.12 on, where its calls take no C stack, tens of thousands deep."""
+
+    def __init__(self, payload: Payload, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
+        super().__init__(payload, keep, by_value=by_value)
+
+        # The one call within the pickler that would take C stack, for it passes *args to a bound method; to a
+        # plain function it does not.
+        def save_reduce(*args: Any, **named: Any) -> None:
+            _save_reduce(self, *args, **named)
+
+        self.save_reduce = save_reduce
+
+
+_save_reduce = pickle._Pickler.save_reduce  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _left(thing: Any) -> Any:
+    """Leave it to the pickler, which writes the name."""
+    del thing
+    return NotImplemented
+
+
+def dill_pickler(payload: Payload, keep: Callable[[Any], bool]) -> Any:
+    """Make a dill pickler that goes by reference first, too."""
+    dill = load_dill()
+
+    class DillPickler(dill.Pickler):  # type: ignore[misc, name-defined]
+        encoding = "dill"
+
+        def reducer_override(self, thing: Any) -> Any:
+            return self.rules.reduce(thing, lambda found: found.__qualname__, _left)
+
+    pickler = DillPickler(payload, protocol=5, buffer_callback=keep, byref=False, recurse=True)
+    pickler.rules = Rules()
+    return pickler
+
+
+def load_dill() -> Any:
+    """Import dill without what it does to everybody: on import it changes how ``pickle._Pickler`` pickles."""
+    imported = "dill" in sys.modules
+    import dill
+
+    if not imported:
+        dill.extend(use_dill=False)
+    return dill

@@ -1,0 +1,35 @@
+"""A class or function that its module still holds under its name is stored as that name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+MAINS = frozenset({"__main__", "__mp_main__"})
+
+
+def found_by_name(thing: Any) -> bool:
+    """Tell whether a restarted program will find this very class or function under its name.
+
+    Names in ``__main__`` count where the program is a file that runs again: then ``isinstance``, ``is`` of an
+    Enum member and ``==`` of dataclasses hold after the restart. What was typed in (``__main__`` without
+    ``__file__``: the prompt, IPython, ``-c``) will not be there again.
+    """
+    name = getattr(thing, "__qualname__", None)
+    module_name = getattr(thing, "__module__", None)
+    if not isinstance(name, str):
+        return False
+    if not isinstance(module_name, str):
+        import pickle
+
+        module_name = pickle.whichmodule(thing, name)  # type: ignore[attr-defined]
+    module = sys.modules.get(module_name)
+    if module is None or (module_name in MAINS and not getattr(module, "__file__", None)):
+        return False
+    found: Any = module
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception:  # noqa: BLE001  a module's own __getattr__ may raise anything; then nothing is found there
+        return False
+    return found is thing

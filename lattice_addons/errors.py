@@ -1,0 +1,245 @@
+"""Every error we raise, drawn as one tree.
+
+::
+
+    LatticeError                       exit code  what went wrong
+    ├── SettingsError                         64  a LATTICE_* variable or a setting says what cannot be
+    ├── StoreError                            74  the store cannot be read or written
+    │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
+    │   └── LeaseHeldError                    75  another live process writes this job
+    ├── CheckpointError                       65  a checkpoint cannot be used
+    │   ├── DamagedError                      65  bytes that are not those that were written
+    │   ├── FormatError                       69  written by a newer Lattice
+    │   └── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
+    ├── SlotError                             64  a slot is named or used wrongly
+    │   ├── UnknownSlotError                  66  no slot of that name
+    │   ├── DuplicateSlotError                64  the name is taken
+    │   ├── SlotNameError                     64  a name that no slot can have
+    │   └── NotAManagerError                  64  something that is no manager class
+    ├── UnkeepableError                       65  a value that cannot be kept or given back
+    │   ├── EncodeError                       65  a value that cannot be turned into bytes
+    │   ├── DecodeError                       65  bytes that cannot be turned back into the value
+    │   ├── NoWeakReferenceError              65  a type that cannot be weakly referenced
+    │   ├── UnknownVariableError              65  a variable that cannot be told for certain
+    │   ├── FileStateError                    65  an open file that cannot be kept or given back
+    │   └── SequenceChangedError              65  a resumed loop over another sequence than the stored one
+    └── NotSavedError                         73  slots that kept their last good value in a save
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CheckpointError",
+    "DamagedError",
+    "DecodeError",
+    "DuplicateSlotError",
+    "EncodeError",
+    "FileStateError",
+    "FormatError",
+    "LatticeError",
+    "LeaseHeldError",
+    "NoWeakReferenceError",
+    "NotAManagerError",
+    "NotInStoreError",
+    "NotSavedError",
+    "SequenceChangedError",
+    "SettingsError",
+    "SlotError",
+    "SlotNameError",
+    "StoreError",
+    "UnkeepableError",
+    "UnknownSlotError",
+    "UnknownVariableError",
+    "UntrustedError",
+]
+
+
+class LatticeError(Exception):
+    """The root of the tree; its text says what, where, and what to do next.
+
+    Keyword arguments become attributes: the facts of the case.
+    """
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        # Kept as attributes and not in args, so that errors survive pickling between processes. By setattr:
+        # OSError has an errno of its own, which an entry in __dict__ would not show through.
+        for name, fact in facts.items():
+            setattr(self, name, fact)
+
+    def __str__(self) -> str:
+        """Give the text as it was written, also where KeyError would show its repr."""
+        return str(self.args[0])
+
+
+class SettingsError(LatticeError, ValueError):
+    """A ``LATTICE_*`` variable or a setting says what cannot be.
+
+    Attributes: ``variable`` (where it stands), ``part`` (the bad part).
+    """
+
+    exit_code = 64
+    variable: str
+    part: str
+
+
+class StoreError(LatticeError, OSError):
+    """The store cannot be read or written: a file in its place, no rights, no space, gone.
+
+    Attributes: ``url`` (which store, or which file in it); ``errno`` where the system gave one.
+    """
+
+    exit_code = 74
+    url: str
+
+
+class NotInStoreError(StoreError, FileNotFoundError):
+    """A key, job or checkpoint that is not in the store.
+
+    Attributes: ``url``, ``key``.
+    """
+
+    exit_code = 66
+    key: str
+
+
+class LeaseHeldError(StoreError):
+    """Another live process writes this job and rank.
+
+    Attributes: ``job``, ``host``, ``pid``.
+    """
+
+    exit_code = 75
+    job: str
+    host: str
+    pid: int
+
+
+class CheckpointError(LatticeError, ValueError):
+    """A checkpoint cannot be used."""
+
+    exit_code = 65
+
+
+class DamagedError(CheckpointError):
+    """Bytes that are not those that were written: truncated, altered, or missing.
+
+    Attributes: ``key`` (the file in the store).
+    """
+
+    key: str
+
+
+class FormatError(CheckpointError):
+    """A checkpoint that a newer Lattice wrote.
+
+    Attributes: ``key``, ``format``.
+    """
+
+    exit_code = 69
+    key: str
+    format: object
+
+
+class UntrustedError(CheckpointError, PermissionError):
+    """A checkpoint that is unsigned or altered, or a pickle where ``trust`` allows none.
+
+    Attributes: ``key`` (the file or slot).
+    """
+
+    exit_code = 77
+    key: str
+
+
+class SlotError(LatticeError):
+    """A slot is named or used wrongly.
+
+    Attributes: ``slot``.
+    """
+
+    exit_code = 64
+    slot: object
+
+
+class UnknownSlotError(SlotError, KeyError):
+    """No slot of that name is registered."""
+
+    exit_code = 66
+
+
+class DuplicateSlotError(SlotError, KeyError):
+    """The name is taken."""
+
+
+class SlotNameError(SlotError, ValueError, TypeError):
+    """A name that no slot can have."""
+
+
+class NotAManagerError(SlotError, TypeError):
+    """Something that is no manager class was given as one."""
+
+
+class UnkeepableError(LatticeError):
+    """A value that cannot be kept or given back."""
+
+    exit_code = 65
+
+
+class EncodeError(UnkeepableError, TypeError):
+    """A value that cannot be turned into bytes.
+
+    Attributes: ``type`` (of the value), ``where`` (the path to the part at fault, if known).
+    """
+
+    type: str
+    where: str
+
+
+class DecodeError(UnkeepableError, ValueError):
+    """Bytes that cannot be turned back into the value; they stay in the store as they are.
+
+    Attributes: ``type`` (of the value that was stored).
+    """
+
+    type: str
+
+
+class NoWeakReferenceError(UnkeepableError, TypeError):
+    """A value of a type that Python cannot refer to weakly."""
+
+
+class UnknownVariableError(UnkeepableError, NameError):
+    """Which variable an argument was read from cannot be told for certain."""
+
+
+class FileStateError(UnkeepableError, OSError):
+    """An open file that cannot be kept or given back.
+
+    Attributes: ``path``.
+    """
+
+    path: str
+
+
+class SequenceChangedError(UnkeepableError, ValueError):
+    """A resumed loop was given another sequence than the stored one.
+
+    Attributes: ``slot``.
+    """
+
+    slot: str
+
+
+class NotSavedError(LatticeError):
+    """The checkpoint was written, but these slots kept their last good value.
+
+    Attributes: ``failures`` (slot name to the error), ``number`` (of the checkpoint).
+    """
+
+    exit_code = 73
+    failures: dict[str, BaseException]
+    number: int | None

@@ -1,0 +1,21 @@
+"""When a program's state is saved, and who the process is that saves it."""
+
+from ._attach import Attachment, attach
+from ._gate import Gate
+from ._identity import job_id, passive_reason, rank, world_size
+from ._owner import Owner
+from ._process import Saver
+from ._tell import tell
+
+__all__ = [
+    "Attachment",
+    "Gate",
+    "Owner",
+    "Saver",
+    "attach",
+    "job_id",
+    "passive_reason",
+    "rank",
+    "tell",
+    "world_size",
+]

@@ -1,0 +1,168 @@
+"""A group is attached to its process: what its settings ask for is installed."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import logging
+import os
+import signal
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from . import _exit, _fork
+from ._periodic import Periodic, take_tick
+from ._process import PROCESS, is_main_thread, numbers
+from ._signals import Hook
+from ._standing import why_not_taken
+from ._watcher import Watcher
+
+if TYPE_CHECKING:
+    from ._process import Saver
+
+__all__ = ["Attachment", "attach"]
+
+log = logging.getLogger("lattice_addons.lifecycle")
+
+_IGNORED = int(signal.SIG_IGN)
+
+
+def attach(saver: Saver) -> Attachment:
+    """Install what the saver's settings ask for."""
+    return Attachment(saver)
+
+
+class Attachment:
+    """What one saver has installed."""
+
+    def __init__(self, saver: Saver) -> None:
+        self._pid = os.getpid()
+        self._settings = saver.settings
+        self._saver = weakref.ref(saver)
+        self._signums = numbers(saver.settings)
+        self._refused: dict[int, str] = {}
+        self._installed = False
+        self._wakeup_is_ours = False
+        self._looked = 0.0
+        PROCESS.savers.append(self._saver)
+        _fork.register()
+        _exit.register()
+        self._install()
+        self._periodic: Periodic | None = None
+        if saver.settings.periodic_saving and saver.settings.periodic_saving_interval:
+            take_tick()
+            self._periodic = Periodic(saver, saver.settings.periodic_saving_interval)
+            PROCESS.periodic.append(self._periodic)
+            self._periodic.start()
+        for problem in self._obstacles():
+            log.warning("%s", problem)
+
+    def _install(self) -> None:
+        """Take the signals; only the main thread can."""
+        if not is_main_thread():
+            return
+        self._installed = True
+        for signum in self._signums:
+            self._take(signum)
+        if self._signums:
+            if PROCESS.watcher is None:
+                PROCESS.watcher = Watcher()
+                PROCESS.watcher.start()
+            self._wakeup_is_ours = PROCESS.watcher.take_wakeup()
+            take_tick()
+
+    def _take(self, signum: int) -> None:
+        """Stand where another handler stands, unless that must stay."""
+        standing = signal.getsignal(signum)
+        if isinstance(standing, Hook):
+            PROCESS.hooks[signum] = standing
+            return
+        reason = why_not_taken(signum, standing)
+        if reason is not None:
+            self._refused[signum] = reason
+            return
+        self._refused.pop(signum, None)
+        hook = Hook(signum, standing)
+        # Known before it stands: a signal between the two lines finds its hook.
+        PROCESS.hooks[signum] = hook
+        signal.signal(signum, hook)
+
+    def verify(self) -> None:
+        """Take back signals whose handler was replaced since; the main thread's, and cheap."""
+        # A forked child still has its parent's attachments, and must take no signal for them.
+        if not is_main_thread() or self._pid != os.getpid():
+            return
+        if not self._installed:
+            self._install()
+        replaced = False
+        for signum in self._signums:
+            # From _signal: signal.getsignal makes an enum of every answer.
+            standing = _signal.getsignal(signum)
+            if standing is PROCESS.hooks.get(signum) or standing == _IGNORED or self._refused.get(signum):
+                continue
+            replaced = True
+            self._take(signum)
+        now = time.monotonic()
+        if PROCESS.watcher is not None and self._signums and (replaced or now - self._looked > 1):
+            # asyncio takes the wakeup descriptor over and leaves none behind.
+            self._looked = now
+            self._wakeup_is_ours = PROCESS.watcher.take_wakeup()
+
+    def problems(self) -> tuple[str, ...]:
+        """Say what keeps us from saving on a signal, or in C code."""
+        told = self._obstacles()
+        if self._installed and self._signums and not self._wakeup_is_ours:
+            told.append("another library watches signals (set_wakeup_fd): none is served while C code runs")
+        return tuple(told)
+
+    def _obstacles(self) -> list[str]:
+        """Say what keeps us from saving on a signal."""
+        if self._signums and not self._installed:
+            names = ", ".join(self._signums.values())
+            return [f"{names}: not taken outside the main thread; the next update() in it takes them"]
+        told = [f"{self._signums[signum]}: {reason}" for signum, reason in self._refused.items() if reason]
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        for signum, name in self._signums.items():
+            hook = PROCESS.hooks.get(signum)
+            if hook is not None and signal.getsignal(signum) is not hook:
+                told.append(f"{name}: another handler replaced ours; the next update() chains to it")
+            if signum in blocked:
+                told.append(f"{name}: blocked in this thread, it arrives when it is unblocked")
+        return told
+
+    def pause(self) -> None:
+        """Make no periodic saves."""
+        if self._periodic is not None:
+            self._periodic.paused = True
+
+    def resume(self) -> None:
+        """Make periodic saves again."""
+        if self._periodic is not None:
+            self._periodic.paused = False
+
+    def detach(self) -> None:
+        """Take off what was installed for this saver, and with the last one everything."""
+        if self._pid != os.getpid():
+            return
+        if self._saver in PROCESS.savers:
+            PROCESS.savers.remove(self._saver)
+        if self._periodic in PROCESS.periodic and self._periodic is not None:
+            PROCESS.periodic.remove(self._periodic)
+            self._periodic.stop(min(self._settings.grace or 60.0, 60.0))
+        if not any(PROCESS.living()) and is_main_thread():
+            _take_down()
+
+
+def _take_down() -> None:
+    """Leave signals as they were before the first saver."""
+    for signum, hook in PROCESS.hooks.items():
+        standing: object = signal.getsignal(signum)
+        if standing is hook:
+            signal.signal(signum, hook.previous)
+    if PROCESS.tick is not None:
+        signal.signal(PROCESS.tick, signal.SIG_DFL)
+    if PROCESS.watcher is not None:
+        PROCESS.watcher.drop_wakeup()
+        PROCESS.watcher.stop(1)
+        PROCESS.watcher.close()
+    PROCESS.forget()

@@ -1,0 +1,72 @@
+"""The last save, when the interpreter ends: after the threads are joined, before anything is torn down."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from ._hold import others_held
+from ._process import PROCESS
+from ._saving import save_all
+from ._signals import take_effects
+
+__all__ = ["register"]
+
+_failed_with: int | None = None
+
+
+def register() -> None:
+    """Have the last save made, once for the process."""
+    if not PROCESS.at_exit_registered:
+        PROCESS.at_exit_registered = True
+        # Registered first, so that it runs last.
+        atexit.register(_make_failure_count)
+        atexit.register(save_at_exit)
+
+
+def save_at_exit() -> None:
+    """Stop the periodic saves and save what is there now."""
+    global _failed_with  # noqa: PLW0603 - one fact about the process
+    here = PROCESS
+    # A raw os.fork() child that ends by sys.exit comes here, too: it must not save over its parent.
+    if not here.is_here():
+        return
+    savers = [saver for saver in here.living() if saver.settings.atexit_saving]
+    reason, notes = _reason()
+    here.serving = True  # signals are served when the save is done
+    try:
+        with others_held(drop_ctrl_c=True):
+            for periodic in here.periodic:
+                periodic.stop(min(here.grace, 60.0))
+            failure = save_all(savers, reason, notes)
+    finally:
+        here.serving = False
+        here.ended = True
+    if failure is not None and any(saver.settings.strict for saver in savers):
+        _failed_with = getattr(failure, "exit_code", 1)
+    came = tuple(here.pending)
+    here.pending.clear()
+    take_effects(came)
+
+
+def _reason() -> tuple[str, list[str]]:
+    """Say whether the program fell off its end or an uncaught exception ended it."""
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    # At a prompt the last error is one that the user has seen and gone on from.
+    if error is None or hasattr(sys, "ps1") or sys.flags.interactive:
+        return "exit", []
+    return "exception", [type(error).__name__]
+
+
+def _make_failure_count() -> None:
+    """Make a failed last save the exit status, where that is asked for."""
+    if _failed_with is None or not PROCESS.is_here():
+        return
+    # An exception out of an atexit callback leaves the status 0: only leaving here and now changes it.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    os._exit(_failed_with)

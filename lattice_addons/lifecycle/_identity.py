@@ -1,0 +1,113 @@
+"""Which job, which rank, and whether this process is one that must not save."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from lattice_addons.settings import Settings
+
+__all__ = ["forked_from", "job_id", "note_fork", "passive_reason", "rank", "world_size"]
+
+INTERACTIVE = "interactive"
+# Each names (this process's number, how many there are).
+_RANKS = (
+    ("RANK", "WORLD_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    # Not SLURM_NTASKS: a batch script that runs without srun is one process, whatever was allocated.
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+)
+# Modules that run another program with `python -m`, in their own __main__.
+_RUNNERS = frozenset({"cProfile", "profile", "trace", "__main__"})
+
+# The process this one was forked from after Lattice was imported; set by the fork hook in the child.
+_forked_from: int | None = None
+
+
+def note_fork(parent: int) -> None:
+    """Remember, in a forked child, whose child it is."""
+    global _forked_from  # noqa: PLW0603 - one fact about the process
+    _forked_from = parent
+
+
+def forked_from() -> int | None:
+    """Give the pid of the process this one was forked from, if it was forked since Lattice was imported."""
+    return _forked_from
+
+
+def job_id(settings: Settings) -> str:
+    """Name the job: as the settings say, else after the program."""
+    return settings.job_id or _folder_name(_program_name(sys.modules.get("__main__")))
+
+
+def _program_name(main: ModuleType | None) -> str:
+    """Give a module's name (`-m`), a script's stem, or `interactive`."""
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name not in _RUNNERS:
+        return str(spec.name.removesuffix(".__main__"))
+    path = getattr(main, "__file__", None) if spec is None else (sys.argv or [""])[0]
+    # A prompt has no file; so have `-c`, stdin and notebooks.
+    if not path or path in ("-c", "-") or path.startswith("<"):
+        return INTERACTIVE
+    script = Path(path)
+    if script.stem == "__main__":
+        script = script.absolute().parent
+    return script.stem
+
+
+def _folder_name(name: str) -> str:
+    """Make a name that is a folder's on every file system and object store."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:100] or INTERACTIVE
+
+
+def _place() -> tuple[int, int]:
+    """Read (rank, world size) from what launchers set; (0, 1) without one."""
+    for number, count in _RANKS:
+        texts = os.environ.get(number, ""), os.environ.get(count, "")
+        # Both or neither: a lone RANK may be anybody's variable.
+        if all(text.isascii() and text.isdigit() for text in texts):
+            here, of = int(texts[0]), int(texts[1])
+            if here < of:
+                return here, of
+    return 0, 1
+
+
+def rank() -> int:
+    """Give the number of this process among those of its job."""
+    return _place()[0]
+
+
+def world_size() -> int:
+    """Give how many processes the job runs as."""
+    return _place()[1]
+
+
+def passive_reason() -> str | None:
+    """Say why this process must neither save nor take its parent's place; None when it may save."""
+    if _forked_from is not None:
+        return f"forked child of process {_forked_from}"
+    if _in_multiprocessing():
+        return f"multiprocessing worker of process {os.getppid()}"
+    if any("loky.backend.popen_loky" in part for part in sys.orig_argv):
+        return f"loky worker of process {os.getppid()}"
+    if "pytest" in sys.modules and ("PYTEST_VERSION" in os.environ or "PYTEST_CURRENT_TEST" in os.environ):
+        return "pytest run"
+    return None
+
+
+def _in_multiprocessing() -> bool:
+    # Asked without importing multiprocessing: where it is not loaded, this is no worker of it.
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        # While a spawned child imports __main__ again, parent_process() is not set yet, _inheriting is.
+        if process.parent_process() is not None or getattr(process.current_process(), "_inheriting", False):
+            return True
+    # The fork server itself imports __main__, too, and is nobody's parent_process() child.
+    marks = ("--multiprocessing-fork", "multiprocessing.forkserver import", "multiprocessing.spawn import")
+    return any(mark in part for part in sys.orig_argv for mark in marks)

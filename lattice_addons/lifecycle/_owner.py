@@ -1,0 +1,127 @@
+"""A process, told apart from every other that had or will have its number."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Owner"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What the system says about a process."""
+
+    dead: bool  # ended, and only waiting for its parent to ask
+    parent: int
+    start: int
+
+
+def _look(pid: int) -> _Process | None:
+    """Ask the system about a process; None when there is none."""
+    if not Path("/proc/self/stat").exists():
+        return _look_portably(pid)
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes().decode("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name is in parentheses and may itself hold some: count from the last.
+    told = text[text.rindex(")") + 2 :].split()
+    return _Process(dead=told[0] in "ZXx", parent=int(told[1]), start=int(told[19]))
+
+
+def _look_portably(pid: int) -> _Process | None:
+    import psutil  # noqa: PLC0415 - only where there is no /proc
+
+    try:
+        process = psutil.Process(pid)
+        # In milliseconds: whole, so that what was stored as JSON compares equal.
+        start = int(process.create_time() * 1000)
+        return _Process(dead=process.status() == psutil.STATUS_ZOMBIE, parent=process.ppid(), start=start)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who writes: a process by host, boot, namespace, number and start, since numbers are given out again."""
+
+    host: str
+    boot_id: str
+    pid: int
+    start: int
+    pid_namespace: str
+
+    @classmethod
+    def current(cls) -> Owner:
+        """Give this process."""
+        # Not remembered: a forked child is another owner.
+        pid = os.getpid()
+        found = _look(pid)
+        start = found.start if found is not None else 0
+        return cls(socket.gethostname(), _boot_id(), pid, start, _pid_namespace())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Owner:
+        """Read what `to_dict` gave; `ValueError` when it is something else."""
+        try:
+            owner = cls(**{field.name: told[field.name] for field in fields(cls)})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no owner: {error}") from None
+        texts = (owner.host, owner.boot_id, owner.pid_namespace)
+        counts = (owner.pid, owner.start)
+        if not all(type(text) is str for text in texts) or not all(type(count) is int for count in counts):
+            raise ValueError("no owner: a fact about it has another type than it should have")
+        return owner
+
+    def _is_seen_from_here(self) -> bool:
+        """Say whether its number means the same process here."""
+        return bool(self.boot_id) and self.boot_id == _boot_id() and self.pid_namespace == _pid_namespace()
+
+    def alive(self) -> bool | None:
+        """Say whether it still runs; None when that cannot be told from here (another host or container)."""
+        if self._is_seen_from_here():
+            found = _look(self.pid)
+            return found is not None and not found.dead and found.start == self.start
+        here = Owner.current()
+        if self.host == here.host and self.boot_id and here.boot_id and self.boot_id != here.boot_id:
+            return False  # the host was started again since
+        return None
+
+    def is_ancestor(self) -> bool:
+        """Say whether this process descends from it."""
+        if not self._is_seen_from_here():
+            return False
+        pid = os.getppid()
+        while pid > 0:
+            found = _look(pid)
+            if found is None:
+                return False
+            if pid == self.pid:
+                return found.start == self.start
+            pid = found.parent
+        return False

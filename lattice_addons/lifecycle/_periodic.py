@@ -1,0 +1,196 @@
+"""Every so often all values are captured at one instant, and written while the program goes on."""
+
+from __future__ import annotations
+
+import _thread
+import signal
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from ._hold import others_held
+from ._process import PROCESS, is_main_thread
+from ._saving import mid_element_notes
+from ._signals import is_deep, serve
+from ._tell import tell
+from ._watcher import start_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from ._process import Saver
+
+__all__ = ["Periodic", "Snapshot", "on_tick", "take_tick"]
+
+# How long the main thread may take to come to a snapshot before it is made without it, in seconds.
+_REACTION = 0.1
+# How long the main thread waits for one that another thread makes: for ever, if that waits for a lock of the
+# program's which the main thread holds.
+_BARRIER = 5.0
+
+
+class Snapshot:
+    """One snapshot that is wanted, made by whichever thread claims it first."""
+
+    def __init__(self, saver: Saver) -> None:
+        self.saver = saver
+        self.write: Callable[[], None] | None = None
+        self.error: BaseException | None = None
+        self.put_off = False  # the main thread knows of it, and waits for a section's or an element's end
+        self._claim = _thread.allocate_lock()
+        self._made = _thread.allocate_lock()
+        self._made.acquire()
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a thread makes it, or has."""
+        return self._claim.locked()
+
+    def make(self, notes: Sequence[str] = ()) -> bool:
+        """Make it here, unless another thread does."""
+        if not self._claim.acquire(blocking=False):
+            return False
+        try:
+            self.write = self.saver.begin_save("periodic", notes)
+        # Whatever a value raises is told by the periodic thread, not raised in the middle of the program.
+        except BaseException as error:  # noqa: BLE001
+            self.error = error
+        finally:
+            self._made.release()
+        return True
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it is made."""
+        if self._made.acquire(timeout=timeout):
+            self._made.release()
+            return True
+        return False
+
+    def come_up(self, safe: bool = False) -> None:
+        """Make it in the main thread if this is a moment for it, else at the next one."""
+        gate = self.saver.gate
+        if self.claimed:
+            # The barrier: what the other thread captures now must not change. Inside a section or a save it
+            # could be waiting for us, and the gate keeps it out anyway.
+            if not gate.closed_here:
+                self.wait(_BARRIER)
+        elif gate.closed_here or (gate.main_mid_element and not safe):
+            self.put_off = True
+            gate.when_open(self.come_up)
+        else:
+            with others_held():
+                self.make()
+
+
+def take_tick() -> None:
+    """Choose a signal that nobody uses, for our threads to call upon the main thread."""
+    if PROCESS.tick is not None or not is_main_thread():
+        return
+    for number in range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, on_tick)
+            signal.siginterrupt(number, False)
+            PROCESS.tick = number
+            return
+
+
+def on_tick(signum: int, frame: FrameType | None) -> None:
+    """Do in the main thread what our threads want of it."""
+    if not PROCESS.tick_expected:
+        # Sent by somebody who means the program: it dies of it, as it would have.
+        signal.signal(signum, signal.SIG_DFL)
+        signal.raise_signal(signum)
+        return
+    PROCESS.tick_expected = False
+    if not PROCESS.is_here():
+        return
+    serve(frame=frame)
+    # Near the recursion limit capturing fails; the periodic thread does it by itself.
+    if not PROCESS.serving and not is_deep(frame):
+        for snapshot in tuple(PROCESS.snapshots):
+            snapshot.come_up()
+
+
+class Periodic:
+    """The thread that saves one group every so often."""
+
+    def __init__(self, saver: Saver, interval: float) -> None:
+        self.paused = False
+        self._saver = weakref.ref(saver)
+        self._interval = interval
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._told: str | None = None
+
+    def start(self) -> None:
+        """Start the thread, or start it again after a fork."""
+        self._stopping.clear()
+        self._thread = start_thread(self._run, "lattice-periodic")
+
+    def stop(self, timeout: float) -> bool:
+        """End the thread; a write under way is let finish. Say whether it ended in time."""
+        self._stopping.set()
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _run(self) -> None:
+        due = time.monotonic() + self._interval
+        while not self._stopping.wait(max(due - time.monotonic(), 0)):
+            # Counted from the start of the last one: a slow store makes saves rarer, never a queue of them.
+            due = time.monotonic() + self._interval
+            saver = self._saver()
+            if saver is None:
+                return
+            if not self.paused:
+                self._save(saver)
+            del saver  # a group that nobody else holds must be able to go
+
+    def _save(self, saver: Saver) -> None:
+        snapshot = self._snapshot(saver)
+        error = snapshot.error
+        try:
+            if snapshot.write is not None:
+                snapshot.write()
+        # A store that fails now may work again next time; the program is not to be stopped by it.
+        except BaseException as failed:  # noqa: BLE001
+            error = failed
+        text = f"{type(error).__name__}: {error}" if error is not None else None
+        if text is not None and text != self._told:
+            tell(f"the periodic save failed: {text}")
+        self._told = text
+
+    def _snapshot(self, saver: Saver) -> Snapshot:
+        """Have a snapshot made, by the main thread if it can: nothing changes while it captures."""
+        snapshot = Snapshot(saver)
+        PROCESS.snapshots.append(snapshot)
+        try:
+            if PROCESS.tick is not None:
+                PROCESS.tick_expected = True
+                _thread.interrupt_main(PROCESS.tick)  # type: ignore[arg-type]
+                self._wait_for_main(snapshot)
+            elif saver.gate.main_mid_element:
+                snapshot.put_off = True
+                saver.gate.when_open(snapshot.come_up)
+                self._wait_for_main(snapshot)
+            snapshot.make(mid_element_notes(saver))
+            while not snapshot.wait(1):
+                pass
+        finally:
+            PROCESS.snapshots.remove(snapshot)
+        return snapshot
+
+    def _wait_for_main(self, snapshot: Snapshot) -> None:
+        started = time.monotonic()
+        patience = _REACTION
+        while not snapshot.claimed and not self._stopping.is_set():
+            if snapshot.wait(min(0.01, patience)):
+                return
+            if snapshot.put_off:
+                patience = max(PROCESS.grace / 2, _REACTION)
+            if time.monotonic() - started > patience:
+                return

@@ -1,0 +1,99 @@
+"""All that this process has once: who is attached, which signals are taken, what waits to be served."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import weakref
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lattice_addons.settings import Settings
+
+    from ._gate import Gate
+    from ._periodic import Periodic, Snapshot
+    from ._signals import Hook
+    from ._watcher import Watcher
+
+__all__ = ["PROCESS", "Process", "Saver"]
+
+
+class Saver(Protocol):
+    """What a group gives to lifecycle."""
+
+    settings: Settings
+    gate: Gate
+
+    def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
+        """Save; all is on disk when this returns."""
+
+    def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
+        """Take the snapshot; what is returned writes it."""
+
+
+class Process:
+    """The hooks of this process, shared by all savers."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.at_exit_registered = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nobody is attached, nothing is taken."""
+        # Weak: a group that nobody holds has nothing to save, and must not be kept alive by its hooks.
+        self.savers: list[weakref.ref[Saver]] = []
+        self.hooks: dict[int, Hook] = {}
+        # Signals that came and have not taken effect yet, with the time when they came.
+        self.pending: dict[int, float] = {}
+        # Signals whose previous handler is being called, with the hook that calls it.
+        self.effects: dict[int, Hook] = {}
+        # When a handler of ours last began, by signal: the watcher sees by it whether the main thread reacts.
+        self.answered: dict[int, float] = {}
+        self.serving = False
+        self.ended = False  # the save at exit is done: nothing changes any more
+        self.watcher: Watcher | None = None
+        self.periodic: list[Periodic] = []
+        self.tick: int | None = None  # the signal by which our threads call upon the main thread
+        self.tick_expected = False
+        self.snapshots: list[Snapshot] = []  # wanted from the main thread
+
+    def living(self) -> Iterator[Saver]:
+        """Go through the savers that are still there."""
+        for reference in tuple(self.savers):
+            saver = reference()
+            if saver is None:
+                self.savers.remove(reference)
+            else:
+                yield saver
+
+    def wanting(self, signum: int) -> list[Saver]:
+        """Give the savers whose settings name this signal."""
+        return [saver for saver in self.living() if signum in numbers(saver.settings)]
+
+    @property
+    def grace(self) -> float:
+        """The shortest time that any saver has for a save at a signal, in seconds; infinite for no limit."""
+        return min((saver.settings.grace or float("inf") for saver in self.living()), default=float("inf"))
+
+    def is_here(self) -> bool:
+        """Say whether this is the process that made the hooks, not a child that skipped our fork hook."""
+        return self.pid == os.getpid()
+
+
+def numbers(settings: Settings) -> dict[int, str]:
+    """Give the signals that the settings name, by number."""
+    known = {name: getattr(signal, name, None) for name in settings.signals}
+    return {int(number): name for name, number in known.items() if number is not None}
+
+
+def is_main_thread() -> bool:
+    """Say whether this is the thread in which Python runs signal handlers."""
+    return _thread.get_ident() == threading.main_thread().ident
+
+
+PROCESS = Process()

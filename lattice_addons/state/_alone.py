@@ -1,0 +1,83 @@
+"""A manager with a uid stands alone: one slot, and a line of checkpoints of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from lattice_addons.errors import SlotError
+from lattice_addons.lifecycle import job_id
+from lattice_addons.settings import Settings
+
+from ._keys import check_key
+
+if TYPE_CHECKING:
+    from lattice_addons.checkpoint import Checkpoint
+
+    from ._manager import StateManager
+    from ._session import Session
+
+    AnyManager = TypeVar("AnyManager", bound=StateManager)
+
+SLOT = "value"
+_managers: dict[tuple[type, str, int], StateManager] = {}
+_making = threading.RLock()
+
+
+class Alone:
+    """What a manager can do without a group, when it was made with a uid."""
+
+    _session: Session | None = None
+
+    def update(self, value: object) -> None:
+        """Take hold of a value, as the group's ``update`` does."""
+        self._own_session().hold(SLOT, value)
+
+    def get(self) -> object:
+        """Give the value, read from the store after a restart; None when there is none."""
+        return self._own_session().value(SLOT)
+
+    def delete(self) -> None:
+        """Forget the value in this process; stored checkpoints stay."""
+        self._own_session().slot(SLOT).reset(None)
+
+    def save(self) -> Checkpoint | None:
+        """Save now; give the checkpoint, or None where nothing is saved."""
+        return self._own_session().save("manual")
+
+    def load(self) -> None:
+        """Go back to what is newest in the store."""
+        self._own_session().reload()
+
+    def _own_session(self) -> Session:
+        if self._session is None:
+            name = type(self).__name__
+            message = f"this {name} belongs to a group: use the group's methods, or make one with {name}(uid='…')"
+            raise SlotError(message, slot=None)
+        return self._session
+
+
+def the_one(kind: type[AnyManager], uid: str) -> AnyManager:
+    """Give the one manager of this class and uid in this process."""
+    check_key(uid)
+    with _making:
+        key = (kind, uid, os.getpid())
+        if key not in _managers:
+            _managers[key] = _make(kind, uid)
+        return _managers[key]  # type: ignore[return-value]  # the key has the class
+
+
+def _make(kind: type[AnyManager], uid: str) -> AnyManager:
+    # Imported here: a session has slots, and a slot has a manager, which is what is being made.
+    from ._session import Session  # noqa: PLC0415
+
+    settings = Settings.from_environ()
+    line = re.sub(r"[^A-Za-z0-9._-]", "-", f"{job_id(settings)}.{kind.__name__}.{uid}")
+    session = Session(dataclasses.replace(settings, job_id=line), own=False)
+    session.add(SLOT, kind())
+    manager = kind()
+    manager._session = session  # noqa: SLF001 - this module is where the attribute belongs
+    return manager

@@ -1,0 +1,110 @@
+"""The contents of a file are cut so that of one that has grown only what is new has to be stored."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from lattice_addons.encoding import Stream
+from lattice_addons.errors import FileStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIECES: Final = (4 << 20, 64 << 10, 4 << 10)
+MOST_IN_MEMORY: Final = 64 << 20
+
+
+def cut(size: int) -> list[int]:
+    """Give the lengths of the pieces: first as many large ones as there can be, then smaller ones."""
+    lengths: list[int] = []
+    for piece in PIECES:
+        count, size = divmod(size, piece)
+        lengths += [piece] * count
+    return [*lengths, size] if size else lengths
+
+
+class KeptContents(Stream):
+    """Contents in memory."""
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._data = memoryview(data).cast("B")
+        self.size = len(self._data)
+
+    def cuts(self) -> list[int]:
+        """Give the lengths of the pieces."""
+        return cut(self.size)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the contents, piece by piece."""
+        start = 0
+        for length in self.cuts():
+            yield bytes(self._data[start : start + length])
+            start += length
+
+
+class DiskContents(Stream):
+    """The first ``size`` bytes of a file, read while they are stored; it owns the descriptor.
+
+    ``fixed`` says that these bytes stay as they are while the file is open: it is only read or appended to.
+    """
+
+    def __init__(self, descriptor: int, size: int, path: str, *, fixed: bool) -> None:
+        self.size = size
+        self._descriptor = descriptor
+        self._path = path
+        self._fixed = fixed
+        # Not at exit: weakref would close it before the last save, and the system closes it anyway.
+        weakref.finalize(self, os.close, descriptor).atexit = False
+
+    def cuts(self) -> list[int]:
+        """Give the lengths of the pieces."""
+        return cut(self.size)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read the contents, piece by piece.
+
+        Raises:
+            FileStateError: the file has become shorter meanwhile, or cannot be read.
+        """
+        start = 0
+        for length in self.cuts():
+            # By position: neither the program's place in the file nor a concurrent reader is disturbed.
+            piece = read_at(self._descriptor, start, length)
+            if len(piece) < length:
+                message = (
+                    f"{self._path!r} became shorter while it was stored: {start + len(piece)} bytes "
+                    f"instead of {self.size}; truncate it inside `with group.atomic():`"
+                )
+                raise FileStateError(message, path=self._path)
+            yield piece
+            start += length
+
+    def frozen(self) -> Stream:
+        """Give the same contents so that the program may write to the file before they are stored."""
+        if self._fixed:
+            return self
+        if self.size <= MOST_IN_MEMORY:
+            return KeptContents(b"".join(self.pieces()))
+        # Too much for memory: a file without a name is gone with this process, however that ends.
+        with tempfile.TemporaryFile(dir=os.path.dirname(self._path), buffering=0) as copy:
+            for piece in self.pieces():
+                write_all(copy.fileno(), piece)
+            return DiskContents(os.dup(copy.fileno()), self.size, self._path, fixed=True)
+
+
+def read_at(descriptor: int, start: int, length: int) -> bytes:
+    """Read ``length`` bytes from ``start`` on; fewer only where the file ends."""
+    piece = os.pread(descriptor, length, start)
+    while len(piece) < length and (more := os.pread(descriptor, length - len(piece), start + len(piece))):
+        piece += more
+    return piece
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data; a single ``write`` may stop short on a full disk or a signal."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,255 @@
+"""A program names what matters to it in one group, and finds it there when it is started again."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from lattice_addons.errors import NotAManagerError, UnknownSlotError
+from lattice_addons.settings import Settings
+
+from ._manager import StateManager
+from ._resume import ResumedLoop, finish_element, start_loop
+from ._session import Session
+from ._status import Status, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+
+    from lattice_addons.checkpoint import Checkpoint
+
+Element = TypeVar("Element")
+
+
+class StateManagerGroup:
+    """Named slots, saved together however the program ends, and found again when it is started again.
+
+    ``StateManagerGroup()`` is the process's one group, the same object at every call; its settings are read
+    from ``LATTICE_CHECKPOINT_TYPE`` and ``LATTICE_CHECKPOINT_CONFIG``. ``StateManagerGroup(settings)`` is a new
+    group with settings of its own.
+
+    Raises:
+        SettingsError: a setting says what cannot be.
+        StoreError: the store cannot be read or written.
+        LeaseHeldError: another live process writes this job.
+        CheckpointError: there are checkpoints, and none of them can be used.
+    """
+
+    __module__ = "lattice_addons.state"
+
+    _of_process: StateManagerGroup | None = None
+    _making = threading.RLock()
+    _session: Session
+
+    def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:
+        """Give the process's group, or a new one that has these settings."""
+        if settings is not None:
+            group = super().__new__(cls)
+            group._session = Session(settings, own=True)
+            return group
+        with StateManagerGroup._making:
+            if StateManagerGroup._of_process is None:
+                group = super().__new__(cls)
+                group._session = Session(Settings.from_environ(), own=False)
+                StateManagerGroup._of_process = group
+            return StateManagerGroup._of_process
+
+    # -- slots
+
+    def register(self, key: str, manager: type[StateManager] = StateManager, auto_load: bool = True) -> None:
+        """Make a slot named ``key``; what is stored under this name is read at its first `get`.
+
+        With ``auto_load=False`` the stored value stays out of sight until `load`, and in the store until `update`.
+
+        Raises:
+            SlotNameError: a name that no slot can have.
+            DuplicateSlotError: the name is taken.
+            NotAManagerError: ``manager`` is no subclass of `StateManager`.
+        """
+        if not (isinstance(manager, type) and issubclass(manager, StateManager)):
+            raise _not_a_manager(manager)
+        self._session.add(key, manager(), auto_load=auto_load)
+
+    def update(self, key: str, value: object) -> None:
+        """Give a slot its value, in the way of its manager.
+
+        Raises:
+            UnknownSlotError: no slot has this name.
+            UnkeepableError: the manager cannot keep such a value.
+        """
+        self._session.hold(key, value)
+
+    def get(self, key: str | None = None) -> object:
+        """Give a slot's value, from the store after a restart; None when there is none.
+
+        Without a key the only slot is meant.
+
+        Raises:
+            UnknownSlotError: no slot has this name, or there is not exactly one.
+            DamagedError: the stored value is damaged in every checkpoint that has it.
+            DecodeError: the stored value cannot be made here (a class that is gone); its bytes are kept.
+            UntrustedError: the stored value needs pickle and ``trust`` allows none.
+        """
+        return self._session.value(self._only_key() if key is None else key)
+
+    def delete(self, key: str) -> None:
+        """Forget a slot (``'*'``: every slot) in this process; the checkpoints that are stored stay.
+
+        Raises:
+            UnknownSlotError: no slot has this name.
+        """
+        for name in list(self._session.slots) if key == "*" else [key]:
+            self._session.forget(name)
+
+    def list(self) -> list[str]:
+        """Give the names of the slots, in the order of their registration."""
+        return list(self._session.slots)
+
+    def contain(self, key: str) -> bool:
+        """Tell whether a slot has this name."""
+        return key in self
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a slot has this name."""
+        return isinstance(key, str) and key in self._session.slots
+
+    def __len__(self) -> int:
+        """Count the slots."""
+        return len(self._session.slots)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the slots."""
+        return iter(self.list())
+
+    def __bool__(self) -> bool:
+        """Be true, also without slots: a group is not a container of what happens to be in it."""
+        return True
+
+    def __repr__(self) -> str:
+        """Say which job this is and what it has."""
+        return f"<StateManagerGroup of job {self._session.stored.job!r}: {', '.join(self) or 'no slots'}>"
+
+    def keygen(self, obj: object) -> str:
+        """Make a name that no slot has yet, ``TypeName.n``."""
+        name = type(obj).__name__
+        number = 1
+        while f"{name}.{number}" in self._session.slots or f"{name}.{number}" in self._session.unclaimed:
+            number += 1
+        return f"{name}.{number}"
+
+    # -- saving
+
+    def save(self) -> Checkpoint | None:
+        """Save every slot; all is on disk when this returns. Give the checkpoint, or None where nothing is saved.
+
+        Raises:
+            NotSavedError: some slots could not be stored; the others are, and those kept their last good value.
+            StoreError: the store cannot be written.
+        """
+        session = self._session
+        session.completed = False
+        with session.gate.busy():
+            finish_element(session)
+            return session.save("manual")
+
+    def async_save(self) -> Future[Checkpoint | None]:
+        """Take the snapshot now and write it in the background; give the future checkpoint.
+
+        The program may change its values as soon as this returns. Errors are those of `save`, raised by
+        ``result()`` of the future.
+        """
+        from concurrent.futures import Future  # noqa: PLC0415 - imported when it is used, see the bar on import time
+
+        session = self._session
+        session.completed = False
+        future: Future[Checkpoint | None] = Future()
+        with session.gate.busy():
+            finish_element(session)
+            snapshot = session.snapshot(copy=True)
+
+        def write() -> None:
+            try:
+                future.set_result(session.commit(snapshot, "manual"))
+            except BaseException as error:  # noqa: BLE001 - it is the future's to raise
+                future.set_exception(error)
+
+        # Not a daemon: the interpreter waits for it at exit, before the last save.
+        threading.Thread(target=write, name="lattice-async-save").start()
+        return future
+
+    def load(self) -> None:
+        """Go back to what is newest in the store; values of this process that were not saved are forgotten."""
+        self._session.reload()
+
+    def atomic(self) -> AbstractContextManager[object]:
+        """Give a block in which no snapshot is taken.
+
+        A signal or period that falls due inside is served when the block ends. Blocks exclude each other and
+        snapshots, from any thread, and may be nested.
+        """
+        return self._session.gate
+
+    def pause_periodic_saving(self) -> None:
+        """Take no periodic saves until `resume_periodic_saving`."""
+        if self._session.attachment is not None:
+            self._session.attachment.pause()
+
+    def resume_periodic_saving(self) -> None:
+        """Take periodic saves again."""
+        if self._session.attachment is not None:
+            self._session.attachment.resume()
+
+    def resume(self, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
+        """Loop over a sequence; after a restart, begin at the first element that was not finished.
+
+        An element is finished when the next one is asked for, or when `save` is called in its turn. Between two
+        elements is a safe point: a signal or period that falls due within an element waits for it, for at most
+        half of ``grace``. A loop within another is bound to the other's element.
+
+        Raises:
+            SequenceChangedError: the sequence is not the stored one, where that can be seen.
+            DuplicateSlotError: the key is a slot's or a running loop's.
+        """
+        return start_loop(self._session, iterable, key)
+
+    def complete(self) -> Checkpoint | None:
+        """Say that the work is done: the next start begins afresh.
+
+        Nothing is saved by itself from here on, until the next `update`, `save` or `async_save`. The checkpoints
+        stay until retention or ``lattice clear``.
+        """
+        return self._session.complete()
+
+    def status(self) -> Status:
+        """Say which job this is, what would be saved how, what cannot be, and why."""
+        return describe(self._session)
+
+    def close(self) -> None:
+        """Take the group's hooks off and let another process write its job; nothing is saved."""
+        self._session.close()
+        with StateManagerGroup._making:
+            if StateManagerGroup._of_process is self:
+                StateManagerGroup._of_process = None
+
+    def _only_key(self) -> str:
+        names = self.list()
+        if len(names) != 1:
+            known = ", ".join(map(repr, names)) or "none"
+            message = f"get() without a key needs exactly one slot; registered: {known}. Use get('NAME')."
+            raise UnknownSlotError(message, slot=None)
+        return names[0]
+
+
+def _not_a_manager(given: object) -> NotAManagerError:
+    known = ["StateManager"]
+    kinds = list(StateManager.__subclasses__())
+    while kinds:
+        kind = kinds.pop()
+        kinds.extend(kind.__subclasses__())
+        if not kind.__name__.startswith("_"):
+            known.append(kind.__name__)
+    shown = given.__name__ if isinstance(given, type) else repr(given)
+    message = f"{shown} is no manager class; give one of {', '.join(sorted(known))}, or a subclass of StateManager"
+    return NotAManagerError(message, slot=None)

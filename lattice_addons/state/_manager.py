@@ -1,0 +1,60 @@
+"""A manager holds one value, says what of it is to be stored, and gets it back after a restart."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+__all__ = ["NoValue", "StateManager"]
+
+
+class NoValue(LookupError):  # noqa: N818 - a signal between manager and group, as StopIteration is, not an error
+    """Raised by ``capture`` and ``value`` when there is nothing; the group then keeps what it last saved."""
+
+    __module__ = "lattice_addons.state"
+
+
+class _Nothing:
+    """The mark of an empty manager; None is a value like any other."""
+
+
+NOTHING: Final = _Nothing()
+
+
+class StateManager:
+    """Keep a strong reference to one value, which is stored as it is at the time of each save.
+
+    A manager of one's own subclasses this and writes the methods in which it differs:
+
+    - ``hold(value)``: take hold of a value that the program gives;
+    - ``capture()``: what is to be stored now; raise ``NoValue`` when there is nothing;
+    - ``restore(stored)``: what an earlier ``capture`` gave comes back, in this process or a later one;
+    - ``value()``: what the program gets.
+
+    An error out of ``capture`` is no disaster: the group keeps the last good value and names the slot.
+    """
+
+    __module__ = "lattice_addons.state"
+
+    #: Whether the stored value must be there before the program gives one: ``hold`` then needs it.
+    restore_first: ClassVar[bool] = False
+
+    # A class attribute, so that a subclass with an __init__ of its own need not call ours.
+    _held: object = NOTHING
+
+    def hold(self, value: object) -> None:
+        """Take hold of this value, and let go of the one before."""
+        self._held = value
+
+    def capture(self) -> object:
+        """Give what is to be stored now, or raise `NoValue`."""
+        if self._held is NOTHING:
+            raise NoValue
+        return self._held
+
+    def restore(self, stored: object) -> None:
+        """Take back what an earlier `capture` gave; it becomes the held value."""
+        self._held = stored
+
+    def value(self) -> object:
+        """Give the value to the program, or raise `NoValue`."""
+        return self.capture()

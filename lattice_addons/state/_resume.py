@@ -1,0 +1,181 @@
+"""A loop that, after a restart, begins at the first element that was not finished."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence, Set
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from lattice_addons.encoding import encode, is_plain
+from lattice_addons.errors import DuplicateSlotError, SequenceChangedError
+
+from ._manager import StateManager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._session import Session
+
+Element = TypeVar("Element")
+
+
+class Progress(StateManager):
+    """How far a loop is: a slot whose value is plain and readable in the manifest."""
+
+    __module__ = "lattice_addons.state"
+
+    def __init__(self) -> None:
+        self.position = 0  # elements that are finished
+        self.finished = False
+        self.inside: list[list[object]] = []  # the loops around it, each with the index of its element
+        self.sequence: dict[str, object] = {}
+
+    def capture(self) -> object:
+        """Give the progress as plain data."""
+        return {
+            "position": self.position,
+            "finished": self.finished,
+            "inside": self.inside,
+            "sequence": self.sequence,
+        }
+
+    def restore(self, stored: object) -> None:
+        """Take over the progress of an earlier process."""
+        vars(self).update(stored)  # type: ignore[call-overload]  # what capture() gave
+
+    def begin(self, inside: list[list[object]], sequence: dict[str, object]) -> None:
+        """Stand before the first element."""
+        self.position, self.finished, self.inside, self.sequence = 0, False, inside, sequence
+
+
+class ResumedLoop(Generic[Element]):
+    """The iterator that `StateManagerGroup.resume` gives."""
+
+    __module__ = "lattice_addons.state"
+
+    def __init__(self, session: Session, key: str, progress: Progress, elements: Iterator[Element]) -> None:
+        self.key = key
+        self.thread = threading.get_ident()
+        self.index = progress.position - 1  # of the current element; `position` moves on when it is finished
+        self._session = session
+        self._progress = progress
+        self._elements = elements
+        self._within = False
+        session.loops.append(self)
+
+    def __iter__(self) -> Iterator[Element]:
+        """Be an iterator."""
+        return self
+
+    def __next__(self) -> Element:
+        """Finish the current element, serve what is due, and give the next one."""
+        gate = self._session.gate
+        self.finish_element()
+        gate.between(self.key)
+        try:
+            element = next(self._elements)
+        except StopIteration:
+            self._progress.finished = True
+            self._leave()
+            raise
+        self.index += 1
+        self._within = True
+        gate.element(self.key)
+        return element
+
+    def finish_element(self) -> None:
+        """Count the current element as finished, once."""
+        if self._within:
+            self._within = False
+            self._progress.position += 1
+
+    def __del__(self) -> None:
+        """Leave a loop that was broken out of; its element stays unfinished."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self in self._session.loops:
+            self._session.loops.remove(self)
+            self._session.gate.leave(self.key)
+
+
+def start_loop(session: Session, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
+    """Begin a loop, or carry on with the one that the store has under this key."""
+    progress = _progress(session, key)
+    inside = [[loop.key, loop.index] for loop in session.loops if loop.thread == threading.get_ident()]
+    sequence = _describe(iterable, key)
+    if progress.inside != inside or (progress.position == 0 and not progress.finished):
+        # The loops around it are at another element than the stored one, or nothing was finished yet.
+        progress.begin(inside, sequence)
+    elif progress.sequence != sequence:
+        raise _changed(key, progress.sequence, sequence)
+    return ResumedLoop(session, key, progress, _rest(iterable, progress.position, key))
+
+
+def finish_element(session: Session) -> None:
+    """Count the element of this thread's innermost loop as finished: the program saves in its turn."""
+    here = [loop for loop in session.loops if loop.thread == threading.get_ident()]
+    if here:
+        here[-1].finish_element()
+
+
+def _progress(session: Session, key: str) -> Progress:
+    if key not in session.slots:
+        session.add(key, Progress())
+    manager = session.slot(key).manager
+    running = any(loop.key == key for loop in session.loops)
+    if running or not isinstance(manager, Progress):
+        what = "a loop that is still running" if running else f"a slot of {type(manager).__name__}"
+        raise DuplicateSlotError(f"{key!r} is {what}; give this loop another key", slot=key)
+    session.value(key)
+    return manager
+
+
+def _describe(iterable: Iterable[object], key: str) -> dict[str, object]:
+    """Say what can be seen of a sequence without using it up."""
+    if isinstance(iterable, Set) and not hasattr(iterable, "__reversed__"):
+        message = f"loop {key!r} is over a {type(iterable).__name__}, whose order does not survive a restart; sort it"
+        raise SequenceChangedError(message, slot=key)
+    told: dict[str, object] = {"kind": type(iterable).__name__}
+    if hasattr(iterable, "__len__"):
+        told["length"] = len(iterable)
+    if isinstance(iterable, range):
+        told["range"] = [iterable.start, iterable.stop, iterable.step]
+    elif isinstance(iterable, (list, tuple, str, dict)) and is_plain(elements := list(iterable)):
+        told["digest"] = _digest(elements)
+    return told
+
+
+def _digest(elements: list[object]) -> str:
+    from blake3 import blake3  # noqa: PLC0415 - imported when it is used
+
+    return blake3(encode(elements).value or b"").hexdigest(length=16)
+
+
+def _changed(key: str, stored: dict[str, object], given: dict[str, object]) -> SequenceChangedError:
+    message = (
+        f"loop {key!r} was stopped in another sequence than the one given now: stored {stored}, given {given}. "
+        f"Give it the old sequence, or another key, or begin anew after delete({key!r})."
+    )
+    return SequenceChangedError(message, slot=key)
+
+
+def _rest(iterable: Iterable[Element], position: int, key: str) -> Iterator[Element]:
+    if isinstance(iterable, Sequence):
+        # By index, so that a sequence that makes its elements does not make those that are finished.
+        return _by_index(iterable, position)
+    elements = iter(iterable)
+    for done in range(position):
+        try:
+            next(elements)
+        except StopIteration:
+            message = f"loop {key!r} had finished {position} elements; the sequence given now has only {done}"
+            raise SequenceChangedError(message, slot=key) from None
+    return elements
+
+
+def _by_index(sequence: Sequence[Element], position: int) -> Iterator[Element]:
+    # The length is asked for each time: a list may grow while it is looped over, as in any for loop.
+    while position < len(sequence):
+        yield sequence[position]
+        position += 1

@@ -1,0 +1,216 @@
+"""From a process's start to its end: slots captured together, and committed as one checkpoint."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.errors import DuplicateSlotError, NotSavedError, UnkeepableError, UnknownSlotError
+from lattice_addons.lifecycle import Gate, attach
+
+from ._keys import check_key
+from ._manager import NoValue
+from ._slot import Slot
+from ._stored import COMPLETE, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
+    from lattice_addons.settings import Settings
+
+    from ._manager import StateManager
+    from ._resume import ResumedLoop
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All slots at one instant, and why some have their last good value instead."""
+
+    serial: int
+    slots: dict[str, Fresh | Entry]
+    failures: dict[str, Exception]
+
+    def give_up(self, name: str, error: Exception, good: Entry | None) -> None:
+        """Let a slot that cannot be stored have its last good value, if there is one."""
+        self.failures[name] = error
+        self.slots.pop(name, None)
+        if good is not None:
+            self.slots[name] = good
+
+
+class Session:
+    """The slots of one group, saved together when lifecycle or the program says so.
+
+    ``own`` tells that the program gave the settings itself, so that children and tests may save, too.
+    """
+
+    def __init__(self, settings: Settings, *, own: bool) -> None:
+        self.settings = settings
+        self.gate = Gate()
+        self.slots: dict[str, Slot] = {}
+        self.loops: list[ResumedLoop[Any]] = []
+        self.completed = False
+        self.stored = Stored(settings, own=own)
+        # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
+        self.unclaimed: dict[str, Entry] = dict(self.stored.base.slots) if self.stored.base else {}
+        self._serials = itertools.count(1)
+        self.attachment = attach(self) if self.stored.passive is None else None
+
+    # -- slots
+
+    def add(self, key: str, manager: StateManager, *, auto_load: bool = True) -> Slot:
+        """Make a slot; what the store has for it waits until it is asked for."""
+        check_key(key)
+        with self.gate:
+            if key in self.slots:
+                message = f"slot {key!r} is registered already; use another name, or delete({key!r}) first"
+                raise DuplicateSlotError(message, slot=key)
+            stored = self.unclaimed.pop(key, None)
+            slot = Slot(key, manager, stored)
+            if not auto_load:
+                slot.pending = None
+            self.slots[key] = slot
+            return slot
+
+    def slot(self, key: str) -> Slot:
+        """Give the slot of this name."""
+        try:
+            return self.slots[key]
+        except (KeyError, TypeError):
+            known = ", ".join(map(repr, self.slots)) or "none"
+            message = f"no slot is named {key!r}; registered: {known}. Use register({key!r}) first."
+            raise UnknownSlotError(message, slot=key) from None
+
+    def hold(self, key: str, value: object) -> None:
+        """Let a slot take hold of a value."""
+        slot = self.slot(key)
+        if slot.pending is not None and slot.manager.restore_first:
+            self._rehydrate(slot)
+        # Other threads' snapshots are not excluded: the lock order of the program's own locks and ours would
+        # then decide between life and deadlock. A manager takes hold in one step.
+        with self.gate.busy():
+            slot.hold(value)
+        self.completed = False
+        if self.attachment is not None:
+            self.attachment.verify()
+
+    def value(self, key: str) -> object:
+        """Give a slot's value to the program, read from the store if need be; None when there is none."""
+        slot = self.slot(key)
+        if slot.pending is not None:
+            self._rehydrate(slot)
+        try:
+            return slot.manager.value()
+        except NoValue:
+            return None
+
+    def forget(self, key: str) -> None:
+        """Drop a slot from this process."""
+        self.slot(key)
+        with self.gate:
+            del self.slots[key]
+
+    def reload(self) -> None:
+        """Let every slot have what is newest in the store."""
+        with self.gate:
+            self.stored.reload()
+            entries = dict(self.stored.base.slots) if self.stored.base else {}
+            for name, slot in self.slots.items():
+                slot.reset(entries.pop(name, None))
+                if slot.manager.restore_first and slot.pending is not None:
+                    # The program uses the bound object itself and may never ask for it here.
+                    slot.restore(self.stored.fetch(name, slot.pending))
+            self.unclaimed = entries
+
+    def _rehydrate(self, slot: Slot) -> None:
+        # Under the gate, so that no snapshot sees a value half restored.
+        with self.gate:
+            if slot.pending is not None:
+                slot.restore(self.stored.fetch(slot.name, slot.pending))
+
+    # -- saving
+
+    def snapshot(self, *, copy: bool) -> Snapshot:
+        """Capture every slot; with ``copy``, nothing captured shares memory with the program."""
+        with self.gate:
+            snapshot = Snapshot(next(self._serials), dict(self.unclaimed), {})
+            for name, slot in list(self.slots.items()):
+                try:
+                    snapshot.slots[name] = slot.capture(copy=copy)
+                except NoValue:
+                    continue
+                except Exception as error:  # noqa: BLE001 - whatever a value raises, the other slots are saved
+                    snapshot.give_up(name, error, slot.good)
+        return snapshot
+
+    def commit(self, snapshot: Snapshot, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
+        """Write a snapshot; raise `NotSavedError`, after that, if slots kept their last good value."""
+        checkpoint = self._commit_what_can_be_read(snapshot, reason, notes)
+        if checkpoint is not None:
+            for name, entry in checkpoint.slots.items():
+                slot = self.slots.get(name)
+                if slot is not None:
+                    slot.good = entry
+        if snapshot.failures and self.stored.passive is None:
+            raise _not_saved(snapshot.failures, checkpoint)
+        return checkpoint
+
+    def _commit_what_can_be_read(self, snapshot: Snapshot, reason: str, notes: Sequence[str]) -> Checkpoint | None:
+        # Some values are read only while they are written (a file's contents), and may fail to be there then.
+        while True:
+            try:
+                return self.stored.commit(snapshot.slots, serial=snapshot.serial, reason=reason, notes=notes)
+            except UnkeepableError as error:
+                name = getattr(error, "slot", None)
+                if name not in snapshot.slots or name in snapshot.failures:
+                    raise
+                snapshot.give_up(name, error, self.slots[name].good if name in self.slots else None)
+
+    def save(self, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
+        """Save all slots now; everything is on disk when this returns."""
+        if self.stored.passive is not None:
+            return None
+        # The gate stays closed while live memory is written, so that disciplined threads cannot tear it.
+        with self.gate:
+            return self.commit(self.snapshot(copy=False), reason, notes)
+
+    def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
+        """Save because lifecycle says so (at exit, on a signal)."""
+        if not self.completed:
+            self.save(reason, notes)
+
+    def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
+        """Take the snapshot now; what is returned writes it."""
+        if self.completed or self.stored.passive is not None:
+            return lambda: None
+        snapshot = self.snapshot(copy=True)
+
+        def write() -> None:
+            self.commit(snapshot, reason, notes)
+
+        return write
+
+    def complete(self) -> Checkpoint | None:
+        """Commit that the work is done."""
+        checkpoint = self.save(COMPLETE)
+        self.completed = True
+        return checkpoint
+
+    def close(self) -> None:
+        """Take the hooks off and give the lease back; nothing is saved."""
+        if self.attachment is not None:
+            self.attachment.detach()
+            self.attachment = None
+        self.stored.close()
+
+
+def _not_saved(failures: dict[str, Exception], checkpoint: Checkpoint | None) -> NotSavedError:
+    number = checkpoint.number if checkpoint is not None else None
+    told = "; ".join(f"{name!r}: {error}" for name, error in failures.items())
+    kept = f"in checkpoint {number} they have" if number is not None else "they keep"
+    message = f"{len(failures)} of the slots could not be stored, {kept} their last good value: {told}"
+    error = NotSavedError(message, failures=dict(failures), number=number)
+    error.__cause__ = next(iter(failures.values()))
+    return error

@@ -1,0 +1,150 @@
+"""What the store has for this process: what it carries on from, and what it has committed since."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint import Line
+from lattice_addons.encoding import decode
+from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError
+from lattice_addons.lifecycle import job_id, passive_reason, rank
+from lattice_addons.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
+    from lattice_addons.settings import Settings
+
+log = logging.getLogger("lattice_addons.state")
+
+COMPLETE = "complete"
+
+
+class Stored:
+    """One process's view of its line of checkpoints.
+
+    ``base`` is the checkpoint it carries on from (None when it begins afresh), ``newest`` the last that is
+    committed. ``passive`` says why this process writes nothing, and is None where it does.
+    """
+
+    def __init__(self, settings: Settings, *, own: bool) -> None:
+        self.settings = settings
+        self.job = job_id(settings)
+        self.rank = rank()
+        self.base: Checkpoint | None = None
+        self.newest: Checkpoint | None = None
+        self._pid = os.getpid()
+        self._passive = _why_passive(settings, own=own)
+        self._committing = threading.Lock()
+        self._last_serial = 0
+        self._line: Line | None = None
+        if not settings.disabled and not (self._passive or "").startswith("pytest"):
+            self._open()
+
+    @property
+    def passive(self) -> str | None:
+        """Why this process saves nothing, or None."""
+        if self._passive is None and os.getpid() != self._pid:
+            return f"a forked child of process {self._pid}"
+        return self._passive
+
+    @property
+    def url(self) -> str:
+        """Where the store is."""
+        return self.settings.root
+
+    def reload(self) -> None:
+        """Carry on from what is newest in the store now."""
+        if self._line is None:
+            return
+        self.newest = self._line.newest()
+        begun = self.newest is not None and self.newest.reason != COMPLETE
+        self.base = self.newest if begun else None
+
+    def fetch(self, name: str, entry: Entry) -> object:
+        """Read and decode a slot's value; on damage, the newest older value of it that is good."""
+        if self._line is None:  # pragma: no cover - an entry comes from a line
+            raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
+        try:
+            return self._decode(name, self._line, entry)
+        except DamagedError as damage:
+            return self._fetch_older(name, self._line, damage)
+
+    def commit(
+        self, slots: Mapping[str, Fresh | Entry], *, serial: int, reason: str, notes: Sequence[str] = ()
+    ) -> Checkpoint | None:
+        """Write a checkpoint of slots that were captured as number ``serial`` of this session.
+
+        A capture that is older than one already committed is dropped: the newest number must be the newest state.
+        """
+        if self._line is None or self.passive is not None:
+            return None
+        with self._committing:
+            if serial < self._last_serial or (not slots and reason != COMPLETE):
+                return self.newest
+            parent = self.newest.number if self.newest is not None else None
+            self.newest = self._line.commit(slots, parent=parent, reason=reason, notes=notes)
+            self._last_serial = serial
+            if not reason.startswith("signal:"):
+                # Deleting is slow, and nobody knows how long a process that was signalled has.
+                self._line.retain(*([self.base.number] if self.base else []))
+            return self.newest
+
+    def close(self) -> None:
+        """Let another process write this job."""
+        if self._line is not None and self.passive is None:
+            self._line.release()
+        self._passive = self._passive or "closed"
+
+    def _open(self) -> None:
+        try:
+            store = open_store(self.settings, create=self._passive is None)
+        except NotInStoreError:
+            return
+        self._line = Line(store, self.job, self.rank, settings=self.settings)
+        if self._passive is None:
+            try:
+                self._line.acquire()
+            except LeaseHeldError as held:
+                if not getattr(held, "ancestor", False):
+                    raise
+                self._passive = f"a child of process {held.pid}, which writes job {self.job!r}"
+                log.warning("this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive)
+            else:
+                self._line.sweep()
+        self.reload()
+
+    def _decode(self, name: str, line: Line, entry: Entry) -> object:
+        value, buffers = line.read(entry)
+        return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
+
+    def _fetch_older(self, name: str, line: Line, damage: DamagedError) -> object:
+        assert self.base is not None  # noqa: S101 - the damaged entry came from it
+        for older in line.history(before=self.base.number):
+            entry = older.slots.get(name)
+            if older.reason == COMPLETE:
+                break
+            if entry is None:
+                continue
+            try:
+                value = self._decode(name, line, entry)
+            except DamagedError:
+                continue
+            log.warning(
+                "slot %r is damaged in checkpoint %d (%s); its value is the one of checkpoint %d",
+                name, self.base.number, damage, older.number,
+            )  # fmt: skip
+            return value
+        message = f"slot {name!r} is damaged in every checkpoint that has it: {damage}"
+        raise DamagedError(message, key=damage.key) from damage
+
+
+def _why_passive(settings: Settings, *, own: bool) -> str | None:
+    if settings.disabled:
+        return "LATTICE_DISABLE is set"
+    # Settings of one's own are how a child, a worker or a test says that it does want a job.
+    return None if own else passive_reason()

@@ -1,0 +1,167 @@
+"""Written under another name, synchronised, renamed, and the folder synchronised: then it is acknowledged."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lattice_addons.errors import StoreError
+from lattice_addons.storage import _files
+from lattice_addons.storage._faults import already_there, told, vanished
+from lattice_addons.storage._held import hold_descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lattice_addons.storage._folders import Folders
+    from lattice_addons.storage._held import Held
+    from lattice_addons.storage._store import Bytes
+
+__all__ = ["FileWriter", "commit", "sweep_file"]
+
+_FORGOTTEN_SECONDS = 86_400  # where the file system has no locks, a temporary this old has no writer any more
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def commit(folders: Folders, parts: Sequence[str], data: Bytes, *, over: bool) -> None:
+    """Store a key, whole and durable, or not at all; once more where its folder was removed meanwhile."""
+    try:
+        _commit_once(folders, parts, data, over=over)
+    except FileNotFoundError:
+        # Somebody removed the root, or a folder of it, meanwhile: nothing was acknowledged, so do it again.
+        _commit_once(folders, parts, data, over=over)
+
+
+def _commit_once(folders: Folders, parts: Sequence[str], data: Bytes, *, over: bool) -> None:
+    place = os.rename if over else _link
+    with folders.enter(parts[:-1], make=True) as folder, _files.temporary_file(folder) as (temporary, opened):
+        _files.write_all(opened, data)
+        # When this fails the pages count as clean and a second one would succeed without them: give it up.
+        os.fsync(opened)
+        try:
+            place(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+            _files.sync_folder(folder)
+            folders.expect(parts, opened)
+        except BaseException:
+            # Not acknowledged, so not there; a replaced key cannot be brought back, and is whole either way.
+            if not over:
+                with suppress(OSError):
+                    _take_back(folder, parts[-1], opened)
+            raise
+
+
+def _link(temporary: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Give a file its name, never over another one; the temporary name may stay."""
+    try:
+        os.link(temporary, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # A file system without hard links: the lease keeps others away between the look and the rename.
+        if os.access(name, os.F_OK, dir_fd=dst_dir_fd, follow_symlinks=False):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(temporary, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+
+def _take_back(folder: int, name: str, descriptor: int) -> None:
+    """Remove a name that leads to this file, and to no other."""
+    if _files.same_file(folder, name, descriptor) and _files.remove(folder, name):
+        _files.sync_folder(folder)
+
+
+class FileWriter:
+    """A new file of the store, written piece by piece under its own name."""
+
+    def __init__(self, folders: Folders, parts: Sequence[str], url: str) -> None:
+        self.position = 0
+        self._folders = folders
+        self._parts = parts
+        self._url = url
+        self._key = "/".join(parts)
+        self._held: Held | None = None
+        self._fault: StoreError | None = None
+
+    def open(self) -> None:
+        """Make the file, which must not be there."""
+        with told("write", self._path):
+            try:
+                try:
+                    self._held = self._make()
+                except FileNotFoundError:
+                    self._held = self._make()
+            except FileExistsError:
+                raise already_there(self._url, self._key) from None
+
+    def write(self, data: Bytes) -> None:
+        """Append all of these bytes."""
+        try:
+            with told("write", self._path):
+                self.position += _files.write_all(self._descriptor, data)
+        except StoreError as error:
+            self._fault = error
+            raise
+
+    def finish(self) -> None:
+        """Make the file and its name durable."""
+        if self._fault is not None:
+            # The block went on after a write that failed: what is there is not what was meant.
+            raise self._fault
+        with told("write", self._path):
+            os.fdatasync(self._descriptor)
+            try:
+                with self._folders.enter(self._parts[:-1]) as folder:
+                    _files.sync_folder(folder)
+                    there = _files.same_file(folder, self._parts[-1], self._descriptor)
+            except FileNotFoundError:
+                there = False
+            if not there:
+                raise vanished(self._url, self._key)
+
+    def discard(self) -> None:
+        """Remove the file."""
+        if self._held is not None and self._held.descriptor >= 0:
+            with suppress(OSError), self._folders.enter(self._parts[:-1]) as folder:
+                _take_back(folder, self._parts[-1], self._held.descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._held is not None:
+            self._held.release()
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self._folders.root, *self._parts)
+
+    @property
+    def _descriptor(self) -> int:
+        """Give the open file; one that cannot be written in a forked child, which has closed its parent's."""
+        return -1 if self._held is None else self._held.descriptor
+
+    def _make(self) -> Held:
+        with self._folders.enter(self._parts[:-1], make=True) as folder:
+            descriptor = _files.new_file(folder, self._parts[-1])
+        held = hold_descriptor(descriptor)
+        if held is None:
+            # Just made by us: only a sweeper can have locked it, and it removes what it locks.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return held
+
+
+def sweep_file(folder: int, name: str) -> bool:
+    """Remove a temporary whose writer is dead; tell whether it was removed."""
+    try:
+        descriptor = _files.open_file(folder, name, os.O_RDWR)
+    except OSError:
+        # Gone meanwhile, or not ours to remove.
+        return False
+    held = hold_descriptor(descriptor)
+    if held is None:
+        return False
+    with held, suppress(OSError):
+        age = time.time() - os.fstat(held.descriptor).st_mtime
+        if held.locked or age > _FORGOTTEN_SECONDS:
+            return _files.remove(folder, name)
+    return False

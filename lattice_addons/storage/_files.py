@@ -1,0 +1,179 @@
+"""Reading and writing whole byte ranges on descriptors that are safe to have."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from lattice_addons.storage._held import hold_descriptor
+from lattice_addons.storage._keys import temporary_name
+from lattice_addons.storage._process import above_standard, with_spare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lattice_addons.storage._held import Held
+    from lattice_addons.storage._store import Bytes
+
+__all__ = [
+    "close",
+    "names",
+    "new_file",
+    "open_descriptor",
+    "open_file",
+    "read_into",
+    "remove",
+    "same_file",
+    "sync_folder",
+    "temporary_file",
+    "write_all",
+]
+
+# One call into the system, short enough that a signal's handler need not wait for it to end.
+_PIECE = 16 << 20
+_OWNER_ONLY = 0o600
+# Folders that cannot be synchronised say so with these; what they hold is then as durable as they make it.
+_NO_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def open_descriptor(path: str, flags: int, *, folder: int | None = None) -> int:
+    """Open a file, closed for programs we start, and never as one of the three standard streams."""
+    return above_standard(
+        with_spare(os.open, path, flags | os.O_CLOEXEC | os.O_NOCTTY, _OWNER_ONLY, dir_fd=folder)
+    )
+
+
+def open_file(folder: int, name: str, flags: int = os.O_RDONLY) -> int:
+    """Open an existing regular file, and nothing else: no link is followed, no pipe is waited for."""
+    descriptor = open_descriptor(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, folder=folder)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP
+        raise OSError(code, "not a regular file")
+    return descriptor
+
+
+def new_file(folder: int, name: str) -> int:
+    """Make a file that was not there, for its owner alone, whatever the umask and the folder's rules say."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = open_descriptor(name, flags, folder=folder)
+    try:
+        if os.fstat(descriptor).st_mode & 0o7777 != _OWNER_ONLY:
+            os.fchmod(descriptor, _OWNER_ONLY)
+    except BaseException:
+        close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def temporary_file(folder: int) -> Iterator[tuple[str, int]]:
+    """Make a file under a name of its own that is removed at the end of the block, if it still has that name.
+
+    The writer holds a lock on it: so another process that sweeps can tell it from one whose writer died.
+    """
+    while True:
+        name = temporary_name()
+        held: Held | None = None
+        try:
+            descriptor = new_file(folder, name)
+            # A sweeper may come in between making and locking: then the file is gone; another is made.
+            held = hold_descriptor(descriptor)
+            if held is None or not same_file(folder, name, descriptor):
+                continue
+            yield name, descriptor
+            return
+        finally:
+            # The name is known before the file is there, so that not even an interrupt in between leaves it.
+            if held is not None:
+                held.release()
+            with suppress(OSError):
+                remove(folder, name)
+
+
+def write_all(descriptor: int, data: Bytes) -> int:
+    """Write all of the bytes, however few the system takes at a time; give how many they are."""
+    view = memoryview(data)
+    if view.nbytes == 0:
+        return 0
+    if not view.contiguous:
+        view = memoryview(view.tobytes())
+    view = view.cast("B")
+    done = 0
+    while done < view.nbytes:
+        taken = os.write(descriptor, view[done : done + _PIECE])
+        if taken == 0:
+            raise OSError(errno.EIO, "nothing was written")
+        done += taken
+    return done
+
+
+def read_into(descriptor: int, start: int, buffer: memoryview) -> int:
+    """Fill the buffer from a place in the file; give how many bytes there were."""
+    done = 0
+    while done < buffer.nbytes:
+        got = os.preadv(descriptor, [buffer[done : done + _PIECE]], start + done)
+        if got == 0:
+            break
+        done += got
+    return done
+
+
+def sync_folder(folder: int) -> None:
+    """Make the names in a folder durable."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def same_file(folder: int, name: str, descriptor: int) -> bool:
+    """Tell whether a name leads to the file (or folder) of this descriptor."""
+    try:
+        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return os.path.samestat(named, os.fstat(descriptor))
+
+
+def names(folder: int) -> tuple[list[str], list[str]]:
+    """Give the names of the folders and of the regular files in a folder; links are neither."""
+    folders, files = [], []
+    with with_spare(os.scandir, folder) as entries:
+        for entry in entries:
+            if not _is_text(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
+    return folders, files
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a file's name is text, and so can be part of a key."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def remove(folder: int, name: str) -> bool:
+    """Remove a file if it is there; tell whether it was."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def close(descriptor: int) -> None:
+    """Let go of what was read, or has been synchronised: what the system says to that no longer matters."""
+    with suppress(OSError):
+        os.close(descriptor)

@@ -1,0 +1,206 @@
+"""The folders of a local store: their owner's alone, durable, and entered one by one past every link."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from lattice_addons.errors import StoreError
+from lattice_addons.storage._faults import coded
+from lattice_addons.storage._files import (
+    close,
+    new_file,
+    open_descriptor,
+    remove,
+    same_file,
+    sync_folder,
+    write_all,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Folders"]
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_OWNER_ONLY = 0o700
+_log = logging.getLogger("lattice_addons.storage")
+
+
+class Folders:
+    """The folders below a root.
+
+    No descriptor is kept between two operations: the root may be removed and made again, and a forked child
+    and the working directory change nothing.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._seen = False
+        # Folders whose own names are known to be durable; by device and inode, so that one made again is not.
+        self._durable: set[tuple[int, int]] = set()
+
+    @contextmanager
+    def enter(self, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+        """Open the folder of these parts for a block; with ``make``, make what is missing, durably."""
+        folder = self.open(parts, make=make)
+        try:
+            yield folder
+        finally:
+            close(folder)
+
+    def open(self, parts: Sequence[str], *, make: bool = False) -> int:
+        """Open the folder of these parts; the root may be a link of the user's, below it none is followed."""
+        folder = self._open_root(make=make)
+        for name in parts:
+            parent = folder
+            try:
+                folder = _open_below(parent, name, make=make)
+                try:
+                    if make:
+                        self._settle(parent, folder)
+                except BaseException:
+                    close(folder)
+                    raise
+            finally:
+                close(parent)
+        return folder
+
+    def leads_to(self, parts: Sequence[str], descriptor: int) -> bool:
+        """Tell whether these parts lead, now, to this open file or folder."""
+        try:
+            with self.enter(parts[:-1]) as folder:
+                return same_file(folder, parts[-1] if parts else ".", descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def expect(self, parts: Sequence[str], descriptor: int) -> None:
+        """Raise FileNotFoundError where these parts do not lead to this open file."""
+        if not self.leads_to(parts, descriptor):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    def _open_root(self, *, make: bool) -> int:
+        try:
+            folder = open_descriptor(self.root, _FOLDER)
+        except FileNotFoundError:
+            if not make:
+                raise
+            folder = self._make_root()
+        except NotADirectoryError as error:
+            message = (
+                f"the store's root {self.root} is no folder: move the file away, or set `root` to another"
+            )
+            raise coded(StoreError(message, url=self.root), errno.ENOTDIR) from error
+        self._seen = True
+        if make:
+            self._settle_root(folder)
+        return folder
+
+    def _make_root(self) -> int:
+        """Make the root, not its parents: a missing parent is more often a typing error or a lost mount."""
+        # Where the user's own link leads, if it leads to what is not there yet.
+        parent_path, name = os.path.split(os.path.realpath(self.root))
+        try:
+            parent = open_descriptor(parent_path, _FOLDER)
+        except FileNotFoundError as error:
+            raise self._no_parent(parent_path) from error
+        try:
+            if self._seen:
+                _log.warning("the store %s has vanished; it is made again", self.root)
+            made = _make(parent, name)
+            folder = _open_made(parent, name)
+            if made:
+                _ignore_for_git(folder)
+            try:
+                self._settle(parent, folder)
+            except BaseException:
+                close(folder)
+                raise
+        finally:
+            close(parent)
+        return folder
+
+    def _no_parent(self, parent: str) -> StoreError:
+        return coded(
+            StoreError(
+                f"the store's root {self.root} cannot be made, because {parent} is not there: "
+                f"make it (`mkdir -p {parent}`), mount it, or set `root` to another folder",
+                url=self.root,
+            ),
+            errno.ENOENT,
+        )
+
+    def _settle_root(self, folder: int) -> None:
+        """Make the name of a root that was there already durable, where its parent can be opened."""
+        status = os.fstat(folder)
+        if (status.st_dev, status.st_ino) in self._durable:
+            return
+        with suppress(OSError):
+            parent = open_descriptor(os.path.dirname(os.path.realpath(self.root)), _FOLDER)
+            try:
+                sync_folder(parent)
+            finally:
+                close(parent)
+        self._durable.add((status.st_dev, status.st_ino))
+
+    def _settle(self, parent: int, folder: int) -> None:
+        """Make a folder's name durable in its parent, once: whoever made it may have died before doing so."""
+        status = os.fstat(folder)
+        known = status.st_dev, status.st_ino
+        if known not in self._durable:
+            sync_folder(parent)
+            self._durable.add(known)
+
+
+def _open_below(parent: int, name: str, *, make: bool) -> int:
+    """Open a folder that is no link, and make it if need be."""
+    try:
+        return open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
+    except FileNotFoundError:
+        if not make:
+            raise
+    _make(parent, name)
+    return _open_made(parent, name)
+
+
+def _make(parent: int, name: str) -> bool:
+    """Make a folder; tell whether it was not there."""
+    try:
+        os.mkdir(name, _OWNER_ONLY, dir_fd=parent)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _open_made(parent: int, name: str) -> int:
+    """Open a folder that was just made, and give its owner, and nobody else, all rights to it."""
+    try:
+        folder = open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
+    except PermissionError:
+        # A umask that takes rights from the owner himself.
+        os.chmod(name, _OWNER_ONLY, dir_fd=parent)
+        folder = open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
+    try:
+        if os.fstat(folder).st_mode & 0o777 != _OWNER_ONLY:
+            os.fchmod(folder, _OWNER_ONLY)
+    except BaseException:
+        close(folder)
+        raise
+    return folder
+
+
+def _ignore_for_git(folder: int) -> None:
+    """Keep a root out of the version control of the project it lies in."""
+    try:
+        descriptor = new_file(folder, ".gitignore")
+        try:
+            write_all(descriptor, b"*\n")
+        finally:
+            close(descriptor)
+    except OSError:
+        # A store on a full disk says so when something is saved; this file is a courtesy.
+        with suppress(OSError):
+            remove(folder, ".gitignore")

@@ -1,0 +1,120 @@
+"""A store keeps bytes under keys; what it has acknowledged is there after a crash."""
+
+from __future__ import annotations
+
+import abc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from lattice_addons.storage._faults import ends_early, kept_locked
+from lattice_addons.storage._held import hold_here
+from lattice_addons.storage._keys import split_key
+from lattice_addons.storage._process import LOCK_SECONDS, section_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from lattice_addons.storage._held import Held
+
+__all__ = ["Bytes", "Keys", "Store", "Writer", "critical_section"]
+
+Bytes = bytes | bytearray | memoryview
+Keys = list[str]  # a name for it where a method named `list` hides the type
+
+
+@contextmanager
+def critical_section(url: str, folder: str) -> Iterator[None]:
+    """Keep this process's other threads out of a short block."""
+    lock = section_lock(url, folder)
+    if not lock.acquire(timeout=LOCK_SECONDS):
+        raise kept_locked(url, folder, LOCK_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Writer(Protocol):
+    """Takes the bytes of one key, piece by piece."""
+
+    @property
+    def position(self) -> int:
+        """Give the number of bytes written so far: the offset of the next piece."""
+
+    def write(self, data: Bytes) -> None:
+        """Append all of these bytes."""
+
+
+class Store(abc.ABC):
+    """Bytes under keys, which are relative POSIX paths.
+
+    Every method may be called from several threads. Each raises a ``StoreError`` that says what, where and
+    what to do; a key that is not there is a ``NotInStoreError``.
+    """
+
+    url: str
+
+    @abc.abstractmethod
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Give the bytes of a key, or of a range of it; fewer where they end before ``stop``."""
+
+    def read_into(self, key: str, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes that begin at ``start``; ``DamagedError`` where there are too few."""
+        target = buffer.cast("B") if buffer.nbytes else buffer
+        data = self.read(key, start, start + buffer.nbytes)
+        if len(data) != buffer.nbytes:
+            raise ends_early(self.url, key, start + len(data), start + buffer.nbytes)
+        if data:
+            target[:] = data
+
+    @abc.abstractmethod
+    def size(self, key: str) -> int:
+        """Give the number of bytes of a key."""
+
+    @abc.abstractmethod
+    def list(self, prefix: str = "") -> Keys:
+        """Give every key below a folder, sorted; none when there is no such folder."""
+
+    def folders(self, prefix: str = "") -> Keys:
+        """Give the names of the folders directly below a folder, sorted."""
+        depth = len(split_key(prefix, folder=True))
+        parts = (key.split("/") for key in self.list(prefix))
+        return sorted({names[depth] for names in parts if len(names) > depth + 1})
+
+    @abc.abstractmethod
+    def put(self, key: str, data: Bytes) -> None:
+        """Store a new key, whole and durable, or not at all; over an old one never (``errno`` ``EEXIST``)."""
+
+    @abc.abstractmethod
+    def replace(self, key: str, data: Bytes) -> None:
+        """Store a key, whole and durable, in the place of an old one: a reader sees old or new."""
+
+    @abc.abstractmethod
+    def create(self, key: str) -> AbstractContextManager[Writer]:
+        """Write a new key piece by piece: durable when the block ends well, not there when it does not."""
+
+    @abc.abstractmethod
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys, durably; those that are not there are fine."""
+
+    def prune(self, folder: str) -> None:
+        """Remove what is left of a folder when all its keys are deleted and nobody will write there."""
+        split_key(folder, folder=True)
+
+    def sweep(self, folder: str = "") -> int:
+        """Remove what writers that died in the middle left below a folder; give how many that were."""
+        split_key(folder, folder=True)
+        return 0
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Keep every other thread and process that asks for the same out of a short block; not re-entrant."""
+        split_key(folder, folder=True)
+        with critical_section(self.url, folder.removesuffix("/")):
+            yield
+
+    def flock_hold(self, key: str) -> Held | None:
+        """Hold an existing key until released or until this process ends; None when somebody holds it."""
+        self.size(key)
+        return hold_here(self.url, key)

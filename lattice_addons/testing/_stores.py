@@ -1,0 +1,349 @@
+"""What every store keeps to, as tests that the tests of each store inherit."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons.errors import DamagedError, NotInStoreError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lattice_addons.storage import Store, Writer
+
+_BAD_KEYS = (
+    *("", "/", "/etc/passwd", "../x", "a/../x", "a/..", ".", "./a", "a//b", "a/", "a\0b", "x" * 256, "\ud800"),
+)
+
+
+class StoreContract:
+    """Inherit this in a test class of your store; say how to make one, and how to reach around it.
+
+    ::
+
+        class TestBucketStore(StoreContract):
+            def make_store(self, folder):
+                return BucketStore("test-bucket", prefix=folder.name)
+
+            def plant(self, store, key, data):
+                bucket.objects[f"{store.prefix}/{key}"] = data
+
+            def stored(self, store, key):
+                return bucket.objects.get(f"{store.prefix}/{key}")
+    """
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store that is empty at first; the same folder gives the same store again."""
+        raise NotImplementedError
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Put bytes under a key without the store's help."""
+        raise NotImplementedError
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Give the bytes under a key without the store's help; None when there are none."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        """Give an empty store."""
+        return self.make_store(tmp_path)
+
+    def test_what_is_put_is_there(self, store: Store, tmp_path: Path) -> None:
+        """Bytes are stored as they are, and the store opened again has them."""
+        store.put("job/one", b"\x00\xff\r\n")
+        assert self.stored(store, "job/one") == b"\x00\xff\r\n"
+        assert self.make_store(tmp_path).read("job/one") == b"\x00\xff\r\n"
+
+    @pytest.mark.parametrize("data", [b"", bytearray(b"ab"), memoryview(b"abcd")[::2], memoryview(b"ab" * 9)])
+    def test_any_bytes_will_do(self, store: Store, data: bytes | bytearray | memoryview) -> None:
+        """Empty ones, changeable ones, and memory that is not contiguous."""
+        store.put("put", data)
+        store.replace("replaced", data)
+        with store.create("created") as writer:
+            writer.write(data)
+        assert [self.stored(store, key) for key in ("put", "replaced", "created")] == [bytes(data)] * 3
+
+    def test_put_never_goes_over_an_old_key(self, store: Store) -> None:
+        """The second one is refused, and the first one's bytes stay."""
+        store.put("key", b"old")
+        with pytest.raises(StoreError, match="key") as caught:
+            store.put("key", b"new")
+        assert caught.value.errno == errno.EEXIST
+        assert self.stored(store, "key") == b"old"
+
+    def test_of_many_that_put_one_wins(self, store: Store) -> None:
+        """Eight threads put one key: one is told that it did, and its bytes are there."""
+        won: list[int] = []
+
+        def put(number: int) -> None:
+            try:
+                store.put("job/key", b"%d" % number)
+            except StoreError as error:
+                assert error.errno == errno.EEXIST
+            else:
+                won.append(number)
+
+        threads = [threading.Thread(target=put, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [b"%d" % number for number in won] == [self.stored(store, "job/key")]
+
+    def test_replace_makes_and_replaces(self, store: Store) -> None:
+        """With and without an old one."""
+        store.replace("key", b"first, and longer")
+        store.replace("key", b"second")
+        assert self.stored(store, "key") == b"second"
+
+    def test_ranges(self, store: Store) -> None:
+        """A range is read as a slice is taken."""
+        self.plant(store, "key", b"0123456789")
+        assert store.read("key", 3) == b"3456789"
+        assert store.read("key", 3, 5) == b"34"
+        assert store.read("key", 8, 20) == b"89"
+        assert store.read("key", 10) == b""
+        assert store.read("key", 5, 5) == b""
+        assert store.size("key") == 10
+
+    def test_reading_into_memory(self, store: Store) -> None:
+        """The buffer is filled; memory of any item size will do."""
+        self.plant(store, "key", b"0123456789")
+        buffer = bytearray(4)
+        store.read_into("key", 5, memoryview(buffer))
+        assert buffer == b"5678"
+        store.read_into("key", 0, memoryview(buffer).cast("I"))
+        assert buffer == b"0123"
+        store.read_into("key", 10, memoryview(b""))
+
+    @pytest.mark.parametrize(("start", "length"), [(8, 3), (11, 1), (1 << 40, 1), (-1, 1)])
+    def test_too_few_bytes_are_damage(self, store: Store, start: int, length: int) -> None:
+        """Where bytes should be and are not, the key is named as damaged."""
+        self.plant(store, "job/key", b"0123456789")
+        with pytest.raises(DamagedError, match="job/key") as caught:
+            store.read_into("job/key", start, memoryview(bytearray(length)))
+        assert caught.value.key == "job/key"
+
+    @pytest.mark.parametrize("start", [-1, 11])
+    def test_a_range_that_begins_outside_is_damage(self, store: Store, start: int) -> None:
+        """It is what a wrong offset looks like."""
+        self.plant(store, "key", b"0123456789")
+        with pytest.raises(DamagedError, match="key"):
+            store.read("key", start, 12)
+
+    def test_a_key_that_is_not_there(self, store: Store) -> None:
+        """Every way of reading it says so, and names it."""
+        store.put("job/key", b"")
+        for key in ("job/other", "no/such/folder/key", "job"):
+            with pytest.raises(NotInStoreError if key != "job" else StoreError, match=key):
+                store.read(key)
+            with pytest.raises(NotInStoreError if key != "job" else StoreError, match=key):
+                store.size(key)
+            with pytest.raises(NotInStoreError if key != "job" else StoreError, match=key):
+                store.read_into(key, 0, memoryview(bytearray(1)))
+
+    def test_listing(self, store: Store) -> None:
+        """Keys below a folder, sorted, whole; a folder's name is no prefix of another's."""
+        keys = ["job/b/2", "job/b/10", "job/a", "job2/a", "top"]
+        for key in keys:
+            self.plant(store, key, b"x")
+        assert store.list("") == sorted(keys)
+        assert store.list("job/") == store.list("job") == ["job/a", "job/b/10", "job/b/2"]
+        assert store.list("job/b/") == ["job/b/10", "job/b/2"]
+        assert store.list("nothing/") == []
+
+    def test_folders(self, store: Store) -> None:
+        """The folders directly below one."""
+        for key in ("job/b/2", "job/a/x/y", "job/file", "job2/a", "top"):
+            self.plant(store, key, b"x")
+        assert store.folders() == ["job", "job2"]
+        assert store.folders("job") == store.folders("job/") == ["a", "b"]
+        assert store.folders("nothing") == []
+
+    def test_a_stream(self, store: Store) -> None:
+        """Pieces are put together, and the writer knows where the next one begins."""
+        with store.create("job/pack") as writer:
+            assert writer.position == 0
+            writer.write(b"abc")
+            writer.write(b"")
+            assert writer.position == 3
+            writer.write(memoryview(b"defg"))
+            assert writer.position == 7
+        assert self.stored(store, "job/pack") == b"abcdefg"
+
+    @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
+    def test_a_stream_that_fails_is_not_there(self, store: Store, error: type[BaseException]) -> None:
+        """The block's own error comes out, and nothing stays."""
+        with pytest.raises(error, match="mine") as caught, store.create("job/pack") as writer:
+            writer.write(b"abc")
+            raise error("mine")
+        assert type(caught.value) is error
+        assert self.stored(store, "job/pack") is None
+        assert store.list() == []
+
+    def test_a_stream_never_goes_over_an_old_key(self, store: Store) -> None:
+        """The old bytes stay, though the new ones are given up."""
+        self.plant(store, "job/pack", b"old")
+        with pytest.raises(StoreError, match="job/pack") as caught, store.create("job/pack") as writer:
+            writer.write(b"new")
+        assert caught.value.errno == errno.EEXIST
+        assert self.stored(store, "job/pack") == b"old"
+
+    def test_deleting(self, store: Store) -> None:
+        """Those that are there go, those that are not are fine, the others stay."""
+        for key in ("a/1", "a/2", "b/1"):
+            self.plant(store, key, b"x")
+        store.delete(["a/1", "b/1", "b/2", "c/1", "a/1"])
+        assert store.list() == ["a/2"]
+        store.delete(iter(["a/2"]))
+        assert self.stored(store, "a/2") is None
+
+    def test_pruning_leaves_keys(self, store: Store) -> None:
+        """Only what is empty goes; what is below can be written again."""
+        self.plant(store, "job/a/1", b"x")
+        self.plant(store, "job/b/1", b"x")
+        store.delete(["job/a/1"])
+        store.prune("job/")
+        store.prune("nothing/")
+        assert store.list() == ["job/b/1"]
+        assert store.folders("job") == ["b"]
+        store.put("job/a/1", b"y")
+        assert self.stored(store, "job/a/1") == b"y"
+
+    def test_a_deleted_key_can_be_put_again(self, store: Store) -> None:
+        """A name is taken only while it is there."""
+        store.put("key", b"old")
+        store.delete(["key"])
+        store.put("key", b"new")
+        assert self.stored(store, "key") == b"new"
+
+    @pytest.mark.parametrize("key", _BAD_KEYS)
+    def test_keys_that_lead_elsewhere(self, store: Store, key: str) -> None:
+        """They are refused by every method that takes one, before anything happens."""
+
+        def create() -> None:
+            with store.create(key) as writer:
+                writer.write(b"")
+
+        for use in (
+            lambda: store.read(key),
+            lambda: store.read_into(key, 0, memoryview(bytearray(1))),
+            lambda: store.size(key),
+            lambda: store.put(key, b""),
+            lambda: store.replace(key, b""),
+            create,
+            lambda: store.delete([key]),
+            lambda: store.flock_hold(key),
+        ):
+            with pytest.raises(StoreError, match="is no key"):
+                use()
+        assert store.list() == []
+
+    @pytest.mark.parametrize("folder", ["..", "a/../..", "/", "/etc", "a//", "\0"])
+    def test_folders_that_lead_elsewhere(self, store: Store, folder: str) -> None:
+        """They are refused as well."""
+        for use in (store.list, store.folders, store.sweep, store.prune):
+            with pytest.raises(StoreError, match="is no key"):
+                use(folder)
+        with pytest.raises(StoreError, match="is no key"), store.exclusive(folder):
+            pass
+
+    def test_names_of_every_kind(self, store: Store) -> None:
+        """What is a file's name is a key's: blanks, dots, stars, other scripts, 255 bytes."""
+        keys = ["a b", ".hidden", "*", "日本", "-rf", "a\nb", "%2e%2e", "x" * 255, "..."]
+        for key in keys:
+            store.put(f"job/{key}", key.encode())
+        assert store.list("job") == sorted(f"job/{key}" for key in keys)
+        assert all(self.stored(store, f"job/{key}") == key.encode() for key in keys)
+
+    def test_readers_see_old_or_new(self, store: Store) -> None:
+        """A key that is replaced over and over is read whole every time."""
+        store.replace("key", b"0" * 100_000)
+        ended = threading.Event()
+        seen: set[bytes] = set()
+
+        def read() -> None:
+            while not ended.is_set():
+                seen.add(store.read("key"))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for number in range(50):
+            store.replace("key", b"%d" % (number % 10) * 100_000)
+        ended.set()
+        reader.join()
+        assert {len(data) for data in seen} == {100_000}
+        assert all(len(set(data)) == 1 for data in seen)
+
+    def test_a_critical_section_excludes(self, store: Store) -> None:
+        """Eight threads that read, add and write, ten times each, lose nothing."""
+        store.put("job/count", b"0")
+
+        def count() -> None:
+            for _ in range(10):
+                with store.exclusive("job/"):
+                    store.replace("job/count", b"%d" % (int(store.read("job/count")) + 1))
+
+        threads = [threading.Thread(target=count) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert self.stored(store, "job/count") == b"80"
+
+    def test_a_critical_section_ends_with_its_block(self, store: Store) -> None:
+        """Also when the block fails; its error comes out."""
+        with pytest.raises(ZeroDivisionError), store.exclusive("job"):
+            raise ZeroDivisionError
+        with store.exclusive("job"), store.exclusive("other"):
+            pass
+
+    def test_one_holds_a_key(self, store: Store, tmp_path: Path) -> None:
+        """The second is told so, through the same store and another; after the release it gets it."""
+        store.put("job/lease", b"me")
+        first = store.flock_hold("job/lease")
+        assert first is not None
+        assert first.valid()
+        assert store.flock_hold("job/lease") is None
+        assert self.make_store(tmp_path).flock_hold("job/lease") is None
+        first.release()
+        first.release()
+        assert not first.valid()
+        second = store.flock_hold("job/lease")
+        assert second is not None
+        second.release()
+
+    def test_what_is_forgotten_is_not_held(self, store: Store) -> None:
+        """A hold that nobody has any more ends."""
+        store.put("lease", b"me")
+        held = store.flock_hold("lease")
+        assert held is not None
+        del held
+        again = store.flock_hold("lease")
+        assert again is not None
+        again.release()
+
+    def test_only_what_is_there_is_held(self, store: Store) -> None:
+        """There is nothing to hold without a key."""
+        with pytest.raises(NotInStoreError, match="job/lease"):
+            store.flock_hold("job/lease")
+
+    def test_a_writer_is_a_writer(self, store: Store) -> None:
+        """What `create` gives has the shape that is promised."""
+        with store.create("key") as writer:
+            promised: Writer = writer
+            promised.write(b"x")
+        assert self.stored(store, "key") == b"x"
+
+    def test_sweeping_leaves_keys(self, store: Store) -> None:
+        """A key is never taken for what a dead writer left."""
+        store.put("job/key", b"x")
+        store.sweep()
+        store.sweep("job/")
+        store.sweep("nothing")
+        assert store.list() == ["job/key"]

@@ -1,0 +1,14 @@
+"""What holds for every test: no settings of the reader's own, and no deadlines on a machine of unknown speed."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+for name in [name for name in os.environ if name.startswith("LATTICE_")]:
+    del os.environ[name]
+
+# Examples are tried until they are done; how long one takes says nothing about whether it is right.
+settings.register_profile("lattice", deadline=None)
+settings.load_profile("lattice")

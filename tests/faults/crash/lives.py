@@ -1,0 +1,213 @@
+"""A process that has everything imported forks saving programs: each is a fresh one, in a few milliseconds."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lattice_addons.errors import LatticeError
+from tests.faults.crash.keepers import KEEPERS
+
+if TYPE_CHECKING:
+    from tests.faults.crash.keepers import Keeper
+
+__all__ = ["Program", "serve"]
+
+# EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN; 2: without writing out the log.
+_GOING_DOWN, _NO_LOG_FLUSH = 0x8004587D, 2
+
+Answer = dict[str, Any]
+
+
+class Program:
+    """One life of a saving program: it does what it is told over a socket, and says what came of it.
+
+    Over a socket, because faults are put into write() and read(), and these are not to hit the talk itself.
+    """
+
+    def __init__(self, talk: socket.socket) -> None:
+        self.talk = talk
+        self.keeper: Keeper | None = None
+
+    def live(self) -> None:
+        """Obey until the other side hangs up."""
+        while order := self.talk.recv(65536):
+            name, *given = json.loads(order)
+            self.answer(**self.obey(name, given))
+
+    def answer(self, **facts: object) -> None:
+        """Say what happened; a socket that keeps messages apart needs no framing."""
+        with suppress(BrokenPipeError):
+            self.talk.send(json.dumps(facts).encode())
+
+    def obey(self, name: str, given: list[Any]) -> Answer:
+        """Do one thing; an error is an answer, too."""
+        try:
+            return {"done": getattr(self, name)(*given)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test is told
+            return {
+                "error": type(error).__name__,
+                "ours": isinstance(error, LatticeError),
+                "text": str(error),
+            }
+
+    def open(self, keeper: str, folder: str) -> None:
+        """Start keeping; a program does this first."""
+        self.keeper = KEEPERS[keeper](folder)
+
+    def load(self) -> int | None:
+        """Give what a restarted program finds."""
+        assert self.keeper is not None
+        return self.keeper.load()
+
+    def save(self, number: int) -> int:
+        """Keep a number."""
+        assert self.keeper is not None
+        self.keeper.save(number)
+        return number
+
+    def loop(self, number: int) -> NoReturn:
+        """Keep one number after the other, and say so after each, until the end comes from outside."""
+        while True:
+            self.answer(**self.obey("save", [number]))
+            number += 1
+
+    def close(self) -> None:
+        """Stop keeping."""
+        assert self.keeper is not None
+        self.keeper.close()
+
+    def arm(self, call: int, mode: int) -> None:
+        """Let the preloaded shim tear the write after so many."""
+        ctypes.CDLL(None).tear_arm(call, mode)
+
+    def torn(self) -> int:
+        """Say how many writes to files there were since arming, at most as many as were waited for."""
+        return int(ctypes.CDLL(None).tear_seen())
+
+    def run(self, *command: str) -> None:
+        """Run a command in this program's mount namespace."""
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        if done.returncode:
+            raise OSError(" ".join(command) + ": " + done.stderr.strip())
+
+    def cut(self, folder: str) -> None:
+        """Take the power from the file system of a folder."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, _GOING_DOWN, struct.pack("I", _NO_LOG_FLUSH))
+        finally:
+            os.close(descriptor)
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a disk image as it is at this instant, without its holes."""
+        size = os.stat(source).st_size
+        reader, writer = os.open(source, os.O_RDONLY), os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.ftruncate(writer, size)
+        end = 0
+        with suppress(OSError):  # ENXIO: no data up to the end
+            while True:
+                start = os.lseek(reader, end, os.SEEK_DATA)
+                end = os.lseek(reader, start, os.SEEK_HOLE)
+                while start < end:
+                    start += os.pwrite(writer, os.pread(reader, min(end - start, 1 << 20), start), start)
+        os.close(reader)
+        os.close(writer)
+
+    def fill(self, path: str, leave: int) -> int:
+        """Fill a file system but for so many bytes."""
+        free = os.statvfs(os.path.dirname(path))
+        size = max(0, free.f_bavail * free.f_frsize - leave)
+        with open(path, "wb", buffering=0) as file, suppress(OSError):
+            block = bytes(min(size, 1 << 20))
+            while size > 0:
+                size -= file.write(block[:size])
+            os.fsync(file)
+        return os.path.getsize(path)
+
+    def crowd(self, folder: str, leave: int) -> int:
+        """Use up a file system's inodes but for so many."""
+        made: list[str] = []
+        with suppress(OSError):
+            os.makedirs(folder)
+            while len(made) < 100_000:
+                path = os.path.join(folder, str(len(made)))
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+                made.append(path)
+        for path in made[len(made) - leave :]:
+            os.unlink(path)
+        return len(made) - leave
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder with all that is in it."""
+        import shutil
+
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def files(self, folder: str) -> list[str]:
+        """List the files in a folder and below."""
+        found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
+        return sorted(os.path.relpath(path, folder) for path in found)
+
+
+def _warm() -> None:
+    """Import everything that a save imports, by making some."""
+    for keeper in KEEPERS:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(5):
+                program = Program(socket.socket())
+                program.obey("open", [keeper, folder])
+                program.obey("load", [])
+                program.obey("save", [number])
+                program.obey("close", [])
+
+
+def serve(talk: socket.socket) -> None:
+    """Fork a program for each socket that comes; give its pid, and its wait status when it is asked for."""
+    _warm()
+    talk.send(b"warm")
+    while True:
+        order, sockets, _, _ = socket.recv_fds(talk, 100, 1)
+        if not order:
+            return
+        if sockets:
+            talk.send(str(_fork(talk, sockets[0])).encode())
+            os.close(sockets[0])
+        else:
+            talk.send(str(os.waitpid(int(order), 0)[1]).encode())
+
+
+def _fork(talk: socket.socket, descriptor: int) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        talk.close()
+        signal.alarm(120)  # a program that nobody ends any more
+        Program(socket.socket(fileno=descriptor)).live()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

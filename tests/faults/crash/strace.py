@@ -1,0 +1,79 @@
+"""strace puts a fault into one system call of one program, and says which call that was."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tests.faults.crash.zygote import Life
+
+__all__ = ["Strace", "why_not"]
+
+_CALL = re.compile(r"^\d+ +(\w+)\(")
+# The orders and answers of the test itself; calls that cannot be stopped in.
+_TALK = {"recvfrom", "sendto", "exit_group", "restart_syscall"}
+
+
+def why_not() -> str:
+    """Say why faults cannot be injected here; nothing where they can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    probe = ["strace", "-qq", "-e", "inject=getppid:error=EIO", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    return f"strace cannot trace here: {done.stderr.strip()}" if done.returncode else ""
+
+
+class Strace:
+    """A running program under strace, from the block's start to its end or the program's.
+
+    ``fault`` is what strace's inject takes (``signal=KILL``, ``error=EIO``); it hits the ``when``-th ``call``.
+    """
+
+    def __init__(self, life: Life, log: Path, *, call: str = "", fault: str = "", when: int = 0) -> None:
+        self._life = life
+        self._log = log
+        command = ["strace", "-f", "-qq", "-y", "-s", "200", "-o", str(log), "-e", "trace=all", "-e", "signal=none"]
+        if call:
+            command += ["-e", f"inject={call}:{fault}:when={when}"]
+        self._process = subprocess.Popen([*command, "-p", str(life.pid)], stderr=subprocess.PIPE)
+        self._wait_until_attached()
+
+    def _wait_until_attached(self) -> None:
+        deadline = time.monotonic() + 30
+        attached = f"TracerPid:\t{self._process.pid}\n"
+        while attached not in Path(f"/proc/{self._life.pid}/status").read_text():
+            assert self._process.poll() is None, self._process.communicate()
+            assert time.monotonic() < deadline, "strace did not attach"
+            time.sleep(0.0005)
+
+    def __enter__(self) -> Strace:
+        """Give itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let the program go on by itself."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        _, errors = self._process.communicate(timeout=30)
+        assert not errors or error is not None, errors.decode()
+
+    def lines(self) -> list[str]:
+        """Give the log's lines; complete when the block has ended."""
+        return self._log.read_text(errors="replace").splitlines()
+
+    def calls(self) -> Counter[str]:
+        """Give how often each system call was made."""
+        names = (match[1] for line in self.lines() if (match := _CALL.match(line)))
+        return Counter(name for name in names if name not in _TALK)
+
+    def hit(self) -> str:
+        """Give the line of the call that got the error."""
+        return next((line for line in self.lines() if "(INJECTED)" in line), "")

@@ -1,0 +1,92 @@
+"""Power cuts: every acknowledged save is there when the machine starts again."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.crash import strace
+from tests.faults.crash.disks import DISKS
+from tests.faults.crash.matrix import Matrix
+
+if TYPE_CHECKING:
+    from tests.faults.crash.disks import Disk
+    from tests.faults.crash.zygote import Zygote
+
+CUTS = 40
+
+
+def cut_at_random(zygote: Zygote, disk: Disk, keeper: str, cuts: int) -> tuple[int, list[str]]:
+    """Cut the power while a program saves in a loop; give the saves it was told of, and what was lost."""
+    chance, violations, place = random.Random(cuts), [], str(disk.place)
+    number, acknowledged, saves = 0, 0, 0
+    for cut in range(cuts):
+        with zygote.start() as life:
+            life.do("open", keeper, place)
+            # Every fourth cut comes with the first saves, where folders are made; the others later.
+            life.tell("loop", number + 1)
+            time.sleep(chance.uniform(0, 0.005 if cut % 4 == 0 else 0.04))
+            if disk.kind.cut == "image":
+                life.kill()  # an image can be copied whole only while nobody writes
+            disk.cut()
+            life.kill()
+            said = list(life.answers())
+        done = [answer["done"] for answer in said if "done" in answer]
+        saves += len(done)
+        acknowledged, number = max([acknowledged, *done]), max([number, *done]) + 1
+        violations += [f"cut {cut}: {each}" for each in said if "error" in each and not each["ours"]]
+        disk.restart()
+        try:
+            found = zygote.restart(keeper, place, number + 1)
+        except AssertionError as error:
+            return saves, [*violations, f"cut {cut}: acknowledged {acknowledged}: {error}"]
+        if not acknowledged <= (found or 0) <= number:
+            violations.append(f"cut {cut}: found {found}, acknowledged {acknowledged}, begun {number}")
+        number = acknowledged = number + 1
+    return saves, violations
+
+
+@pytest.mark.parametrize("disk", DISKS, indirect=True)
+def test_a_power_cut_loses_no_acknowledged_save(mounting: Zygote, disk: Disk) -> None:
+    """Wherever the power is cut, what save() returned from is there, whole, and the next save succeeds."""
+    saves, violations = cut_at_random(mounting, disk, "group", CUTS)
+
+    assert not violations
+    assert saves > CUTS
+
+
+@pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not() or "strace works")
+@pytest.mark.parametrize("fresh", [False, True], ids=["later save", "first save"])
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_a_power_cut_at_any_step_leaves_old_or_new(mounting: Zygote, disk: Disk, fresh: bool) -> None:
+    """The power is cut at each call that changes something on the disk; the restart finds old or new."""
+
+    def cut() -> None:
+        disk.cut()
+        disk.restart()
+
+    matrix = Matrix(mounting, disk.place, "group", fresh=fresh, log=disk.place.parent / "strace.log")
+    matrix.after_kill = cut
+
+    tally = matrix.kill("p?write.*|f.*sync|f.*chmod.*|rename.*|link.*|mkdir.*|unlink.*|ftruncate|fallocate|openat|close")
+
+    tally.check("p?write.*", "f.*sync", "(rename|link).*")
+
+
+@pytest.mark.parametrize("keeper", ["no sync", "no folder sync"])
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_power_cuts_find_a_program_that_does_not_sync(mounting: Zygote, disk: Disk, keeper: str) -> None:
+    """The cuts are real: a program that leaves out an fsync is found."""
+    assert cut_at_random(mounting, disk, keeper, 10)[1]
+
+
+@pytest.mark.parametrize("disk", DISKS, indirect=True)
+def test_power_cuts_leave_a_safe_program_alone(mounting: Zygote, disk: Disk) -> None:
+    """The driver finds nothing in a program that does all that is right."""
+    saves, violations = cut_at_random(mounting, disk, "safe", 10)
+
+    assert not violations
+    assert saves > 10

@@ -1,0 +1,77 @@
+"""Programs that end in one way with Lattice and without it, and what is left of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from tests.program import Program, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The lines are the same in both cases, so that the tracebacks are.
+SOURCE = """\
+import asyncio, hashlib, os, signal, sys, threading, time
+{before}
+value = {{"n": 0}}
+if "plain" not in sys.argv:
+    from lattice_addons import StateManagerGroup
+    group = StateManagerGroup()
+    group.register("value")
+    if "read" in sys.argv:
+        print(group.get("value"))
+        os._exit(0)
+    group.update("value", value)
+value["n"] = 7
+{body}
+"""
+
+
+def ending(folder: Path, body: str, before: str = "") -> Program:
+    """Make a program whose value is ``{"n": 7}`` and which then ends as the body says."""
+    body, before = textwrap.dedent(body), textwrap.dedent(before)
+    return Program(folder, SOURCE.format(body=body, before=before))
+
+
+def manifests(program: Program) -> list[dict[str, Any]]:
+    """Read all the manifests, oldest first."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in program.checkpoints()]
+
+
+def reasons(program: Program) -> list[str]:
+    """Say why each checkpoint was made."""
+    return [manifest["reason"] for manifest in manifests(program)]
+
+
+def restored(program: Program) -> str:
+    """Start the program again, have it print what it finds."""
+    return program.run("read", config="signals=none").stdout.strip()
+
+
+def same_as_without(program: Program, **start: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+    """Run the program to its end with Lattice and without; nothing to be seen from outside may differ."""
+    plain = program.run("plain", **start)
+    ours = program.run("ours", **start)
+    assert ours.returncode == plain.returncode, ours.stderr
+    assert ours.stdout == plain.stdout
+    assert ours.stderr == plain.stderr
+    return ours
+
+
+def start_command(program: Program, command: list[str], **environ: str) -> subprocess.Popen[str]:
+    """Start a command in the program's folder."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=program.folder, env=clean_environ(**environ), stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def python_as_first_process() -> list[str]:
+    """Give the command that runs Python as process 1 of a namespace of its own; empty where that is not allowed."""
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable]
+    tried = subprocess.run([*command, "-c", "import os; print(os.getpid())"], capture_output=True, check=False)
+    return command if tried.stdout.strip() == b"1" else []

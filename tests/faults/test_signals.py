@@ -1,0 +1,411 @@
+"""A signal saves at once, then does what it would have done without us."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.ending import (
+    ending,
+    manifests,
+    python_as_first_process,
+    reasons,
+    restored,
+    same_as_without,
+    start_command,
+)
+from tests.program import finish, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILL = "os.kill(os.getpid(), signal.SIGTERM)"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1"])
+def test_the_default_action(tmp_path: Path, name: str) -> None:
+    """Each signal that the settings name saves, and then ends the program with its own status."""
+    program = ending(tmp_path, f"os.kill(os.getpid(), signal.{name})\nprint('alive')")
+    ended = same_as_without(program, config="signals=SIGTERM+SIGHUP+SIGXCPU+SIGUSR1")
+    assert ended.returncode == -getattr(signal, name)
+    assert reasons(program) == [f"signal:{name}"]
+    assert restored(program) == "{'n': 7}"
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGQUIT"])
+def test_a_signal_that_the_settings_do_not_name(tmp_path: Path, name: str) -> None:
+    """It is left alone."""
+    program = ending(tmp_path, f"print(signal.getsignal(signal.{name}).name)\nos.kill(os.getpid(), signal.{name})")
+    same_as_without(program)
+    assert reasons(program) == []
+
+
+def test_sleep_is_interrupted_at_once(tmp_path: Path) -> None:
+    """A sleeping program does not sleep on: it is saved and ended."""
+    program = ending(tmp_path, "print('ready', flush=True); time.sleep(60)")
+    process = program.start()
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process, timeout=10).returncode == -signal.SIGTERM
+    assert restored(program) == "{'n': 7}"
+
+
+# What the program has its own handler do.
+HANDLERS = {
+    "goes on": "print('handler', signum)",
+    "exits": "sys.exit(5)",
+    "raises": "raise LookupError(signum)",
+    "ends at once": "os._exit(6)",
+    "restores and re-raises": "signal.signal(signum, signal.SIG_DFL); os.kill(os.getpid(), signum)",
+}
+
+
+@pytest.mark.parametrize("how", HANDLERS)
+@pytest.mark.parametrize("when", ["before", "after", "after, and an update", "chained"])
+def test_a_handler_of_the_programs(tmp_path: Path, how: str, when: str) -> None:
+    """It is called as without us, whether it was installed before the group was made or after; the value is safe."""
+    install = f"def handler(signum, frame): {HANDLERS[how]}\nold = signal.signal(signal.SIGTERM, handler)"
+    if when == "chained":
+        # Calls what stood there before it, which is ours.
+        install = install.replace(": ", ": callable(old) and old(signum, frame); ", 1)
+        install = f"signal.signal(signal.SIGTERM, lambda signum, frame: print('first'))\nNEXT\n{install}"
+    before, after = (install, "") if when == "before" else ("", install)
+    if when == "chained":
+        before, after = install.split("NEXT\n")
+    if "update" in when or when == "chained":
+        after += "\nif 'ours' in sys.argv: group.update('value', value)"
+    program = ending(tmp_path, f"{after}\n{KILL}\ntime.sleep(0.3)\nprint('alive')", before)
+    same_as_without(program)
+    if when == "after":
+        # Not chained yet: the watcher sees the signal, unless the process is gone before it can.
+        assert reasons(program) or how in ("ends at once", "restores and re-raises")
+    else:
+        assert reasons(program)[0] == "signal:SIGTERM"
+        assert restored(program) == "{'n': 7}"
+
+
+def test_the_frame_that_a_handler_is_shown(tmp_path: Path) -> None:
+    """It is the program's own, also where the signal waited for the end of a section."""
+    before = "def handler(signum, frame): print(frame.f_code.co_name)\nsignal.signal(signal.SIGTERM, handler)"
+    body = f"""
+        def work():
+            {KILL}
+        def wait():
+            with group.atomic():
+                {KILL}
+        work()
+        wait()
+    """
+    assert ending(tmp_path, body, before).run().stdout == "work\nwait\n"
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """Under nohup a hang-up neither ends the program nor saves it."""
+    program = ending(tmp_path, "os.kill(os.getpid(), signal.SIGHUP)\nprint(signal.getsignal(signal.SIGHUP).name)")
+    process = program.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    ended = finish(process)
+    assert (ended.returncode, ended.stdout) == (0, "SIG_IGN\n")
+    assert reasons(program) == ["exit"]
+
+
+def test_a_handler_from_c_is_left_alone(tmp_path: Path) -> None:
+    """To Python it looks like the default; it is not replaced, and status() says so."""
+    before = "import faulthandler\nfaulthandler.register(signal.SIGUSR1, chain=False)"
+    program = ending(tmp_path, "os.kill(os.getpid(), signal.SIGUSR1)\nprint(*group.status().problems)", before)
+    ended = program.run(config="signals=SIGUSR1")
+    assert ended.returncode == 0
+    assert "SIGUSR1: left to a handler that was installed from C" in ended.stdout
+    assert "Current thread" in ended.stderr  # what faulthandler does
+
+
+def test_a_blocked_signal_is_reported(tmp_path: Path) -> None:
+    """It takes effect when it is unblocked; until then status() says so, and one warning did."""
+    before = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
+    body = f"{KILL}\nprint(*group.status().problems, flush=True)\nsignal.pthread_sigmask(signal.SIG_SETMASK, [])"
+    program = ending(tmp_path, body, before)
+    ended = program.run()
+    assert ended.returncode == -signal.SIGTERM
+    assert "SIGTERM: blocked" in ended.stdout
+    assert ended.stderr.count("SIGTERM: blocked") == 1
+    assert reasons(program) == ["signal:SIGTERM"]
+
+
+def test_a_group_made_in_a_thread(tmp_path: Path) -> None:
+    """No thread but the main one can take signals: one warning and status() say so, until an update there."""
+    body = f"""
+        from lattice_addons import Settings
+        made = []
+        def make():
+            made.append(StateManagerGroup(Settings(job_id="thread")))
+        t = threading.Thread(target=make); t.start(); t.join()
+        print(*made[0].status().problems)
+        made[0].register("x"); made[0].update("x", 1)
+        print(*made[0].status().problems)
+    """
+    ended = ending(tmp_path, body).run(config="signals=none")
+    assert ended.returncode == 0, ended.stderr
+    first, then = ended.stdout.splitlines()
+    assert "not taken outside the main thread" in first
+    assert then == ""
+    assert ended.stderr.count("not taken outside the main thread") == 1
+
+
+LONG_C_CALL = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 100_000_000)"
+
+
+def test_during_a_long_c_call(tmp_path: Path) -> None:
+    """The main thread cannot run a handler: another thread saves within the grace, and the status is true."""
+    program = ending(tmp_path, f"print('ready', flush=True); {LONG_C_CALL}")
+    process = program.start(config="grace=1")
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process, timeout=10).returncode == -signal.SIGTERM
+    (manifest,) = manifests(program)
+    assert manifest["reason"] == "signal:SIGTERM"
+    assert manifest["notes"] == ["main thread busy in C code"]
+    assert restored(program) == "{'n': 7}"
+
+
+def test_after_a_c_call_that_ends_in_time(tmp_path: Path) -> None:
+    """The program's own handler still has its say."""
+    before = "signal.signal(signal.SIGTERM, lambda *a: print('handler'))"
+    body = "print('ready', flush=True); hashlib.pbkdf2_hmac('sha256', b'x', b'y', 1_500_000); print('after')"
+    program = ending(tmp_path, body, before)
+    process = program.start(config="grace=0.5")
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    ended = finish(process)
+    assert ended.returncode == 0
+    assert ended.stdout == "handler\nafter\n"
+
+
+def test_during_a_save(tmp_path: Path) -> None:
+    """The save is finished, one more is made, and the signal takes effect; 200 signals are one."""
+    body = f"""
+        from lattice_addons.state import StateClosureManager
+        group.register("closure", StateClosureManager)
+        def capture():
+            for _ in range(200): {KILL}
+            return 1
+        group.update("closure", capture)
+        group.save()
+        print("alive")
+    """
+    program = ending(tmp_path, body)
+    ended = program.run()
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGTERM, "", "")
+    assert reasons(program) == ["manual", "signal:SIGTERM"]
+
+
+def test_during_an_update(tmp_path: Path) -> None:
+    """The update is finished first."""
+    body = f"""
+        from lattice_addons.state import StateManager
+        class Slow(StateManager):
+            def hold(self, value):
+                self.half = value
+                {KILL}
+                super().hold(value)
+        group.register("slow", Slow)
+        group.update("slow", 5)
+        print("alive")
+    """
+    program = ending(tmp_path, body)
+    ended = program.run()
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGTERM, "", "")
+    assert manifests(program)[-1]["slots"]["slow"]["value"] == 5
+
+
+def test_twice_in_a_row(tmp_path: Path) -> None:
+    """The second one while the first is served: the handler is called, nothing is nested, nothing lost."""
+    before = "signal.signal(signal.SIGTERM, lambda *a: print('handler'))"
+    program = ending(tmp_path, f"{KILL}; {KILL}\nprint('end')", before)
+    same_as_without(program)
+    assert reasons(program)[0] == "signal:SIGTERM"
+
+
+def test_inside_an_atomic_block(tmp_path: Path) -> None:
+    """It waits for the end of the block."""
+    body = f"""
+        with group.atomic():
+            value["n"] = 1
+            {KILL}
+            value["n"] = 2
+            print("whole")
+        print("alive")
+    """
+    program = ending(tmp_path, body)
+    ended = program.run()
+    assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, "whole\n")
+    assert restored(program) == "{'n': 2}"
+
+
+def test_another_thread_stays_inside_an_atomic_block(tmp_path: Path) -> None:
+    """Nothing torn is saved: after half of the grace it is said, and the signal takes effect."""
+    body = f"""
+        group.save()
+        def stay():
+            with group.atomic():
+                value["n"] = "torn"
+                entered.set()
+                time.sleep(30)
+        entered = threading.Event()
+        threading.Thread(target=stay, daemon=True).start()
+        entered.wait()
+        {KILL}
+    """
+    program = ending(tmp_path, body)
+    ended = program.run(config="grace=0.6", timeout=10)
+    assert ended.returncode == -signal.SIGTERM
+    assert "another thread stays inside atomic()" in ended.stderr
+    assert restored(program) == "{'n': 7}"
+
+
+def test_between_the_elements_of_a_loop(tmp_path: Path) -> None:
+    """A resumed loop is stopped at its next element, and carries on with it."""
+    body = f"""
+        for i in group.resume(range(6), "loop"):
+            if i == 3:
+                {KILL}
+            value["n"] = value["n"] * 10 + i
+        print("alive")
+    """
+    program = ending(tmp_path, body)
+    assert program.run().returncode == -signal.SIGTERM
+    (manifest,) = manifests(program)
+    assert manifest["notes"] == []
+    assert manifest["slots"]["loop"]["value"]["position"] == 4
+    assert restored(program) == "{'n': 70123}"
+
+
+def test_an_element_that_takes_too_long(tmp_path: Path) -> None:
+    """After half of the grace it is saved all the same, with a note."""
+    body = f"""
+        for i in group.resume(range(6), "loop"):
+            {KILL}
+            time.sleep(30)
+    """
+    program = ending(tmp_path, body)
+    assert program.run(config="grace=0.6", timeout=10).returncode == -signal.SIGTERM
+    (manifest,) = manifests(program)
+    assert manifest["notes"] == ["mid-element: loop"]
+    assert manifest["slots"]["loop"]["value"]["position"] == 0
+
+
+def test_with_many_threads(tmp_path: Path) -> None:
+    """Eight threads update and save all the time; one signal ends them all, and a whole value is there."""
+    body = """
+        value["n"] = [0, 0]
+        def work():
+            while True:
+                with group.atomic():
+                    value["n"][0] += 1
+                    value["n"][1] += 1
+                if value["n"][0] % 50 == 0:
+                    group.save()
+        for _ in range(8): threading.Thread(target=work).start()
+        time.sleep(0.3)
+        print("ready", flush=True)
+    """
+    program = ending(tmp_path, body)
+    process = program.start()
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    ended = finish(process)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
+    one, other = manifests(program)[-1]["slots"]["value"]["value"]["n"]
+    assert one == other
+    assert reasons(program)[-1] == "signal:SIGTERM"
+
+
+def test_near_the_recursion_limit(tmp_path: Path) -> None:
+    """Where the stack is nearly used up the save is made on another one."""
+    body = f"""
+        def deep(n):
+            return deep(n - 1) + 1 if n else {KILL}
+        deep(sys.getrecursionlimit() - 30)
+    """
+    program = ending(tmp_path, body)
+    ended = program.run()
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
+    assert restored(program) == "{'n': 7}"
+
+
+def test_as_process_one(tmp_path: Path) -> None:
+    """The default action does nothing to process 1: it saves and ends as a shell would say it."""
+    command = python_as_first_process()
+    if not command:
+        pytest.skip("no process namespace can be made here")
+    program = ending(tmp_path, "print('ready', os.getpid(), flush=True); time.sleep(60)")
+    # unshare itself is not what is stopped: the program signals itself.
+    program.path.write_text(program.path.read_text().replace("time.sleep(60)", f"{KILL}; time.sleep(60)"))
+    ended = finish(start_command(program, [*command, str(program.path)]), timeout=20)
+    assert ended.stdout == "ready 1\n"
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert restored(program) == "{'n': 7}"
+
+
+def test_a_full_save_error_ends_as_usual(tmp_path: Path) -> None:
+    """A save that fails is said in one line; the signal takes effect."""
+    body = f"import shutil; r = os.path.abspath('.lattice'); shutil.rmtree(r); open(r, 'w').close()\n{KILL}"
+    ended = ending(tmp_path, body).run()
+    assert ended.returncode == -signal.SIGTERM
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.startswith("lattice: the save (signal:SIGTERM) failed: ")
+
+
+ASYNC = {
+    "plain": ("await asyncio.sleep(0.2)", "asyncio.run(main())"),
+    "a handler of the loop": (
+        "asyncio.get_running_loop().add_signal_handler(15, stop.set); await asyncio.wait_for(stop.wait(), 5)",
+        "stop = asyncio.Event(); asyncio.run(main()); print('graceful')",
+    ),
+    "a handler and an update": (
+        "asyncio.get_running_loop().add_signal_handler(15, stop.set); group.update('value', value); "
+        "await asyncio.wait_for(stop.wait(), 5)",
+        "stop = asyncio.Event(); asyncio.run(main()); print('graceful')",
+    ),
+    "after a loop": ("pass", f"asyncio.run(main()); group.update('value', value); {KILL}"),
+}
+
+
+@pytest.mark.parametrize("how", ASYNC)
+def test_asyncio(tmp_path: Path, how: str) -> None:
+    """The loop's own handlers work as without us; what replaced ours is chained to at the next update."""
+    inside, run = ASYNC[how]
+    body = f"async def main():\n    asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), 15)\n    {inside}\n{run}"
+    if how == "after a loop":
+        body = body.replace(".call_later(0.05, os.kill, os.getpid(), 15)", ".add_signal_handler(15, print)")
+    program = ending(tmp_path, body)
+    ended = program.run()
+    graceful = "a handler" in how
+    assert ended.stdout == ("graceful\n" if graceful else ""), ended.stderr
+    assert ended.returncode == (0 if graceful else -signal.SIGTERM)
+    assert reasons(program)[0] == ("exit" if how == "a handler of the loop" else "signal:SIGTERM")
+    assert restored(program) == "{'n': 7}"
+
+
+def test_ctrl_c_under_asyncio(tmp_path: Path) -> None:
+    """asyncio's own cancelling on Ctrl-C is as without us."""
+    body = """
+        async def main():
+            asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)
+            try:
+                await asyncio.sleep(5)
+            finally:
+                print("cleaned up")
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    assert same_as_without(ending(tmp_path, body)).stdout == "cleaned up\ninterrupted\n"
+
+
+def test_our_threads_have_names(tmp_path: Path) -> None:
+    """A person who lists the threads sees whose they are; nothing of ours is there without need."""
+    program = ending(tmp_path, "print(*sorted(t.name for t in threading.enumerate()))")
+    assert program.run().stdout == "MainThread lattice-watcher\n"
+    assert program.run(config="signals=none").stdout == "MainThread\n"

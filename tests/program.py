@@ -1,0 +1,84 @@
+"""Real Python programs in folders of their own, started, stopped and started again by the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def clean_environ(**extra: str) -> dict[str, str]:
+    """Give this process's environment without what would make a child think that it is under test."""
+    hidden = ("LATTICE_", "PYTEST_", "SLURM_", "OMPI_", "RANK", "WORLD_SIZE")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return environ | {"PYTHONUNBUFFERED": "1"} | extra
+
+
+class Program:
+    """A program that is a file in a folder; its store is ``.lattice`` beside it."""
+
+    def __init__(self, folder: Path, source: str, name: str = "program.py") -> None:
+        self.folder = folder
+        self.path = folder / name
+        self.path.write_text(textwrap.dedent(source), encoding="utf-8")
+        self.root = folder / ".lattice"
+        self.job = self.root / self.path.stem
+
+    def checkpoints(self, rank: int = 0) -> list[Path]:
+        """Give the manifests that are there, oldest first."""
+        return sorted((self.job / f"rank-{rank:05d}" / "checkpoints").glob("*.json"))
+
+    def start(
+        self,
+        *args: str,
+        config: str = "",
+        environ: Mapping[str, str] | None = None,
+        python: Sequence[str] = (),
+        **popen: object,
+    ) -> subprocess.Popen[str]:
+        """Start the program; its standard streams are pipes of text."""
+        env = clean_environ(**({"LATTICE_CHECKPOINT_CONFIG": config} if config else {})) | dict(environ or {})
+        options: dict[str, object] = {
+            "cwd": self.folder,
+            "env": env,
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+        command = [sys.executable, *python, str(self.path), *args]
+        return subprocess.Popen(command, **(options | popen))  # type: ignore[call-overload, no-any-return]
+
+    def run(self, *args: str, timeout: float = 60, **start: object) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end."""
+        process = self.start(*args, **start)  # type: ignore[arg-type]
+        return finish(process, timeout=timeout)
+
+
+def wait_for(process: subprocess.Popen[str], line: str) -> None:
+    """Read the program's output until it has printed this line; fail, with its errors, if it ends before."""
+    assert process.stdout is not None
+    for printed in process.stdout:
+        if printed.rstrip("\n") == line:
+            return
+    _, errors = process.communicate(timeout=10)
+    message = f"the program ended (status {process.returncode}) without printing {line!r}:\n{errors}"
+    raise AssertionError(message)
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Wait for the program's end; kill it when it takes too long."""
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        message = f"the program did not end within {timeout} s\nstdout:\n{output}\nstderr:\n{errors}"
+        raise AssertionError(message) from None
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

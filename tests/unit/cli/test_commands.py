@@ -1,0 +1,119 @@
+"""The commands say what is in a store, find damage, and clear a job."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons import Settings, StateManagerGroup
+from lattice_addons.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with one job of three checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "store"
+    group = StateManagerGroup(Settings(root=str(folder), job_id="job", signals=()))
+    for key, value in (("n", 0), ("blob", b"x" * 100_000), ("[red]odd", {"a": [1.5, None]})):
+        group.register(key)
+        group.update(key, value)
+    for n in range(3):
+        group.update("n", n)
+        group.save()
+    group.close()
+    return folder
+
+
+def test_list_shows_the_jobs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row a job and rank, as a table and as JSON."""
+    assert main(["list", "--root", str(root)]) == 0
+    assert "job" in capsys.readouterr().out
+
+    assert main(["list", "--root", str(root), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["job"], row["rank"], row["checkpoints"], row["newest"], row["slots"]) == ("job", 0, 3, 3, 3)
+
+
+def test_show_tells_the_slots_and_their_values(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest checkpoint, an older one, and one slot's value."""
+    assert main(["show", "--root", str(root), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["number"] == 3
+    assert shown["slots"]["n"]["value"] == 2
+    assert main(["show", "job", "--root", str(root), "--json", "--number", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["slots"]["n"]["value"] == 0
+    assert main(["show", "job", "[red]odd", "--root", str(root)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None]}
+    assert main(["show", "job", "blob", "--root", str(root)]) == 0
+    assert "bytes" in capsys.readouterr().out
+    assert main(["show", "job", "--root", str(root)]) == 0
+    assert "[red]odd" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["show", "other"], 66, "job"),
+        (["show", "job", "nothing"], 66, "'blob'"),
+        (["show", "job", "--number", "77"], 66, "77"),
+        (["show", "job", "--rank", "5"], 66, "rank 5"),
+        (["clear", "job"], 1, "--yes"),
+    ],
+)
+def test_a_wrong_command_line_gets_one_clear_line(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, told: str
+) -> None:
+    """What is wrong, what there is, and a stable exit status."""
+    assert main([*arguments, "--root", str(root)]) == status
+
+    written = capsys.readouterr().err
+    assert told in written
+    assert written.count("\n") == 1
+
+
+def test_no_store_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands make no store where there is none."""
+    assert main(["list", "--root", str(tmp_path / "none")]) == 66
+    assert "none" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_verify_finds_a_flipped_bit(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A good store gives 0; after a flip the slot and the checkpoints that have it are named."""
+    assert main(["verify", "--root", str(root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["damaged"] == []
+    (pack,) = root.rglob("*.pack")
+    damaged = bytearray(pack.read_bytes())
+    damaged[5000] ^= 1
+    pack.write_bytes(damaged)
+
+    assert main(["verify", "--root", str(root), "--json"]) == 65
+    rows = json.loads(capsys.readouterr().out)["damaged"]
+    assert {row["slot"] for row in rows} == {"blob"}
+    assert {row["checkpoint"] for row in rows} == {1, 2, 3}
+    assert main(["verify", "--root", str(root)]) == 65
+    assert "blob" in capsys.readouterr().out
+
+
+def test_clear_removes_the_job(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Afterwards there is nothing to list."""
+    assert main(["clear", "job", "--yes", "--root", str(root)]) == 0
+    assert "3" in capsys.readouterr().out
+    assert main(["list", "--json", "--root", str(root)]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_clear_leaves_a_job_that_is_being_written(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A live writer is named, and its checkpoints stay."""
+    group = StateManagerGroup(Settings(root=str(root), job_id="job", signals=()))
+    try:
+        assert main(["clear", "job", "--yes", "--root", str(root)]) == 75
+    finally:
+        group.close()
+    assert len(list(root.rglob("checkpoints/*.json"))) == 3

@@ -1,0 +1,30 @@
+"""Groups of their own for the tests of the state stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons import Settings, StateManagerGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., StateManagerGroup]]:
+    """Give a function that starts the job's next session; the one before has ended without a last save."""
+    groups: list[StateManagerGroup] = []
+
+    def begin(**settings: object) -> StateManagerGroup:
+        for group in groups:
+            group.close()
+        chosen: dict[str, object] = {"root": str(tmp_path / "store"), "job_id": "job", "signals": ()} | settings
+        groups.append(StateManagerGroup(Settings(**chosen)))
+        return groups[-1]
+
+    yield begin
+    for group in groups:
+        group.close()
