@@ -1,4 +1,4 @@
-"""Measures saves, restores and start-up against plain means of the same run: ``python -m benchmarks``.
+"""Measures saves, restores and start-up against plain means of the same run: ``python benchmarks``.
 
 Every row is a ratio of two medians that were measured in turn, in one run, on one machine.
 """
@@ -58,7 +58,7 @@ def saves(folder: Path) -> None:
 
     def change_all() -> None:
         for array in arrays:
-            array += 1.0
+            np.add(array, 1.0, out=array)
 
     def full() -> None:
         change_all()
@@ -126,7 +126,9 @@ def start_up(folder: Path) -> None:
     def start(*arguments: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, *arguments], check=True, cwd=folder)
 
-    compare("import lattice_addons", start("-c", "import lattice_addons"), start("-c", ""), "a bare interpreter")
+    compare(
+        "import lattice_addons", start("-c", "import lattice_addons"), start("-c", ""), "a bare interpreter"
+    )
     compare("a program with one slot", start(str(program)), start("-c", ""), "a bare interpreter")
 
 

@@ -40,7 +40,5 @@ autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = True
 # A long union of types is read better on lines of its own.
 python_maximum_signature_line_length = 80
-# `type` is a class to Python and an attribute to several of ours; an annotation that says it means the former.
+# `type` is a class to Python and an attribute to several of ours; annotations mean the former.
 suppress_warnings = ["ref.python"]
-# Every name that cannot be found is worth a warning in our own pages; types of other projects are not ours to check.
-nitpicky = False

@@ -6,7 +6,6 @@ Run it, kill it, run it again: the weights end up the same to the last bit as th
 from __future__ import annotations
 
 import hashlib
-import sys
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -53,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

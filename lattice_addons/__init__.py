@@ -48,7 +48,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used: importing the package alone costs next to nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only where it is needed
+    from importlib import import_module
 
     value = getattr(import_module(f".{_ROOMS.get(name, 'state')}", __name__), name)
     globals()[name] = value

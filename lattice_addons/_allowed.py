@@ -19,7 +19,7 @@ LONGEST_JOB_ID = 200
 UNCATCHABLE = {
     "SIGKILL": "no program can catch it; save periodically instead",
     "SIGSTOP": "no program can catch it",
-    "SIGINT": "it stays Python's own: Ctrl-C raises KeyboardInterrupt, and the save is made as the program ends",
+    "SIGINT": "it stays Python's own: Ctrl-C raises KeyboardInterrupt, and the save is made at exit",
     **dict.fromkeys(
         ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"),
         "a Python handler cannot run after a fault in C; save periodically instead",

@@ -123,7 +123,7 @@ def _flag(text: str, place: Place) -> object:
     return FLAGS[text.lower()]
 
 
-def _number(kind: type[int] | type[float], what: str) -> Callable[[str, Place], object]:
+def _number(kind: type[int | float], what: str) -> Callable[[str, Place], object]:
     def read(text: str, place: Place) -> object:
         try:
             # Python also takes underscores and the digits of any script; here they are typing errors.

@@ -60,9 +60,14 @@ class Settings:
         "the program's name (script stem or module; ``interactive`` without one)",
         "which job; also ``LATTICE_JOB_ID``",
     )
-    atexit_saving: bool = _key(True, _allowed.switch, "``enabled``", "save when the program ends")
+    atexit_saving: bool = _key(
+        default=True, check=_allowed.switch, shown="``enabled``", meaning="save when the program ends"
+    )
     periodic_saving: bool = _key(
-        False, _allowed.switch, "``disabled``", "save every so often from a background thread"
+        default=False,
+        check=_allowed.switch,
+        shown="``disabled``",
+        meaning="save every so often from a background thread",
     )
     periodic_saving_interval: float | None = _key(
         None, _allowed.seconds(zero=False), "–", "seconds; required when ``periodic_saving`` is enabled"
@@ -96,7 +101,7 @@ class Settings:
         "pickle",
         _allowed.one_of("pickle", "signed", "safe"),
         "``pickle``",
-        "what may be unpickled: anything in the store, only what is ``signed`` with the key, or (``safe``) nothing",
+        "what may be unpickled: all of the store, only what is ``signed`` with the key, or (``safe``) nothing",
     )
     options: Mapping[str, str] = field(
         default_factory=dict,
@@ -109,8 +114,8 @@ class Settings:
         },
     )
     key: bytes | None = _variable(None, _allowed.secret, shown=False)
-    strict: bool = _variable(False, _allowed.switch)
-    disabled: bool = _variable(False, _allowed.switch)
+    strict: bool = _variable(default=False, check=_allowed.switch)
+    disabled: bool = _variable(default=False, check=_allowed.switch)
     loglevel: str = _variable("WARNING", _allowed.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every test: no settings of the reader's own, and no deadlines on a machine of unknown speed."""
+"""What holds for every test: no settings of the reader's own, and no deadlines."""
 
 from __future__ import annotations
 

@@ -43,6 +43,9 @@ class Lease:
         """Take the lease, or see that it is still held; `LeaseHeldError` when another live process has it."""
         if self._is_ours(self._told()):
             return
+        if self._lock is not None:
+            # Of a lease that was removed since: it must not be taken for another's.
+            self._lock.release()
         # Judging and taking are one step: of two that find a dead one's lease, one gets it.
         with self._store.exclusive(self._folder):
             told = self._told()

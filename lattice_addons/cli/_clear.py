@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
     opened = OpenStore(options)
     job = opened.job(options.job)
     count = sum(len(line.numbers()) for line in opened.lines(job))
-    if not options.yes and not _confirmed(f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"):
+    if not options.yes and not _confirmed(
+        f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"
+    ):
         return REFUSED
     clear(opened.store, job)
     if options.json:

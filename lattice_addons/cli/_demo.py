@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(folder: Path, *, quiet: bool) -> dict[str, object]:
-    from rich.console import Console  # noqa: PLC0415 - only the demo draws
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(quiet=quiet)) as progress:
@@ -87,8 +87,13 @@ def _run(
     task = progress.add_task(title, total=None)
     first = last = total = 0
     before = _checkpoints(folder)
-    with subprocess.Popen(
-        [sys.executable, PROGRAM], cwd=folder, env=_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with subprocess.Popen(  # noqa: S603 - our own program, by the interpreter that runs us
+        [sys.executable, PROGRAM],
+        cwd=folder,
+        env=_environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         assert process.stderr is not None  # noqa: S101 - it is a pipe
@@ -120,18 +125,24 @@ def _environ() -> dict[str, str]:
 
 
 def _tell(answer: dict[str, object]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only the demo draws
+    from rich.console import Console
 
-    from ._output import print_table  # noqa: PLC0415
+    from ._output import print_table
 
     runs = answer["runs"]
     assert isinstance(runs, list)  # noqa: S101 - made above
     print_table("An index of the words of the Python standard library", runs, right=("from", "to", "of"))
     console = Console(soft_wrap=True, highlight=False)
     if answer["identical"]:
-        console.print(f"[green]identical[/]: totals and log ({answer['log_lines']} lines) of the program left alone")
+        console.print(
+            f"[green]identical[/]: totals and log ({answer['log_lines']} lines) of the program left alone"
+        )
         console.print("and of the one that was stopped twice.")
     else:
-        console.print("[red]different[/]: this is a defect, please report it with the output of", "lattice demo --keep .")
-    where = "the checkpoints are" if answer["kept"] else "the checkpoints were (use --keep FOLDER to keep them)"
+        console.print(
+            "[red]different[/]: a defect; please report it with what `lattice demo --keep FOLDER` leaves"
+        )
+    where = (
+        "the checkpoints are" if answer["kept"] else "the checkpoints were (use --keep FOLDER to keep them)"
+    )
     console.print(f"{where} in {answer['store']}", markup=False)

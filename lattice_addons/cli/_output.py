@@ -20,9 +20,9 @@ def print_json(answer: object) -> None:
 
 def print_table(title: str, rows: Sequence[Mapping[str, object]], right: Sequence[str] = ()) -> None:
     """Write rows that have the same keys as a table; the columns named in ``right`` are numbers."""
-    from rich.console import Console  # noqa: PLC0415 - JSON answers do without it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in rows[0] if rows else ():

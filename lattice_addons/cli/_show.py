@@ -44,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
     if options.slot is not None:
         _show_slot(line, checkpoint, options.slot, as_json=options.json)
     elif options.json:
-        print_json(_header(checkpoint) | {"slots": {name: _row(name, e) for name, e in checkpoint.slots.items()}})
+        print_json(
+            _header(checkpoint) | {"slots": {name: _row(name, e) for name, e in checkpoint.slots.items()}}
+        )
     else:
         _show_checkpoint(checkpoint)
     return 0
@@ -83,7 +85,9 @@ def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) 
     entry = checkpoint.slots.get(name)
     if entry is None:
         known = ", ".join(map(repr, checkpoint.slots)) or "none"
-        message = f"checkpoint {checkpoint.number} of {checkpoint.job!r} has no slot {name!r}; it has: {known}"
+        message = (
+            f"checkpoint {checkpoint.number} of {checkpoint.job!r} has no slot {name!r}; it has: {known}"
+        )
         raise UnknownSlotError(message, slot=name)
     row = _row(name, entry)
     if not needs_pickle(entry.encoding):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def add_store_arguments(parser: argparse.ArgumentParser) -> None:
     """Let a command be told the store, and to answer in JSON."""
-    parser.add_argument("--root", metavar="FOLDER", help="the store (default: what the LATTICE_* variables say)")
+    parser.add_argument(
+        "--root", metavar="FOLDER", help="the store (default: what the LATTICE_* variables say)"
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
 
 

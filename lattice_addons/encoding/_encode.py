@@ -8,7 +8,7 @@ from lattice_addons.encoding._arrays import encode_array, is_array
 from lattice_addons.encoding._encoded import Encoded, called, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for
 from lattice_addons.encoding._plain import to_json
-from lattice_addons.encoding._stack import PYTHON_IS_DEEP, with_room
+from lattice_addons.encoding._stack import with_room
 from lattice_addons.errors import EncodeError, LatticeError
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def encode(value: object, *, copy: bool = False) -> Encoded:
         pass
     problem = ""
     # Nested deeply, or called deep down in the program, as by a signal handler near the recursion limit.
-    for deep in (False, True) if PYTHON_IS_DEEP else (False,):
+    for deep in (False, True):
         try:
             return with_room(_encoded, value, copy=copy, deep=deep)
         except LatticeError:
             raise
-        except (RecursionError, RuntimeError, MemoryError) as error:  # a late interpreter starts no thread
+        except (RecursionError, RuntimeError, MemoryError) as error:  # no more threads, no more memory
             problem = str(error)
     kind = type(value)
     message = (

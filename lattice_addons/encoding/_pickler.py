@@ -10,6 +10,7 @@ import threading
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
@@ -131,23 +132,6 @@ class ReferencePickler(ByReference, pickle.Pickler):
     """The C pickler: fast, and some thousand levels deep at most."""
 
 
-class DeepPickler(ByReference, pickle._Pickler):  # noqa: SLF001  as in cloudpickle, dill and joblib
-    """The pickler in Python: slow; from 3.12 on, where its calls take no C stack, tens of thousands deep."""
-
-    def __init__(self, payload: Payload, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
-        super().__init__(payload, keep, by_value=by_value)
-
-        # The one call within the pickler that would take C stack, for it passes *args to a bound method; to a
-        # plain function it does not.
-        def save_reduce(*args: Any, **named: Any) -> None:
-            _save_reduce(self, *args, **named)
-
-        self.save_reduce = save_reduce
-
-
-_save_reduce = pickle._Pickler.save_reduce  # type: ignore[attr-defined]  # noqa: SLF001
-
-
 def _left(thing: Any) -> Any:
     """Leave it to the pickler, which writes the name."""
     del thing
@@ -162,6 +146,9 @@ def dill_pickler(payload: Payload, keep: Callable[[Any], bool]) -> Any:
         encoding = "dill"
 
         def reducer_override(self, thing: Any) -> Any:
+            if is_array(thing):  # which dill would copy into the payload
+                self.rules.latest = thing
+                return thing.__reduce_ex__(5)
             return self.rules.reduce(thing, lambda found: found.__qualname__, _left)
 
     pickler = DillPickler(payload, protocol=5, buffer_callback=keep, byref=False, recurse=True)

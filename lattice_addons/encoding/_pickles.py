@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons.encoding._culprit import path_to
+from lattice_addons.encoding._deep import DeepPickler
 from lattice_addons.encoding._encoded import called, detached, type_name
-from lattice_addons.encoding._pickler import OUT_OF_BAND, DeepPickler, Payload, ReferencePickler, dill_pickler
+from lattice_addons.encoding._pickler import OUT_OF_BAND, Payload, ReferencePickler, dill_pickler
 from lattice_addons.encoding._unpickler import GoneError, unpickle
 from lattice_addons.errors import DecodeError, EncodeError, LatticeError
 
@@ -48,7 +49,7 @@ def pickled(value: object, *, copy: bool, deep: bool = False) -> tuple[str, tupl
     except _RefusedError as refused:
         # Without its traceback, whose frames hold all that was pickled until then.
         refusal = refused.with_traceback(None)
-    for make in others:
+    for make in () if _is_mutation(refusal.error) else others:
         # A pass over all of the value takes long, in dill very long: see first if the part at fault can.
         if refusal.culprit is not None and not _can(make, refusal.culprit):
             continue
@@ -107,10 +108,16 @@ def _once(make: Callable[..., Any], value: object, *, copy: bool) -> tuple[str, 
         # a signal handler of the program raises is meant for the program.
         if _from_signal_handler(error.__traceback__):
             raise
-        # Without this function's frame, which holds all that was pickled until now.
-        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        error.__traceback__ = _without_ours(error.__traceback__)
         raise _RefusedError(error, pickler and pickler.rules.latest) from error
     return pickler.encoding, tuple(map(detached, buffers)) if copy else tuple(buffers)
+
+
+def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    """Leave out our own frames, which hold all that was pickled until now; errors may be kept for a report."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__package__") == __package__:
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _from_signal_handler(traceback: TracebackType | None) -> bool:

@@ -34,7 +34,9 @@ def save_at_exit() -> None:
         return
     savers = [saver for saver in here.living() if saver.settings.atexit_saving]
     reason, notes = _reason()
-    here.serving = True  # signals are served when the save is done
+    here.serving = here.ending = True  # signals are served when the save is done
+    if here.watcher is not None:
+        here.watcher.wake()
     try:
         with others_held(drop_ctrl_c=True):
             for periodic in here.periodic:

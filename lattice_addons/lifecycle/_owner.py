@@ -37,7 +37,7 @@ def _look(pid: int) -> _Process | None:
 
 
 def _look_portably(pid: int) -> _Process | None:
-    import psutil  # noqa: PLC0415 - only where there is no /proc
+    import psutil
 
     try:
         process = psutil.Process(pid)

@@ -13,6 +13,7 @@ from ._hold import others_held
 from ._process import PROCESS, is_main_thread
 from ._saving import mid_element_notes
 from ._signals import is_deep, serve
+from ._standstill import BrokenOff, Standstill, break_off, raise_if_broken_off
 from ._tell import tell
 from ._watcher import start_thread
 
@@ -29,6 +30,8 @@ _REACTION = 0.1
 # How long the main thread waits for one that another thread makes: for ever, if that waits for a lock of the
 # program's which the main thread holds.
 _BARRIER = 5.0
+# How long a value may wait in the main thread, which was interrupted at we know not what, in seconds.
+_STANDSTILL = 0.3
 
 
 class Snapshot:
@@ -39,6 +42,7 @@ class Snapshot:
         self.write: Callable[[], None] | None = None
         self.error: BaseException | None = None
         self.put_off = False  # the main thread knows of it, and waits for a section's or an element's end
+        self.broken_off = False  # the main thread would have waited for ever
         self._claim = _thread.allocate_lock()
         self._made = _thread.allocate_lock()
         self._made.acquire()
@@ -54,11 +58,14 @@ class Snapshot:
             return False
         try:
             self.write = self.saver.begin_save("periodic", notes)
+        except BrokenOff:
+            self.broken_off = True
+            self._claim.release()
+            return False
         # Whatever a value raises is told by the periodic thread, not raised in the middle of the program.
         except BaseException as error:  # noqa: BLE001
             self.error = error
-        finally:
-            self._made.release()
+        self._made.release()
         return True
 
     def wait(self, timeout: float) -> bool:
@@ -71,6 +78,8 @@ class Snapshot:
     def come_up(self, safe: bool = False) -> None:
         """Make it in the main thread if this is a moment for it, else at the next one."""
         gate = self.saver.gate
+        if self.broken_off:
+            return
         if self.claimed:
             # The barrier: what the other thread captures now must not change. Inside a section or a save it
             # could be waiting for us, and the gate keeps it out anyway.
@@ -91,7 +100,6 @@ def take_tick() -> None:
     for number in range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, on_tick)
-            signal.siginterrupt(number, False)
             PROCESS.tick = number
             return
 
@@ -106,6 +114,7 @@ def on_tick(signum: int, frame: FrameType | None) -> None:
     PROCESS.tick_expected = False
     if not PROCESS.is_here():
         return
+    raise_if_broken_off(frame)
     serve(frame=frame)
     # Near the recursion limit capturing fails; the periodic thread does it by itself.
     if not PROCESS.serving and not is_deep(frame):
@@ -123,6 +132,7 @@ class Periodic:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._told: str | None = None
+        self._alone = False  # snapshots are made without the main thread
 
     def start(self) -> None:
         """Start the thread, or start it again after a fork."""
@@ -167,6 +177,9 @@ class Periodic:
     def _snapshot(self, saver: Saver) -> Snapshot:
         """Have a snapshot made, by the main thread if it can: nothing changes while it captures."""
         snapshot = Snapshot(saver)
+        if self._alone:
+            snapshot.make(mid_element_notes(saver))
+            return snapshot
         PROCESS.snapshots.append(snapshot)
         try:
             if PROCESS.tick is not None:
@@ -178,11 +191,22 @@ class Periodic:
                 saver.gate.when_open(snapshot.come_up)
                 self._wait_for_main(snapshot)
             snapshot.make(mid_element_notes(saver))
-            while not snapshot.wait(1):
-                pass
+            self._see_it_made(snapshot)
         finally:
             PROCESS.snapshots.remove(snapshot)
+        if snapshot.broken_off:
+            # From now on without the main thread: here a value may wait for the program's locks as long as it must.
+            self._alone = True
+            snapshot.make(mid_element_notes(saver))
         return snapshot
+
+    def _see_it_made(self, snapshot: Snapshot) -> None:
+        """Wait for the main thread's snapshot; break it off if it waits for what only the main thread can do."""
+        standstill = Standstill()
+        while not snapshot.wait(0.02) and not snapshot.broken_off:
+            if standstill.seconds() > _STANDSTILL:
+                break_off(BrokenOff())
+                standstill = Standstill()
 
     def _wait_for_main(self, snapshot: Snapshot) -> None:
         started = time.monotonic()

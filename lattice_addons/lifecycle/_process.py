@@ -55,11 +55,13 @@ class Process:
         # When a handler of ours last began, by signal: the watcher sees by it whether the main thread reacts.
         self.answered: dict[int, float] = {}
         self.serving = False
+        self.ending = False  # the save at exit is made
         self.ended = False  # the save at exit is done: nothing changes any more
         self.watcher: Watcher | None = None
         self.periodic: list[Periodic] = []
         self.tick: int | None = None  # the signal by which our threads call upon the main thread
         self.tick_expected = False
+        self.breaking: BaseException | None = None  # to be raised in the main thread, where it waits
         self.snapshots: list[Snapshot] = []  # wanted from the main thread
 
     def living(self) -> Iterator[Saver]:

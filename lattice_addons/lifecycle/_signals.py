@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._gate import Gate
 
-__all__ = ["Hook", "is_deep", "overdue", "serve", "take_effects"]
+__all__ = ["Hook", "is_deep", "is_ours", "overdue", "serve", "take_effects"]
 
 # What a signal does by default that does not end the process: after it we go on.
 _HARMLESS = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
@@ -179,14 +179,15 @@ def _save_pending(frame: FrameType) -> None:
             save()
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Say whether a frame is of this package."""
     package = __name__.partition(".")[0]
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] == package
 
 
 def _without_us(trace: TracebackType | None) -> TracebackType | None:
     """Drop the frames of ours with which a traceback begins."""
-    while trace is not None and _is_ours(trace.tb_frame):
+    while trace is not None and is_ours(trace.tb_frame):
         trace = trace.tb_next
     return trace
 
@@ -194,6 +195,6 @@ def _without_us(trace: TracebackType | None) -> TracebackType | None:
 def _outside() -> FrameType | None:
     """Find the program's own frame: the one that a handler is shown."""
     frame: FrameType | None = sys._getframe()
-    while frame is not None and _is_ours(frame):
+    while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame

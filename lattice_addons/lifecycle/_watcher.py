@@ -10,9 +10,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from lattice_addons.errors import EncodeError
+
 from ._process import PROCESS
 from ._saving import save_all
 from ._signals import overdue
+from ._standstill import Standstill, break_off
 from ._tell import tell
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Watcher:
         self._came: dict[int, tuple[float, float]] = {}  # signal: not before, not after
         self._saved_for: set[int] = set()
         self._told = False
+        self._standstill = Standstill()
         self._jobs: list[tuple[Callable[[], None], _thread.LockType]] = []
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -127,13 +131,25 @@ class Watcher:
                 done.release()
         for signum in tuple(self._came):
             self._look_after(signum)
-        if PROCESS.pending and not PROCESS.serving and overdue():
+        if PROCESS.serving:
+            self._watch_the_save()
+        elif PROCESS.pending and overdue():
             self._press()
+
+    def _watch_the_save(self) -> None:
+        """Break off a value that waits for a lock of the code that the signal interrupted."""
+        # At exit nothing is interrupted: there only what would take all of the grace is taken for stuck.
+        if self._standstill.seconds() > PROCESS.grace / (2 if PROCESS.ending else 8):
+            text = "the value could not be had: it waits, perhaps for a lock that the interrupted code holds"
+            break_off(EncodeError(text))
+            self._standstill = Standstill()
 
     def _pause(self) -> float | None:
         """Say how long the thread may sleep."""
         if self._came:
             return 0.02
+        if PROCESS.serving:
+            return 0.05
         if PROCESS.pending:
             since = min(PROCESS.pending.values(), default=0.0)
             return min(max(since + PROCESS.grace / 2 - time.monotonic(), 0.05), 1e6)
@@ -200,7 +216,7 @@ def _end(signum: int) -> None:
     if os.getpid() == 1:
         os._exit(128 + signum)
     try:
-        import ctypes  # noqa: PLC0415 - signal.signal() works in the main thread only
+        import ctypes
 
         ctypes.CDLL(None).signal(signum, None)
     except (ImportError, OSError, AttributeError):

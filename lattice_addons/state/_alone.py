@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.errors import SlotError
 from lattice_addons.lifecycle import job_id
@@ -36,7 +36,7 @@ class Alone:
         """Take hold of a value, as the group's ``update`` does."""
         self._own_session().hold(SLOT, value)
 
-    def get(self) -> object:
+    def get(self) -> Any:  # noqa: ANN401 - whatever the program gave
         """Give the value, read from the store after a restart; None when there is none."""
         return self._own_session().value(SLOT)
 
@@ -55,7 +55,9 @@ class Alone:
     def _own_session(self) -> Session:
         if self._session is None:
             name = type(self).__name__
-            message = f"this {name} belongs to a group: use the group's methods, or make one with {name}(uid='…')"
+            message = (
+                f"this {name} belongs to a group: use the group's methods, or make one with {name}(uid='…')"
+            )
             raise SlotError(message, slot=None)
         return self._session
 
@@ -72,7 +74,7 @@ def the_one(kind: type[AnyManager], uid: str) -> AnyManager:
 
 def _make(kind: type[AnyManager], uid: str) -> AnyManager:
     # Imported here: a session has slots, and a slot has a manager, which is what is being made.
-    from ._session import Session  # noqa: PLC0415
+    from ._session import Session
 
     settings = Settings.from_environ()
     line = re.sub(r"[^A-Za-z0-9._-]", "-", f"{job_id(settings)}.{kind.__name__}.{uid}")

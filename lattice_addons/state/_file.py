@@ -80,6 +80,19 @@ class StateFileManager(StateManager):
         except (OSError, ValueError, RuntimeError) as error:
             raise _unseen(self._path, error) from error
 
+    def ready(self) -> bool:
+        """Say whether the file can be looked at: not in a signal handler that came in the middle of a write to it."""
+        if self._file is None or self._file.closed or not self._file.writable():
+            return True
+        try:
+            # Of the bytes only: to flush the text would let tell() give a wrong position in an iteration.
+            (self._file.buffer if isinstance(self._file, io.TextIOWrapper) else self._file).flush()
+        except RuntimeError:
+            return False  # "reentrant call": this thread is inside the buffer's lock
+        except (OSError, ValueError):
+            return True  # capture() says what is wrong
+        return True
+
     def restore(self, stored: object) -> None:
         """Take back a file's state; the file itself is touched when `value` asks for it.
 
@@ -158,7 +171,9 @@ def _unseen(path: str, error: Exception) -> FileStateError:
     # A signal came in the middle of a write to this very file: when that has ended it can be kept.
     busy = isinstance(error, RuntimeError) and "reentrant" in str(error)
     if iterating:
-        advice = "read it by `for line in iter(file.readline, '')`, or keep group.resume(file, …) in its place"
+        advice = (
+            "read it by `for line in iter(file.readline, '')`, or keep group.resume(file, …) in its place"
+        )
     elif busy:
         advice = "it is in the middle of a write; save again when that has ended"
     else:

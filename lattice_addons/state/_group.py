@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.errors import NotAManagerError, UnknownSlotError
 from lattice_addons.settings import Settings
@@ -43,7 +43,7 @@ class StateManagerGroup:
     _making = threading.RLock()
     _session: Session
 
-    def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:
+    def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:  # noqa: PYI034 - the one of the process
         """Give the process's group, or a new one that has these settings."""
         if settings is not None:
             group = super().__new__(cls)
@@ -58,7 +58,7 @@ class StateManagerGroup:
 
     # -- slots
 
-    def register(self, key: str, manager: type[StateManager] = StateManager, auto_load: bool = True) -> None:
+    def register(self, key: str, manager: type[StateManager] = StateManager, auto_load: bool = True) -> None:  # noqa: FBT001, FBT002
         """Make a slot named ``key``; what is stored under this name is read at its first `get`.
 
         With ``auto_load=False`` the stored value stays out of sight until `load`, and in the store until `update`.
@@ -68,7 +68,7 @@ class StateManagerGroup:
             DuplicateSlotError: the name is taken.
             NotAManagerError: ``manager`` is no subclass of `StateManager`.
         """
-        if not (isinstance(manager, type) and issubclass(manager, StateManager)):
+        if not (isinstance(manager, type) and issubclass(manager, StateManager)):  # type: ignore[redundant-expr]
             raise _not_a_manager(manager)
         self._session.add(key, manager(), auto_load=auto_load)
 
@@ -81,7 +81,7 @@ class StateManagerGroup:
         """
         self._session.hold(key, value)
 
-    def get(self, key: str | None = None) -> object:
+    def get(self, key: str | None = None) -> Any:  # noqa: ANN401 - whatever the program gave
         """Give a slot's value, from the store after a restart; None when there is none.
 
         Without a key the only slot is meant.
@@ -160,7 +160,7 @@ class StateManagerGroup:
         The program may change its values as soon as this returns. Errors are those of `save`, raised by
         ``result()`` of the future.
         """
-        from concurrent.futures import Future  # noqa: PLC0415 - imported when it is used, see the bar on import time
+        from concurrent.futures import Future
 
         session = self._session
         session.completed = False
@@ -251,5 +251,7 @@ def _not_a_manager(given: object) -> NotAManagerError:
         if not kind.__name__.startswith("_"):
             known.append(kind.__name__)
     shown = given.__name__ if isinstance(given, type) else repr(given)
-    message = f"{shown} is no manager class; give one of {', '.join(sorted(known))}, or a subclass of StateManager"
+    message = (
+        f"{shown} is no manager class; give one of {', '.join(sorted(known))}, or a subclass of StateManager"
+    )
     return NotAManagerError(message, slot=None)

@@ -18,7 +18,7 @@ def check_key(key: object) -> str:
     raise SlotNameError(message, slot=key)
 
 
-def _fault(key: object) -> str | None:
+def _fault(key: object) -> str | None:  # noqa: PLR0911 - one line a fault
     if not isinstance(key, str):
         return f"it is {type(key).__name__}, not str"
     if not key:

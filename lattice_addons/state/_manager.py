@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from ._alone import Alone, the_one
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["NoValue", "StateManager"]
 
@@ -20,7 +25,7 @@ class _Nothing:
 NOTHING: Final = _Nothing()
 
 
-class StateManager:
+class StateManager(Alone):
     """Keep a strong reference to one value, which is stored as it is at the time of each save.
 
     A manager of one's own subclasses this and writes the methods in which it differs:
@@ -31,12 +36,19 @@ class StateManager:
     - ``value()``: what the program gets.
 
     An error out of ``capture`` is no disaster: the group keeps the last good value and names the slot.
+
+    A group makes its managers itself. ``StateManager(uid="x")`` is a manager that stands alone: the same object for
+    the same class and uid, saved by itself in a line of checkpoints of its own.
     """
 
     __module__ = "lattice_addons.state"
 
     #: Whether the stored value must be there before the program gives one: ``hold`` then needs it.
     restore_first: ClassVar[bool] = False
+
+    def __new__(cls, uid: str | None = None) -> Self:
+        """Make a manager for a group, or give the one that stands alone under this uid."""
+        return super().__new__(cls) if uid is None else the_one(cls, uid)
 
     # A class attribute, so that a subclass with an __init__ of its own need not call ours.
     _held: object = NOTHING
@@ -50,6 +62,13 @@ class StateManager:
         if self._held is NOTHING:
             raise NoValue
         return self._held
+
+    def ready(self) -> bool:
+        """Say whether `capture` can be called now.
+
+        It cannot in a signal handler that came in the middle of what `capture` needs, as a write to the held file.
+        """
+        return True
 
     def restore(self, stored: object) -> None:
         """Take back what an earlier `capture` gave; it becomes the held value."""

@@ -35,9 +35,9 @@ def find_variable(value: object, frame: FrameType | None = None) -> Variable:
         UnknownVariableError: it was no plain variable, or it cannot be told for certain which one.
     """
     # Imported here: dis and inspect take milliseconds that only programs with symbolic slots should pay.
-    from ._names_bytecode import Unclear  # noqa: PLC0415
-    from ._names_frame import Gone  # noqa: PLC0415
-    from ._names_variable import Over, Variable, place_of  # noqa: PLC0415
+    from ._names_bytecode import Unclear
+    from ._names_frame import Gone
+    from ._names_variable import Over, Variable, place_of
 
     door, caller = _leave_package(sys._getframe(1) if frame is None else frame)  # noqa: SLF001
     if door is None or caller is None:
@@ -75,7 +75,7 @@ def _is_below(module: str, package: str) -> bool:
 
 
 def _find_load(door: FrameType, caller: FrameType, value: object) -> Load:
-    from ._names_bytecode import Unclear, Wanted, find_load  # noqa: PLC0415
+    from ._names_bytecode import Unclear, Wanted, find_load
 
     code = door.f_code
     parameters = code.co_varnames[: code.co_argcount]
@@ -92,7 +92,7 @@ def _find_load(door: FrameType, caller: FrameType, value: object) -> Load:
 
 
 def _unknown(door: FrameType, caller: FrameType, why: Exception) -> UnknownVariableError:
-    from ._names_text import argument_text  # noqa: PLC0415
+    from ._names_text import argument_text
 
     text = argument_text(caller, door.f_code.co_name, PARAMETER)
     where = f"{caller.f_code.co_filename}:{caller.f_lineno}"

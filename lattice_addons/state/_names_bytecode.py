@@ -71,7 +71,9 @@ class Unit:
         """Say by how much the stack grows."""
         if dis.opname[self.opcode] in _HALVES:
             return 1 if self.name == "LOAD_FAST" else -1
-        return dis.stack_effect(self.opcode, self.arg if self.opcode >= dis.HAVE_ARGUMENT else None, jump=jump)
+        return dis.stack_effect(
+            self.opcode, self.arg if self.opcode >= dis.HAVE_ARGUMENT else None, jump=jump
+        )
 
     def results(self) -> int | None:
         """Say how many values it leaves on the stack; None for what has no business among arguments."""
@@ -144,7 +146,9 @@ def find_load(code: CodeType, lasti: int, wanted: Wanted) -> Load:
         if unit.name in {"COPY", "DUP_TOP"} and depth == max(unit.arg, 1):
             raise Unclear("it is an assignment expression")
         if depth < results:
-            _check_alone(before[index + 1], alone=unit.start not in labels)
+            # From 3.12 on a class body's variable takes two instructions, the first of which is LOAD_LOCALS.
+            first = index + (unit.name == "LOAD_FROM_DICT_OR_DEREF")
+            _check_alone(before[first + 1], alone=before[first].start not in labels)
             return _as_load(code, unit, results)
         if unit.start in labels:
             raise Unclear("another argument after it is a conditional expression, or awaits something")

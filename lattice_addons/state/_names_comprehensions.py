@@ -119,7 +119,10 @@ def _next_states(
     if last.name == "GET_ANEXT":
         # The end of an asynchronous loop is an exception: its handler finds the iterator and the exception.
         for entry in dis.Bytecode(code).exception_entries:
-            if entry.start <= last.offset < entry.end and code.co_code[entry.target] == dis.opmap["END_ASYNC_FOR"]:
+            if (
+                entry.start <= last.offset < entry.end
+                and code.co_code[entry.target] == dis.opmap["END_ASYNC_FOR"]
+            ):
                 yield entry.target, depth + 1, bound
     if last.name in ENDS or last.name.startswith("JUMP_"):
         return

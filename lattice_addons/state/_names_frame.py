@@ -114,7 +114,12 @@ def _ended_by_itself(frame: FrameType) -> bool:
 
 def _frame_of(generator: object) -> object:
     return next(
-        (getattr(generator, name) for name in ("gi_frame", "cr_frame", "ag_frame") if hasattr(generator, name)), None
+        (
+            getattr(generator, name)
+            for name in ("gi_frame", "cr_frame", "ag_frame")
+            if hasattr(generator, name)
+        ),
+        None,
     )
 
 

@@ -16,7 +16,7 @@ LONGEST = 60
 
 def argument_text(frame: FrameType, function: str, parameter: str) -> str | None:
     """Give the text of the argument in the call that a frame is making; None where it cannot be told."""
-    import ast  # noqa: PLC0415 - only an error needs it
+    import ast
 
     source = _call_source(frame)
     if source is None:
@@ -26,7 +26,10 @@ def argument_text(frame: FrameType, function: str, parameter: str) -> str | None
     except (SyntaxError, ValueError):
         return None
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == function:
+        if (
+            isinstance(node, ast.Call)
+            and getattr(node.func, "attr", getattr(node.func, "id", "")) == function
+        ):
             argument = _argument(node, parameter)
             text = ast.unparse(argument) if argument is not None else ""
             return text if 0 < len(text) <= LONGEST else None
@@ -34,7 +37,7 @@ def argument_text(frame: FrameType, function: str, parameter: str) -> str | None
 
 
 def _argument(call: ast.Call, parameter: str) -> ast.expr | None:
-    import ast  # noqa: PLC0415
+    import ast
 
     for keyword in call.keywords:
         if keyword.arg == parameter:

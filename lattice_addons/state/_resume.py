@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lattice_addons.encoding import encode, is_plain
@@ -133,11 +134,11 @@ def _progress(session: Session, key: str) -> Progress:
 
 def _describe(iterable: Iterable[object], key: str) -> dict[str, object]:
     """Say what can be seen of a sequence without using it up."""
-    if isinstance(iterable, Set) and not hasattr(iterable, "__reversed__"):
+    if isinstance(iterable, AbstractSet) and not hasattr(iterable, "__reversed__"):
         message = f"loop {key!r} is over a {type(iterable).__name__}, whose order does not survive a restart; sort it"
         raise SequenceChangedError(message, slot=key)
     told: dict[str, object] = {"kind": type(iterable).__name__}
-    if hasattr(iterable, "__len__"):
+    if isinstance(iterable, Sized):
         told["length"] = len(iterable)
     if isinstance(iterable, range):
         told["range"] = [iterable.start, iterable.stop, iterable.step]
@@ -147,7 +148,7 @@ def _describe(iterable: Iterable[object], key: str) -> dict[str, object]:
 
 
 def _digest(elements: list[object]) -> str:
-    from blake3 import blake3  # noqa: PLC0415 - imported when it is used
+    from blake3 import blake3
 
     return blake3(encode(elements).value or b"").hexdigest(length=16)
 

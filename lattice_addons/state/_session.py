@@ -157,7 +157,9 @@ class Session:
             raise _not_saved(snapshot.failures, checkpoint)
         return checkpoint
 
-    def _commit_what_can_be_read(self, snapshot: Snapshot, reason: str, notes: Sequence[str]) -> Checkpoint | None:
+    def _commit_what_can_be_read(
+        self, snapshot: Snapshot, reason: str, notes: Sequence[str]
+    ) -> Checkpoint | None:
         # Some values are read only while they are written (a file's contents), and may fail to be there then.
         while True:
             try:

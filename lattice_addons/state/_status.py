@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import Fresh
+
 from ._manager import NoValue
 
 if TYPE_CHECKING:
@@ -52,10 +54,16 @@ class Status:
 
     def __str__(self) -> str:
         """Show it for people."""
-        newest = f"checkpoint {self.newest} ({self.reason})" if self.newest is not None else "no checkpoint yet"
+        newest = (
+            f"checkpoint {self.newest} ({self.reason})" if self.newest is not None else "no checkpoint yet"
+        )
         lines = [f"job {self.job!r}, rank {self.rank}, in {self.store}: {newest}"]
         for slot in self.slots:
-            how = slot.problem or f"{slot.type} as {slot.encoding}, {slot.size} bytes" if slot.type else "no value"
+            how = (
+                slot.problem or f"{slot.type} as {slot.encoding}, {slot.size} bytes"
+                if slot.type
+                else "no value"
+            )
             lines.append(f"  {slot.name}: {slot.manager}, {slot.value}: {slot.problem or how}")
         lines += [f"  ! {problem}" for problem in self.problems]
         return "\n".join(lines)
@@ -93,6 +101,6 @@ def _describe_slot(slot: Slot) -> SlotStatus:
         return SlotStatus(slot.name, manager, "none", "", "", 0, "")
     except Exception as error:  # noqa: BLE001 - whatever a value raises is what this report is about
         return SlotStatus(slot.name, manager, "live", "", "", 0, str(error) or type(error).__name__)
-    told = getattr(item, "encoded", item)
+    told = item.encoded if isinstance(item, Fresh) else item
     where = "stored" if slot.pending is not None else "live"
     return SlotStatus(slot.name, manager, where, told.encoding, told.type, told.size, "")

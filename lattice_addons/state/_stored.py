@@ -70,7 +70,7 @@ class Stored:
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
         try:
-            return self._decode(name, self._line, entry)
+            return self._decode(self._line, entry)
         except DamagedError as damage:
             return self._fetch_older(name, self._line, damage)
 
@@ -113,12 +113,14 @@ class Stored:
                 if not getattr(held, "ancestor", False):
                     raise
                 self._passive = f"a child of process {held.pid}, which writes job {self.job!r}"
-                log.warning("this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive)
+                log.warning(
+                    "this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive
+                )
             else:
                 self._line.sweep()
         self.reload()
 
-    def _decode(self, name: str, line: Line, entry: Entry) -> object:
+    def _decode(self, line: Line, entry: Entry) -> object:
         value, buffers = line.read(entry)
         return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
 
@@ -131,7 +133,7 @@ class Stored:
             if entry is None:
                 continue
             try:
-                value = self._decode(name, line, entry)
+                value = self._decode(line, entry)
             except DamagedError:
                 continue
             log.warning(

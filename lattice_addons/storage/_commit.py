@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["FileWriter", "commit", "sweep_file"]
 
 _FORGOTTEN_SECONDS = 86_400  # where the file system has no locks, a temporary this old has no writer any more
-_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+# Without room for a second name (one of tmpfs takes an inode) a file can still be renamed.
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOSPC, errno.EDQUOT)
 
 
 def commit(folders: Folders, parts: Sequence[str], data: Bytes, *, over: bool) -> None:

@@ -147,13 +147,16 @@ class LocalStore(Store):
         for key in keys:
             *parts, name = split_key(key)
             by_folder.setdefault(tuple(parts), []).append(name)
-        for parts_, names in by_folder.items():
-            with told("delete from", self._path("/".join(parts_))), suppress(FileNotFoundError):
-                self._remove(parts_, names)
+        for folder, names in by_folder.items():
+            with told("delete from", self._path("/".join(folder))), suppress(FileNotFoundError):
+                self._remove(folder, names)
 
     def _remove(self, parts: tuple[str, ...], names: Keys) -> None:
         with self._folders.enter(parts) as folder:
-            removed = [name for name in names if _files.remove(folder, name)]
+            removed = 0
+            for name in names:
+                with told("delete", self._path("/".join((*parts, name)))):
+                    removed += _files.remove(folder, name)
             if removed:
                 _files.sync_folder(folder)
 

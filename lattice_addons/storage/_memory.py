@@ -97,4 +97,4 @@ class _MemoryWriter:
 
     def write(self, data: Bytes) -> None:
         """Append a copy of these bytes."""
-        self.data += data
+        self.data += bytes(data)  # as bytearray refuses memory that is not contiguous

@@ -32,6 +32,7 @@ class Example:
     source: str
 
     def __str__(self) -> str:
+        """Give the place, for the names of the tests."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 

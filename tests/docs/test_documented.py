@@ -9,9 +9,9 @@ import pkgutil
 import re
 
 import pytest
+import reference_text
 
 import lattice_addons
-from docs._ext import reference_text
 from lattice_addons import errors
 from lattice_addons.settings import VARIABLES, Settings
 from tests.docs.pages import ROOT

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import Example, examples, pages
+from tests.docs.pages import examples, pages
 from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.docs.pages import Example
 
 EXAMPLES = [example for page in pages() for example in examples(page)]
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # The lines are the same in both cases, so that the tracebacks are.
 SOURCE = """\
-import asyncio, hashlib, os, signal, sys, threading, time
+import asyncio, glob, hashlib, os, signal, sys, threading, time
 {before}
+def saves(): return len(glob.glob(".lattice/*/rank-00000/checkpoints/*.json"))
 value = {{"n": 0}}
 if "plain" not in sys.argv:
     from lattice_addons import StateManagerGroup
@@ -52,6 +53,11 @@ def restored(program: Program) -> str:
     return program.run("read", config="signals=none").stdout.strip()
 
 
+def kept(program: Program) -> str:
+    """Read the value in the newest checkpoint: what `restored` would find, without a start."""
+    return str(manifests(program)[-1]["slots"]["value"]["value"])
+
+
 def same_as_without(program: Program, **start: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
     """Run the program to its end with Lattice and without; nothing to be seen from outside may differ."""
     plain = program.run("plain", **start)
@@ -66,12 +72,20 @@ def start_command(program: Program, command: list[str], **environ: str) -> subpr
     """Start a command in the program's folder."""
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=program.folder, env=clean_environ(**environ), stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        command,
+        cwd=program.folder,
+        env=clean_environ(**environ),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
     )
 
 
 def python_as_first_process() -> list[str]:
     """Give the command that runs Python as process 1 of a namespace of its own; empty where that is not allowed."""
     command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable]
-    tried = subprocess.run([*command, "-c", "import os; print(os.getpid())"], capture_output=True, check=False)
+    tried = subprocess.run(
+        [*command, "-c", "import os; print(os.getpid())"], capture_output=True, check=False
+    )
     return command if tried.stdout.strip() == b"1" else []

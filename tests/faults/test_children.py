@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ending import ending, reasons, restored, same_as_without, start_command
+from tests.faults.ending import ending, kept, reasons, same_as_without, start_command
 from tests.program import Program, finish, wait_for
 
 FORKED = {
@@ -37,7 +37,7 @@ def test_a_forked_child(tmp_path: Path, how: str) -> None:
     program = ending(tmp_path, body)
     same_as_without(program)
     assert reasons(program) == ["exit"]
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_a_child_forked_inside_an_atomic_block(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_child_forked_inside_an_atomic_block(tmp_path: Path) -> None:
     """
     program = ending(tmp_path, body)
     assert program.run().stdout == f"{4 << 8}\n"
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_a_fork_while_another_thread_is_inside(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_same_program_as_a_subprocess(tmp_path: Path) -> None:
     ended = program.run()
     assert "nothing is saved: a child of process" in ended.stdout, ended.stderr
     assert reasons(program) == ["exit"]
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_another_program_as_a_subprocess(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_another_program_as_a_subprocess(tmp_path: Path) -> None:
     program = ending(tmp_path, body)
     assert program.run().stdout == f"{-signal.SIGTERM}\n"
     assert reasons(program) == ["exit"]
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
     assert (tmp_path / ".lattice" / "other").is_dir()
 
 
@@ -181,7 +181,9 @@ def test_a_pytest_run(tmp_path: Path) -> None:
     assert program.run().returncode == 0
     test = "import program\ndef test(): assert program.group.get('value') == {'n': 7}; print(program.group.status())\n"
     (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
-    process = start_command(program, [sys.executable, *"-m pytest -q -s -p no:cacheprovider test_it.py".split()])
+    process = start_command(
+        program, [sys.executable, *["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_it.py"]]
+    )
     ended = finish(process)
     assert ended.returncode == 0, ended.stdout
     assert "nothing is saved: pytest run" in ended.stdout
@@ -218,8 +220,8 @@ WSGI = """
 
 def ask(socket_path: Path) -> str:
     """Send a request to a server, as soon as it listens; give the body."""
-    import socket  # noqa: PLC0415
-    import time  # noqa: PLC0415
+    import socket
+    import time
 
     for _ in range(400):
         try:

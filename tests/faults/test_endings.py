@@ -22,7 +22,10 @@ ENDINGS = {
     "exit in a thread": ("exit", "t = threading.Thread(target=sys.exit, args=(3,)); t.start(); t.join()"),
     "exception": ("exception", "1 / 0"),
     "exception with a hook": ("exception", "sys.excepthook = lambda *error: print('mine')\n1 / 0"),
-    "exception in a thread": ("exit", "t = threading.Thread(target=int, args=('x',), name='t'); t.start(); t.join()"),
+    "exception in a thread": (
+        "exit",
+        "t = threading.Thread(target=int, args=('x',), name='t'); t.start(); t.join()",
+    ),
     "exception in asyncio": ("exception", "async def main(): raise LookupError\nasyncio.run(main())"),
     "Ctrl-C": ("exception", "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"),
     "Ctrl-C that is caught": (
@@ -59,6 +62,7 @@ def test_atexit_callbacks_of_the_program(tmp_path: Path) -> None:
     assert restored(program) == "{'n': 7}"
 
 
+UNTIL_SAVED = "while 'ours' in sys.argv and saves() < 2: time.sleep(0.02)"
 # The last periodic checkpoint is all that these leave.
 SUDDEN = {
     "os._exit": "os._exit(4)",
@@ -73,7 +77,7 @@ SUDDEN = {
 @pytest.mark.parametrize("how", SUDDEN)
 def test_sudden_ending(tmp_path: Path, how: str) -> None:
     """The program ends with no chance to save: the last periodic save is what there is."""
-    program = ending(tmp_path, f"time.sleep(0.5)\n{SUDDEN[how]}")
+    program = ending(tmp_path, f"{UNTIL_SAVED}\n{SUDDEN[how]}")
     same_as_without(program, config="periodic_saving=enabled,periodic_saving_interval=0.1")
     assert set(reasons(program)) == {"periodic"}
     assert restored(program) == "{'n': 7}"
@@ -100,7 +104,7 @@ def test_killed_for_memory(tmp_path: Path) -> None:
     if group is None:
         pytest.skip("no memory control group can be made here")
     body = f"""
-        time.sleep(0.5)
+        {UNTIL_SAVED}
         open("{group}/cgroup.procs", "w").write(str(os.getpid()))
         hog = []
         while True:
@@ -117,9 +121,12 @@ def test_killed_for_memory(tmp_path: Path) -> None:
 
 def memory_group(name: str) -> Path | None:
     """Make a memory control group of 64 MiB, in either version of the interface."""
-    from pathlib import Path  # noqa: PLC0415 - the annotation's import is not there at run time
+    from pathlib import Path
 
-    for parent, limit in ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/fs/cgroup"), "memory.max")):
+    for parent, limit in (
+        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+        (Path("/sys/fs/cgroup"), "memory.max"),
+    ):
         group = parent / name
         try:
             group.mkdir()
@@ -214,7 +221,7 @@ def test_at_a_prompt_an_old_error_is_no_reason(tmp_path: Path) -> None:
 
 def finish_typing(process: object, text: str) -> object:
     """Type text into a program and wait for its end."""
-    import subprocess  # noqa: PLC0415 - for this one function
+    import subprocess
 
     assert isinstance(process, subprocess.Popen)
     output, errors = process.communicate(text, timeout=60)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.faults.ending import (
     ending,
+    kept,
     manifests,
     python_as_first_process,
     reasons,
-    restored,
     same_as_without,
     start_command,
 )
@@ -31,13 +31,15 @@ def test_the_default_action(tmp_path: Path, name: str) -> None:
     ended = same_as_without(program, config="signals=SIGTERM+SIGHUP+SIGXCPU+SIGUSR1")
     assert ended.returncode == -getattr(signal, name)
     assert reasons(program) == [f"signal:{name}"]
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGQUIT"])
 def test_a_signal_that_the_settings_do_not_name(tmp_path: Path, name: str) -> None:
     """It is left alone."""
-    program = ending(tmp_path, f"print(signal.getsignal(signal.{name}).name)\nos.kill(os.getpid(), signal.{name})")
+    program = ending(
+        tmp_path, f"print(signal.getsignal(signal.{name}).name)\nos.kill(os.getpid(), signal.{name})"
+    )
     same_as_without(program)
     assert reasons(program) == []
 
@@ -49,7 +51,7 @@ def test_sleep_is_interrupted_at_once(tmp_path: Path) -> None:
     wait_for(process, "ready")
     process.send_signal(signal.SIGTERM)
     assert finish(process, timeout=10).returncode == -signal.SIGTERM
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 # What the program has its own handler do.
@@ -83,7 +85,7 @@ def test_a_handler_of_the_programs(tmp_path: Path, how: str, when: str) -> None:
         assert reasons(program) or how in ("ends at once", "restores and re-raises")
     else:
         assert reasons(program)[0] == "signal:SIGTERM"
-        assert restored(program) == "{'n': 7}"
+        assert kept(program) == "{'n': 7}"
 
 
 def test_the_frame_that_a_handler_is_shown(tmp_path: Path) -> None:
@@ -103,7 +105,9 @@ def test_the_frame_that_a_handler_is_shown(tmp_path: Path) -> None:
 
 def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """Under nohup a hang-up neither ends the program nor saves it."""
-    program = ending(tmp_path, "os.kill(os.getpid(), signal.SIGHUP)\nprint(signal.getsignal(signal.SIGHUP).name)")
+    program = ending(
+        tmp_path, "os.kill(os.getpid(), signal.SIGHUP)\nprint(signal.getsignal(signal.SIGHUP).name)"
+    )
     process = program.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     ended = finish(process)
     assert (ended.returncode, ended.stdout) == (0, "SIG_IGN\n")
@@ -113,7 +117,9 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 def test_a_handler_from_c_is_left_alone(tmp_path: Path) -> None:
     """To Python it looks like the default; it is not replaced, and status() says so."""
     before = "import faulthandler\nfaulthandler.register(signal.SIGUSR1, chain=False)"
-    program = ending(tmp_path, "os.kill(os.getpid(), signal.SIGUSR1)\nprint(*group.status().problems)", before)
+    program = ending(
+        tmp_path, "os.kill(os.getpid(), signal.SIGUSR1)\nprint(*group.status().problems)", before
+    )
     ended = program.run(config="signals=SIGUSR1")
     assert ended.returncode == 0
     assert "SIGUSR1: left to a handler that was installed from C" in ended.stdout
@@ -123,7 +129,9 @@ def test_a_handler_from_c_is_left_alone(tmp_path: Path) -> None:
 def test_a_blocked_signal_is_reported(tmp_path: Path) -> None:
     """It takes effect when it is unblocked; until then status() says so, and one warning did."""
     before = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
-    body = f"{KILL}\nprint(*group.status().problems, flush=True)\nsignal.pthread_sigmask(signal.SIG_SETMASK, [])"
+    body = (
+        f"{KILL}\nprint(*group.status().problems, flush=True)\nsignal.pthread_sigmask(signal.SIG_SETMASK, [])"
+    )
     program = ending(tmp_path, body, before)
     ended = program.run()
     assert ended.returncode == -signal.SIGTERM
@@ -134,7 +142,7 @@ def test_a_blocked_signal_is_reported(tmp_path: Path) -> None:
 
 def test_a_group_made_in_a_thread(tmp_path: Path) -> None:
     """No thread but the main one can take signals: one warning and status() say so, until an update there."""
-    body = f"""
+    body = """
         from lattice_addons import Settings
         made = []
         def make():
@@ -165,7 +173,7 @@ def test_during_a_long_c_call(tmp_path: Path) -> None:
     (manifest,) = manifests(program)
     assert manifest["reason"] == "signal:SIGTERM"
     assert manifest["notes"] == ["main thread busy in C code"]
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_after_a_c_call_that_ends_in_time(tmp_path: Path) -> None:
@@ -239,7 +247,7 @@ def test_inside_an_atomic_block(tmp_path: Path) -> None:
     program = ending(tmp_path, body)
     ended = program.run()
     assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, "whole\n")
-    assert restored(program) == "{'n': 2}"
+    assert kept(program) == "{'n': 2}"
 
 
 def test_another_thread_stays_inside_an_atomic_block(tmp_path: Path) -> None:
@@ -260,7 +268,7 @@ def test_another_thread_stays_inside_an_atomic_block(tmp_path: Path) -> None:
     ended = program.run(config="grace=0.6", timeout=10)
     assert ended.returncode == -signal.SIGTERM
     assert "another thread stays inside atomic()" in ended.stderr
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_between_the_elements_of_a_loop(tmp_path: Path) -> None:
@@ -277,7 +285,7 @@ def test_between_the_elements_of_a_loop(tmp_path: Path) -> None:
     (manifest,) = manifests(program)
     assert manifest["notes"] == []
     assert manifest["slots"]["loop"]["value"]["position"] == 4
-    assert restored(program) == "{'n': 70123}"
+    assert kept(program) == "{'n': 70123}"
 
 
 def test_an_element_that_takes_too_long(tmp_path: Path) -> None:
@@ -330,7 +338,7 @@ def test_near_the_recursion_limit(tmp_path: Path) -> None:
     program = ending(tmp_path, body)
     ended = program.run()
     assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_as_process_one(tmp_path: Path) -> None:
@@ -344,7 +352,7 @@ def test_as_process_one(tmp_path: Path) -> None:
     ended = finish(start_command(program, [*command, str(program.path)]), timeout=20)
     assert ended.stdout == "ready 1\n"
     assert ended.returncode == 128 + signal.SIGTERM
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_a_full_save_error_ends_as_usual(tmp_path: Path) -> None:
@@ -354,6 +362,27 @@ def test_a_full_save_error_ends_as_usual(tmp_path: Path) -> None:
     assert ended.returncode == -signal.SIGTERM
     assert len(ended.stderr.splitlines()) == 1
     assert ended.stderr.startswith("lattice: the save (signal:SIGTERM) failed: ")
+
+
+def test_a_value_that_waits_for_a_lock_of_the_interrupted_code(tmp_path: Path) -> None:
+    """It is given up and named; the others are saved, and the signal takes effect."""
+    body = f"""
+        from lattice_addons.state import StateClosureManager
+        lock = threading.Lock()
+        def capture():
+            with lock:
+                return 1
+        group.register("locked", StateClosureManager)
+        group.update("locked", capture)
+        with lock:
+            {KILL}
+            time.sleep(30)
+    """
+    program = ending(tmp_path, body)
+    ended = program.run(config="grace=2", timeout=20)
+    assert ended.returncode == -signal.SIGTERM
+    assert "'locked': the value could not be had" in ended.stderr
+    assert kept(program) == "{'n': 7}"
 
 
 ASYNC = {
@@ -384,11 +413,11 @@ def test_asyncio(tmp_path: Path, how: str) -> None:
     assert ended.stdout == ("graceful\n" if graceful else ""), ended.stderr
     assert ended.returncode == (0 if graceful else -signal.SIGTERM)
     assert reasons(program)[0] == ("exit" if how == "a handler of the loop" else "signal:SIGTERM")
-    assert restored(program) == "{'n': 7}"
+    assert kept(program) == "{'n': 7}"
 
 
 def test_ctrl_c_under_asyncio(tmp_path: Path) -> None:
-    """asyncio's own cancelling on Ctrl-C is as without us."""
+    """Asyncio's own cancelling on Ctrl-C is as without us."""
     body = """
         async def main():
             asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)

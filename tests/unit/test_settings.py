@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG = "LATTICE_CHECKPOINT_CONFIG"
-SECRET = "0123456789abcdef"
+SECRET = "0123456789abcdef"  # noqa: S105 - a key for tests
 
 
 def configured(text: str, **variables: str) -> Settings:
@@ -216,7 +216,7 @@ def test_empty_variable_is_as_none(variable: str) -> None:
 )
 def test_job_ids_that_are_no_folder_names(job_id: str) -> None:
     """Nothing that could leave the root, be hidden, or be too long for a file system."""
-    with pytest.raises(SettingsError, match="job.id"):
+    with pytest.raises(SettingsError, match=r"job.id"):
         Settings(job_id=job_id)
 
 

@@ -20,8 +20,10 @@ WORD = re.compile(r"[A-Za-z]{2,}")
 def sources() -> list[Path]:
     """Give the standard library's modules and those of its packages, in a fixed order."""
     library = Path(sysconfig.get_path("stdlib"))
-    left_out = ("site-packages", "dist-packages", "test")
-    return sorted(file for depth in ("*.py", "*/*.py") for file in library.glob(depth) if file.parent.name not in left_out)
+    files = [*library.glob("*.py"), *library.glob("*/*.py")]
+    return sorted(
+        file for file in files if file.parent.name not in ("site-packages", "dist-packages", "test")
+    )
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
     words = group.get("words") or Counter()
     total = group.get("total") or 0
     letters = group.get("letters") or {}
-    log = group.get("log") or Path("words.log").open("w", encoding="utf-8")
+    log = group.get("log") or open("words.log", "w", encoding="utf-8")  # noqa: SIM115
 
     group.update("words", lambda: words)  # asked for at each save
     group.update("total", total)  # the variable itself is tracked

@@ -65,6 +65,10 @@ class Program:
         """Start keeping; a program does this first."""
         self.keeper = KEEPERS[keeper](folder)
 
+    def opened(self) -> bool:
+        """Say whether it could start keeping."""
+        return self.keeper is not None
+
     def load(self) -> int | None:
         """Give what a restarted program finds."""
         assert self.keeper is not None

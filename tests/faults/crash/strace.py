@@ -32,7 +32,7 @@ def why_not() -> str:
 
 
 class Strace:
-    """A running program under strace, from the block's start to its end or the program's.
+    """A running program under strace, within the block.
 
     ``fault`` is what strace's inject takes (``signal=KILL``, ``error=EIO``); it hits the ``when``-th ``call``.
     """
@@ -40,11 +40,11 @@ class Strace:
     def __init__(self, life: Life, log: Path, *, call: str = "", fault: str = "", when: int = 0) -> None:
         self._life = life
         self._log = log
-        command = ["strace", "-f", "-qq", "-y", "-s", "200", "-o", str(log), "-e", "trace=all", "-e", "signal=none"]
+        command = ["strace", "-f", "-qq", "-y", "-s", "200", "-o", str(log), "-e", "signal=none"]
+        command += ["-e", f"trace={call or 'all'}"]
         if call:
             command += ["-e", f"inject={call}:{fault}:when={when}"]
-        self._process = subprocess.Popen([*command, "-p", str(life.pid)], stderr=subprocess.PIPE)
-        self._wait_until_attached()
+        self._command = [*command, "-p", str(life.pid)]
 
     def _wait_until_attached(self) -> None:
         deadline = time.monotonic() + 30
@@ -56,6 +56,8 @@ class Strace:
 
     def __enter__(self) -> Strace:
         """Give itself."""
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
+        self._wait_until_attached()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

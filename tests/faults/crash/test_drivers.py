@@ -20,20 +20,20 @@ needs_strace = pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not(
 @needs_strace
 def test_kills_leave_a_safe_program_alone(zygote: Zygote, folder: Path) -> None:
     """A program that replaces its file in the safe way survives a kill at every call."""
-    Matrix(zygote, folder, "safe").kill().check("openat", "write", "fsync", "rename", "close")
+    Matrix(zygote, folder, "safe", step="save").kill().check("openat", "write", "fsync", "rename", "close")
 
 
 @needs_strace
 @pytest.mark.parametrize("keeper", ["in place", "leaves temporary"])
 def test_kills_find_an_unsafe_program(zygote: Zygote, folder: Path, keeper: str) -> None:
     """A program that writes over its only copy, or trips over its own leftovers, is found by kills."""
-    assert Matrix(zygote, folder, keeper).kill().violations
+    assert Matrix(zygote, folder, keeper, step="save").kill().violations
 
 
 @needs_strace
 def test_errors_leave_a_safe_program_alone(zygote: Zygote, folder: Path) -> None:
     """A program that tells of its errors in the right way survives one at every call."""
-    tally = Matrix(zygote, folder, "safe").errors("openat|write|fsync|rename")
+    tally = Matrix(zygote, folder, "safe", step="save").errors("openat|write|fsync|rename")
 
     tally.check("openat", "write", "fsync", "rename")
     assert tally.refused
@@ -42,7 +42,7 @@ def test_errors_leave_a_safe_program_alone(zygote: Zygote, folder: Path) -> None
 @needs_strace
 def test_errors_find_a_program_that_hides_them(zygote: Zygote, folder: Path) -> None:
     """A program that takes a failed save for a good one is found by errors, at the write and at the rename."""
-    violations = Matrix(zygote, folder, "hides errors").errors().violations
+    violations = Matrix(zygote, folder, "hides errors", step="save").errors().violations
 
     assert any("at write" in each and "taken for saved" in each for each in violations)
     assert any("at rename" in each and "found" in each for each in violations)
@@ -51,6 +51,6 @@ def test_errors_find_a_program_that_hides_them(zygote: Zygote, folder: Path) -> 
 @needs_strace
 def test_errors_find_a_program_whose_errors_are_not_ours(zygote: Zygote, folder: Path) -> None:
     """An error of the system that gets through to the program is a violation, and names the call it came from."""
-    violations = Matrix(zygote, folder, "raises raw errors").errors("fsync").violations
+    violations = Matrix(zygote, folder, "raises raw errors", step="save").errors("fsync").violations
 
     assert any("EIO at fsync 1" in each and "OSError" in each for each in violations)

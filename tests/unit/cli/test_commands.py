@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store with one job of three checkpoints."""
+    """Make a store with one job of three checkpoints."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "store"
     group = StateManagerGroup(Settings(root=str(folder), job_id="job", signals=()))
@@ -109,7 +109,7 @@ def test_clear_removes_the_job(root: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_clear_leaves_a_job_that_is_being_written(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clear_leaves_a_job_that_is_being_written(root: Path) -> None:
     """A live writer is named, and its checkpoints stay."""
     group = StateManagerGroup(Settings(root=str(root), job_id="job", signals=()))
     try:

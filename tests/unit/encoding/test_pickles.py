@@ -1,6 +1,6 @@
 """What is not plain is pickled, by reference where a name leads to it and by value where none does."""
 
-# ruff: noqa: ANN204, D105, D107  small classes that pickle badly
+# ruff: noqa: D105  small classes that pickle badly
 
 from __future__ import annotations
 
@@ -187,39 +187,35 @@ def test_what_cloudpickle_refuses_may_go_with_dill() -> None:
     assert encode({1: point}).encoding == "pickle"
 
 
-def live_values() -> list[Any]:
-    """Make things that are alive and cannot be stored."""
-    return [
-        threading.Lock(),
-        threading.RLock(),
-        threading.Thread(target=print),
-        (number for number in ()),
-        socket.socket(),
-        sqlite3.connect(":memory:"),
-        queue.Queue(),
-        open(os.devnull),  # noqa: SIM115
-        open(os.devnull, "rb"),  # noqa: SIM115
-        sys._getframe(),
-        iter(lambda: 1, 2).__reduce__ and weakref.WeakValueDictionary(),
-    ][:10]
+LIVE: dict[str, Any] = {
+    "lock": threading.Lock,
+    "rlock": threading.RLock,
+    "thread": lambda: threading.Thread(target=print),
+    "generator": lambda: (number for number in ()),
+    "socket": socket.socket,
+    "database": lambda: sqlite3.connect(":memory:"),
+    "queue": queue.Queue,
+    "text file": lambda: open(os.devnull),  # noqa: SIM115
+    "file": lambda: open(os.devnull, "rb"),  # noqa: SIM115
+    "frame": sys._getframe,
+}
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-@pytest.mark.parametrize("number", range(10))
-def test_live_things_are_refused_with_the_path_to_them(number: int) -> None:
+@pytest.mark.parametrize("name", LIVE)
+def test_live_things_are_refused_with_the_path_to_them(name: str) -> None:
     """Not a lock that comes back locked, nor a file that is truncated when it comes back."""
-    thing = live_values()[number]
+    thing = LIVE[name]()
     value = {"jobs": [Point(1), Point(2, Slotted({"deep": thing}))]}
     with pytest.raises(EncodeError) as caught:
         encode(value)
     assert caught.value.type == "builtins.dict"
     assert caught.value.where.startswith("value['jobs'][1].y.part['deep']")
     assert caught.value.where in str(caught.value)
-    assert type(thing).__name__.rpartition(".")[2] in str(caught.value) or "lock" in str(caught.value)
     with pytest.raises(EncodeError) as caught:
         encode(thing)
-    if caught.value.where != "value":
-        assert caught.value.where.startswith(("value.", "value["))
+    assert caught.value.where.startswith("value")
+    if hasattr(thing, "close"):
+        thing.close()
 
 
 def test_the_path_leads_through_functions() -> None:
@@ -312,8 +308,7 @@ def test_a_dict_that_changes_meanwhile_is_tried_again() -> None:
         def __reduce__(self) -> Any:
             if Changes.times:
                 Changes.times -= 1
-                self.home[object] = self.home.pop(object, None)
-                self.home[len(self.home)] = 0
+                self.home[Changes.times] = 0
             return (Point, (1,))
 
     home: dict[Any, Any] = {}
@@ -362,17 +357,25 @@ def length_of(head: Any) -> int:
     return length
 
 
-def test_three_thousand_linked_objects_come_back() -> None:
+def test_thousands_of_linked_objects_come_back() -> None:
     """Too deep for this thread, and tried again in one with room; the limit is as it was."""
     usual = sys.getrecursionlimit(), threading.stack_size()
-    assert length_of(restored(encode(chain(3000)))) == 3000
+    for length in (3000, 20_000):
+        assert length_of(restored(encode(chain(length)))) == length
     assert (sys.getrecursionlimit(), threading.stack_size()) == usual
+
+
+class Generous:
+    """A class whose ``__reduce__`` makes a new object each time."""
+
+    def __reduce__(self) -> Any:
+        return (Generous, (Generous(),))
 
 
 def test_too_deep_a_nesting_is_an_encode_error() -> None:
     """And no segmentation fault, nor a traceback of as many frames."""
     with pytest.raises(EncodeError, match="nested too deeply") as caught:
-        encode(chain(200_000))
+        encode(Generous())
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
@@ -399,11 +402,11 @@ def test_encoding_works_near_the_recursion_limit() -> None:
     for levels in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
         try:
             encoded = deep(levels)
-        except RecursionError:  # no room even to call us
-            break
+        except (RecursionError, EncodeError):  # no room even to call us, or to start the thread
+            continue
         assert restored(encoded)["a"][0] == value["a"][0]  # type: ignore[index]
         worked += 1
-    assert worked > 50
+    assert worked > 100
 
 
 def test_a_class_that_is_gone_is_named() -> None:

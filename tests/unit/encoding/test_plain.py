@@ -117,7 +117,7 @@ def test_the_text_is_readable() -> None:
         1j,
         "\ud800",
         {"\ud800": 1},
-        ["$", "\ud800", math.nan],
+        ["$", "\ud800", math.inf],
     ],
     ids=repr,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,10 +18,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., StateManagerGroup]]:
     """Give a function that starts the job's next session; the one before has ended without a last save."""
     groups: list[StateManagerGroup] = []
 
-    def begin(**settings: object) -> StateManagerGroup:
+    def begin(**settings: Any) -> StateManagerGroup:
         for group in groups:
             group.close()
-        chosen: dict[str, object] = {"root": str(tmp_path / "store"), "job_id": "job", "signals": ()} | settings
+        chosen: dict[str, Any] = {"root": str(tmp_path / "store"), "job_id": "job", "signals": ()} | settings
         groups.append(StateManagerGroup(Settings(**chosen)))
         return groups[-1]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,3 +175,40 @@ class TestWhatIsKept:
             finally:
                 stop.set()
                 writer.join()
+
+    def test_a_signal_in_the_middle_of_a_write(self, tmp_path: Path) -> None:
+        """A handler that came in the middle of a write is told so; the next call boundary is a moment to save."""
+        looked: list[bool] = []
+        file = open(tmp_path / "log", "w", buffering=1)  # noqa: SIM115 - closed at the end
+        manager = StateFileManager()
+        manager.hold(file)
+
+        def look(*_: object) -> None:
+            looked.append(manager.ready())
+            if looked[-1]:
+                assert manager.capture().size % 11 == 0
+            else:
+                with pytest.raises(FileStateError, match="in the middle of a write") as caught:
+                    manager.capture()
+                assert caught.value.busy  # type: ignore[attr-defined]
+
+        standing = signal.signal(signal.SIGUSR1, look)
+        sender = threading.Thread(target=send_many, args=(50,))
+        sender.start()
+        try:
+            while sender.is_alive():
+                file.write("0123456789\n")
+        finally:
+            sender.join()
+            signal.signal(signal.SIGUSR1, standing)
+        assert False in looked
+        assert manager.ready()
+        file.close()
+        assert manager.ready()
+
+
+def send_many(times: int) -> None:
+    """Send this process signals from another thread, which runs while the main thread writes."""
+    for _ in range(times):
+        time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGUSR1)

@@ -89,7 +89,9 @@ def test_what_is_no_manager_class_is_refused(start: Start, wrong: object) -> Non
     assert isinstance(caught.value, TypeError)
 
 
-@pytest.mark.parametrize("wrong", [3, None, b"a", "", "a/b", "a\\b", "..", "../x", ".hidden", "a\0b", "x" * 300, "*"])
+@pytest.mark.parametrize(
+    "wrong", [3, None, b"a", "", "a/b", "a\\b", "..", "../x", ".hidden", "a\0b", "x" * 300, "*"]
+)
 def test_a_name_that_no_slot_can_have_is_refused(start: Start, wrong: object) -> None:
     """The error shows the name, and nothing is registered."""
     group = start()
@@ -105,7 +107,11 @@ def test_an_unknown_key_is_an_error_that_lists_the_known_ones(start: Start) -> N
     group = start()
     group.register("known")
 
-    for call in (lambda: group.update("unknown", 1), lambda: group.get("unknown"), lambda: group.delete("unknown")):
+    for call in (
+        lambda: group.update("unknown", 1),
+        lambda: group.get("unknown"),
+        lambda: group.delete("unknown"),
+    ):
         with pytest.raises(UnknownSlotError, match="'known'") as caught:
             call()
         assert isinstance(caught.value, KeyError)

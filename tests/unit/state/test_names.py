@@ -265,7 +265,8 @@ def test_nested_comprehensions_with_one_name() -> None:
         return variable
 
     found = [
-        (note(first := mgr.update("x", v)), [note(first) for v in [30, 40]], note(first)) for v in [1000, 2000]
+        (note(first := mgr.update("x", v)), [note(first) for v in [30, 40]], note(first))
+        for v in [1000, 2000]
     ]
     assert seen == [1000] * 4 + [2000] * 4
     assert found[-1][0].read() == 2000  # type: ignore[attr-defined]
@@ -439,7 +440,9 @@ def test_exec_with_one_and_with_two_namespaces() -> None:
         "[loss for loss in losses][0]",
     ],
 )
-@pytest.mark.parametrize("call", ["mgr.update('x', {})", "mgr.update(value={}, key='x')", "mgr.update(key='x', value={})"])
+@pytest.mark.parametrize(
+    "call", ["mgr.update('x', {})", "mgr.update(value={}, key='x')", "mgr.update(key='x', value={})"]
+)
 def test_expressions_are_refused_with_what_to_write_instead(call: str, expression: str) -> None:
     """Anything but a plain variable is refused, in the middle of a function and as what it returns."""
     header = "def run(loss, other, losses):\n    "
@@ -463,7 +466,7 @@ def test_calls_made_from_c_or_with_unpacked_arguments_are_refused() -> None:
     loss = 1.5
     both = ("x", loss)
     refusal(lambda: mgr.update(*both))
-    refusal(lambda: mgr.update("x", **{"value": loss}))
+    refusal(lambda: mgr.update("x", value=loss))
     refusal(lambda: list(map(mgr.update, ["x"], [loss])))
     refusal(lambda: sorted([loss], key=functools.partial(mgr.update, "x")))
     refusal(functools.partial(mgr.update, "x", loss))
@@ -496,7 +499,9 @@ def test_a_call_from_within_the_package_alone_is_refused() -> None:
         find_variable(loss)
 
 
-def test_a_deleted_variable_keeps_its_last_seen_value_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deleted_variable_keeps_its_last_seen_value_and_is_reported_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Deleting the variable is no error: what was last seen stays, and one warning says so."""
     names: dict[str, Any] = {"mgr": mgr}
     exec("loss = 1\nv = mgr.update('x', loss)\nloss = 2", names)  # noqa: S102
@@ -535,7 +540,9 @@ def test_many_constants_and_names_need_long_instructions() -> None:
     for wrap in ("{}", "def run():\n    {}\nrun()"):
         names: dict[str, Any] = {"mgr": mgr, "found": []}
         exec(wrap.format("\n    ".join(lines) if "def" in wrap else "\n".join(lines)), names)  # noqa: S102
-        assert [variable.name for variable in names["found"]] == [f"name_{n}" for n in (0, 255, 256, 257, 599)]
+        assert [variable.name for variable in names["found"]] == [
+            f"name_{n}" for n in (0, 255, 256, 257, 599)
+        ]
 
 
 def test_tracing_and_profiling_make_no_difference() -> None:

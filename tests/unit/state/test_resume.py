@@ -97,7 +97,13 @@ def test_an_inner_loop_of_another_element_begins_anew(start: Start) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(range(5), range(6)), ([1, 2, 3], [1, 2, 4]), ([1, 2, 3], (1, 2, 3)), ("abc", "abd"), ({"a": 1}, {"b": 1})],
+    [
+        (range(5), range(6)),
+        ([1, 2, 3], [1, 2, 4]),
+        ([1, 2, 3], (1, 2, 3)),
+        ("abc", "abd"),
+        ({"a": 1}, {"b": 1}),
+    ],
 )
 def test_another_sequence_is_refused(start: Start, before: list[int], after: list[int]) -> None:
     """Length, kind and elements are compared where that can be seen."""
