@@ -22,7 +22,11 @@ class Record:
 
 
 class Catalog:
-    """The checkpoints of one line by number, and their chunks by digest."""
+    """The checkpoints of one line by number, and their chunks by digest.
+
+    Other threads, and signal handlers, read meanwhile. A lock could be held by the very thread that a handler
+    interrupts: so what is iterated over is copied first, in one step, and changed ones are put in place whole.
+    """
 
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
@@ -39,14 +43,13 @@ class Catalog:
         if checkpoint.number in self.records:
             return
         chunks = frozenset(checkpoint.chunks())
-        self.records[checkpoint.number] = Record(checkpoint.created, chunks)
+        self.records = {**self.records, checkpoint.number: Record(checkpoint.created, chunks)}
         self.unreadable.discard(checkpoint.number)
         self._chunks.update((chunk.digest, chunk) for chunk in chunks)
 
     def keep_only(self, numbers: Iterable[int]) -> None:
         """Forget the checkpoints that are not among these."""
         numbers = frozenset(numbers)
-        # New dicts, and no deletions: another thread may be reading.
         self.records = {number: record for number, record in self.records.items() if number in numbers}
         self.unreadable &= numbers
 
@@ -62,7 +65,9 @@ class Catalog:
     def drop_packs(self, packs: Iterable[str]) -> None:
         """Forget all chunks of packs that are gone."""
         gone = frozenset(packs)
-        self._chunks = {digest: chunk for digest, chunk in self._chunks.items() if chunk.pack not in gone}
+        self._chunks = {
+            digest: chunk for digest, chunk in list(self._chunks.items()) if chunk.pack not in gone
+        }
         self.written = {pack: number for pack, number in self.written.items() if pack not in gone}
 
     def named(self) -> dict[str, int]:

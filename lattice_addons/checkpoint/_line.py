@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._catalog import Catalog
@@ -14,7 +15,7 @@ from lattice_addons.checkpoint._pack import read_buffer
 from lattice_addons.checkpoint._program import program as this_program
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._verify import verify
-from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError
+from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,8 +120,8 @@ class Line:
                     continue
                 yield checkpoint
 
-    def read(self, entry: Entry) -> tuple[bytes | None, list[bytearray]]:
-        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack."""
+    def read(self, entry: Entry, slot: str | None = None) -> tuple[bytes | None, list[bytearray]]:
+        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot."""
         try:
             return entry.value, [read_buffer(self.store, self.folder, buffer) for buffer in entry.buffers]
         except DamagedError as error:
@@ -128,7 +129,9 @@ class Line:
             if chunk is not None:
                 # The same bytes, saved again, must not be taken to be in the store.
                 self._catalog.drop(chunk)
-            raise
+            if slot is None:
+                raise
+            raise DamagedError(f"slot {slot!r}: {error}", key=error.key, slot=slot) from error
 
     def commit(
         self,
@@ -171,6 +174,10 @@ class Line:
     def retain(self, *protect: int) -> None:
         """Delete what need not stay, once the newest checkpoint is known to be readable."""
         self.acquire()
+        with _forgiven("delete old checkpoints"):
+            self._retain(protect)
+
+    def _retain(self, protect: Sequence[int]) -> None:
         numbers = self._learn()
         if not self._catalog.records:
             return
@@ -190,8 +197,9 @@ class Line:
     def sweep(self) -> None:
         """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
         self.acquire()
-        self.store.sweep(self.folder)
-        self._retention.delete_packs(self._learn())
+        with _forgiven("remove what an earlier process left"):
+            self.store.sweep(self.folder)
+            self._retention.delete_packs(self._learn())
 
     def verify(self) -> Iterator[Finding]:
         """Read every byte; say of each slot of each checkpoint whether it is good."""
@@ -218,3 +226,12 @@ class Line:
             if entry is not None and all(map(packs.hold, entry.chunks())):
                 return entry
         return None
+
+
+@contextmanager
+def _forgiven(action: str) -> Iterator[None]:
+    """Go on when tidying up fails: the checkpoint that was just committed is safe all the same."""
+    try:
+        yield
+    except StoreError as error:
+        _log.warning("could not %s: %s", action, error)

@@ -6,6 +6,7 @@ import json
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+# Imported at once: a program that is out of file descriptors can import nothing when it is saved.
 import orjson
 
 from lattice_addons.checkpoint._fields import BadFieldError, entries, field, integer, texts, unchecked_format

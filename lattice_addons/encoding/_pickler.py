@@ -7,6 +7,7 @@ import io
 import pickle
 import sys
 import threading
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class Rules:
 
     def __init__(self) -> None:
         self.latest: Any = None
-        self._encoders: dict[type, Encoder | None] = {}
+        self._reducers: dict[type, Callable[[Any], Any]] = {}
 
     def reduce(self, thing: Any, by_reference: Callable[[Any], Any], by_value: Callable[[Any], Any]) -> Any:
         """Give the reduction of an object, or NotImplemented for the pickler's own."""
@@ -76,21 +77,46 @@ class Rules:
                 return by_reference(thing)
             return by_value(thing)
         try:
-            encoder = self._encoders[kind]
+            reducer = self._reducers[kind]
         except KeyError:
-            encoder = self._encoders[kind] = encoder_for(kind)
-        if encoder is not None:
-            return _reduced(encoder, thing)
-        if kind in _LIVE and kind not in copyreg.dispatch_table:
-            message = f"cannot pickle {kind.__name__!r} object"
-            raise pickle.PicklingError(message)
-        return NotImplemented
+            reducer = self._reducers[kind] = _reducer(kind, thing)
+        return reducer(thing)
 
 
-def _reduced(encoder: Encoder, value: object) -> tuple[Any, ...]:
+def _reducer(kind: type, thing: Any) -> Callable[[Any], Any]:
+    encoder = encoder_for(kind)
+    if encoder is not None:
+        return partial(_encoded, encoder)
+    if is_array(thing):
+        return _array
+    if kind in _LIVE and kind not in copyreg.dispatch_table:
+        return _refuse
+    return left_alone
+
+
+def _encoded(encoder: Encoder, value: object) -> tuple[Any, ...]:
     header, buffers = encode_own(encoder, value, copy=False)
     shown = [b"".join(item.pieces()) if isinstance(item, Stream) else item for item in buffers]
     return from_encoder, (encoder.name, header, [pickle.PickleBuffer(item) for item in shown])
+
+
+def _array(array: Any) -> Any:
+    """Reduce an array as it does itself; times as numbers, for they show no buffer, and lose their byte order."""
+    if array.dtype.kind in "mM":
+        numbers = array.view(array.dtype.byteorder + "i8")
+        return type(array).view, (numbers, array.dtype.str)
+    return array.__reduce_ex__(5)
+
+
+def _refuse(thing: Any) -> Any:
+    message = f"cannot pickle {type(thing).__name__!r} object"
+    raise pickle.PicklingError(message)
+
+
+def left_alone(thing: Any) -> Any:
+    """Leave an object to the pickler's own rules; a class or function is written as its name."""
+    del thing
+    return NotImplemented
 
 
 class ByReference:
@@ -112,7 +138,7 @@ class ByReference:
 
     def reducer_override(self, thing: Any) -> Any:
         """Reduce what the pickler asks about; the C one does not ask about atoms and plain containers."""
-        return self.rules.reduce(thing, _left, self._by_value)
+        return self.rules.reduce(thing, left_alone, self._by_value)
 
     def _by_value(self, thing: Any) -> Any:
         if self._cloud is None:
@@ -132,12 +158,6 @@ class ReferencePickler(ByReference, pickle.Pickler):
     """The C pickler: fast, and some thousand levels deep at most."""
 
 
-def _left(thing: Any) -> Any:
-    """Leave it to the pickler, which writes the name."""
-    del thing
-    return NotImplemented
-
-
 def dill_pickler(payload: Payload, keep: Callable[[Any], bool]) -> Any:
     """Make a dill pickler that goes by reference first, too."""
     dill = load_dill()
@@ -146,10 +166,7 @@ def dill_pickler(payload: Payload, keep: Callable[[Any], bool]) -> Any:
         encoding = "dill"
 
         def reducer_override(self, thing: Any) -> Any:
-            if is_array(thing):  # which dill would copy into the payload
-                self.rules.latest = thing
-                return thing.__reduce_ex__(5)
-            return self.rules.reduce(thing, lambda found: found.__qualname__, _left)
+            return self.rules.reduce(thing, lambda found: found.__qualname__, left_alone)
 
     pickler = DillPickler(payload, protocol=5, buffer_callback=keep, byref=False, recurse=True)
     pickler.rules = Rules()

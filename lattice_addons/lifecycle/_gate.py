@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import _thread
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ._process import is_main_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
-    # What waits for an open gate; it is told whether this is a safe point of a resumed loop.
-    Act = Callable[[bool], None]
-
 __all__ = ["Gate"]
+
+
+class Act(Protocol):
+    """What waits for an open gate."""
+
+    def __call__(self, *, safe: bool) -> None:
+        """Do it; ``safe`` says that this is a safe point of a resumed loop."""
 
 
 class _Busy:
@@ -85,7 +88,7 @@ class Gate(_thread.RLock):  # type: ignore[misc]
         if act not in self._due:
             self._due.append(act)
 
-    def serve(self, safe: bool = False) -> None:
+    def serve(self, *, safe: bool = False) -> None:
         """Do what is due, if this is the main thread and nothing is closed."""
         if not self._due or not is_main_thread() or self.closed_here:
             return
@@ -94,7 +97,7 @@ class Gate(_thread.RLock):  # type: ignore[misc]
         for act in tuple(self._due):
             if act in self._due:
                 self._due.remove(act)
-                act(safe)
+                act(safe=safe)
 
     def element(self, key: str) -> None:
         """Mark the start of an element of a resumed loop in this thread."""

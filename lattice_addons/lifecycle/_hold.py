@@ -8,13 +8,25 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ._process import PROCESS, is_main_thread
-from ._standing import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
 __all__ = ["others_held"]
+
+# Sent by the processor for the instruction at hand: they cannot wait.
+_FAULTS = frozenset(
+    {
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+    }
+)
 
 
 @contextmanager
@@ -37,7 +49,7 @@ def others_held(*, drop_ctrl_c: bool = False) -> Iterator[None]:
         signal.signal(signal.SIGINT, remember)
     ours = {*PROCESS.hooks, PROCESS.tick or 0}
     mask = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {number for number in signal.valid_signals() if number not in ours} - FAULTS
+        signal.SIG_BLOCK, {number for number in signal.valid_signals() if number not in ours} - _FAULTS
     )
     try:
         yield

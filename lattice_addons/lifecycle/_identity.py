@@ -104,10 +104,11 @@ def passive_reason() -> str | None:
 def _in_multiprocessing() -> bool:
     # Asked without importing multiprocessing: where it is not loaded, this is no worker of it.
     process = sys.modules.get("multiprocessing.process")
-    if process is not None:
-        # While a spawned child imports __main__ again, parent_process() is not set yet, _inheriting is.
-        if process.parent_process() is not None or getattr(process.current_process(), "_inheriting", False):
-            return True
+    # While a spawned child imports __main__ again, parent_process() is not set yet, _inheriting is.
+    if process is not None and (
+        process.parent_process() is not None or getattr(process.current_process(), "_inheriting", False)
+    ):
+        return True
     # The fork server itself imports __main__, too, and is nobody's parent_process() child.
     marks = ("--multiprocessing-fork", "multiprocessing.forkserver import", "multiprocessing.spawn import")
     return any(mark in part for part in sys.orig_argv for mark in marks)

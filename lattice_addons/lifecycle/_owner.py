@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,10 @@ def _look(pid: int) -> _Process | None:
         text = Path(f"/proc/{pid}/stat").read_bytes().decode("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
+    except OSError as error:
+        # The likeliest by far is a program that has no file descriptor left.
+        message = f"cannot read /proc/{pid}/stat ({error.strerror}): close files, or raise `ulimit -n`"
+        raise StoreError(message, url=f"/proc/{pid}/stat") from error
     # The name is in parentheses and may itself hold some: count from the last.
     told = text[text.rindex(")") + 2 :].split()
     return _Process(dead=told[0] in "ZXx", parent=int(told[1]), start=int(told[19]))

@@ -75,7 +75,7 @@ class Snapshot:
             return True
         return False
 
-    def come_up(self, safe: bool = False) -> None:
+    def come_up(self, *, safe: bool = False) -> None:
         """Make it in the main thread if this is a moment for it, else at the next one."""
         gate = self.saver.gate
         if self.broken_off:

@@ -102,17 +102,17 @@ def is_deep(frame: FrameType | None) -> bool:
     return depth > limit
 
 
-def serve(safe: bool = False, frame: FrameType | None = None) -> None:
+def serve(*, safe: bool = False, frame: FrameType | None = None) -> None:
     """Serve what is pending, if this is a moment for it; main thread only."""
     here = PROCESS
     if here.serving or not here.pending or not is_main_thread() or not here.is_here():
         return  # a save is being made: it ends by looking at what is pending
-    if _must_wait(safe):
+    if _must_wait(safe=safe):
         return
     here.serving = True
     covered: dict[int, None] = {}
     try:
-        _save_pending(frame or sys._getframe())
+        _save_pending(frame or sys._getframe())  # noqa: SLF001 - as inspect.currentframe, without the import
     finally:
         # What came during the save is covered by it: the main thread has changed nothing since.
         while here.pending:
@@ -139,7 +139,7 @@ def overdue() -> bool:
     return any(time.monotonic() - since >= PROCESS.grace / 2 for since in PROCESS.pending.values())
 
 
-def _must_wait(safe: bool) -> bool:
+def _must_wait(*, safe: bool) -> bool:
     """Put serving off to the end of a section, a save or an element, if the main thread is inside one."""
     gates: list[Gate] = [saver.gate for saver in PROCESS.living()]
     for gate in gates:
@@ -194,7 +194,7 @@ def _without_us(trace: TracebackType | None) -> TracebackType | None:
 
 def _outside() -> FrameType | None:
     """Find the program's own frame: the one that a handler is shown."""
-    frame: FrameType | None = sys._getframe()
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as inspect.currentframe, without the import
     while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame

@@ -5,34 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-__all__ = ["FAULTS", "why_not_taken"]
-
-# Sent by the processor for the instruction at hand: they can neither wait nor be served by Python code.
-FAULTS = frozenset(
-    {
-        signal.SIGABRT,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGILL,
-        signal.SIGSEGV,
-        signal.SIGSYS,
-        signal.SIGTRAP,
-    }
-)
-
-_NEVER = {
-    int(signal.SIGKILL): "cannot be caught",
-    int(signal.SIGSTOP): "cannot be caught",
-    int(signal.SIGINT): "stays Python's; KeyboardInterrupt ends in the save at exit",
-}
+__all__ = ["why_not_taken"]
 
 
 def why_not_taken(signum: int, standing: object) -> str | None:
     """Say why a signal is left as it is (an empty text where that is no problem), or None to take it."""
-    if signum in _NEVER:
-        return _NEVER[signum]
-    if signum in FAULTS:
-        return "a fault of the process, after which Python code cannot run; use periodic saving"
     if standing == signal.SIG_IGN:
         return ""  # nohup, or the program's wish: ignored stays ignored
     if standing is None or (standing == signal.SIG_DFL and _caught_in_c(signum)):

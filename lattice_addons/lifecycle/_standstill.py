@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokenOff", "Standstill", "break_off", "raise_if_broken_off"]
 
+# Seconds of processor time between two looks that are more than the looking itself.
+_COMPUTING = 0.001
+
 
 class BrokenOff(BaseException):
     """A snapshot in the main thread is given up; no ``except Exception`` on the way may keep it."""
@@ -32,7 +35,7 @@ class Standstill:
     def seconds(self) -> float:
         """Look once more; give how long it stands still so far."""
         ident = threading.main_thread().ident
-        frame = sys._current_frames().get(ident or 0)
+        frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - there is no other way
         # In our own code it waits for the disk or for another save, and rightly.
         if ident is None or frame is None or is_ours(frame):
             self._place = None
@@ -40,7 +43,7 @@ class Standstill:
         place = id(frame), frame.f_lasti
         # Computing is no standstill, however long it takes.
         cpu = time.clock_gettime(time.pthread_getcpuclockid(ident))
-        if place != self._place or cpu - self._cpu > 0.001:
+        if place != self._place or cpu - self._cpu > _COMPUTING:
             self._place, self._since = place, time.monotonic()
         self._cpu = cpu
         return time.monotonic() - self._since

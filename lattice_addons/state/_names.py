@@ -46,12 +46,13 @@ def find_variable(value: object, frame: FrameType | None = None) -> Variable:
     try:
         load = _find_load(door, caller, value)
         place = place_of(load, caller, value)
-        # What is called there may be C code that called us with something else (map, partial), and the other
-        # arguments may have changed the variable.
-        if place.look() is not value:
-            raise Unclear(f"variable {load.name!r} has another value than the one that was passed")
+        seen = place.look()
     except (Unclear, Gone, Over) as why:
-        raise _unknown(door, caller, why) from None
+        raise _unknown(door, caller, str(why)) from None
+    if seen is not value:
+        # What is called there may be C code that called us with something else (map, partial), or another
+        # argument has changed the variable.
+        raise _unknown(door, caller, f"variable {load.name!r} has another value than the one that was passed")
     return Variable(load.name, place, value)
 
 
@@ -91,7 +92,7 @@ def _find_load(door: FrameType, caller: FrameType, value: object) -> Load:
     return known[2]
 
 
-def _unknown(door: FrameType, caller: FrameType, why: Exception) -> UnknownVariableError:
+def _unknown(door: FrameType, caller: FrameType, why: str) -> UnknownVariableError:
     from ._names_text import argument_text
 
     text = argument_text(caller, door.f_code.co_name, PARAMETER)

@@ -89,6 +89,7 @@ class Load:
     name: str
     kind: str
     offset: int
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def find_load(code: CodeType, lasti: int, wanted: Wanted) -> Load:
     ``await``) between the load and the call, and for every expression that is no plain variable, `Unclear` is raised.
     """
     raw = code.co_code
-    labels = frozenset(dis.findlabels(raw))
+    labels = frozenset(dis.findlabels(raw))  # type: ignore[arg-type]  # it is documented to take bytes
     before = list(islice(units_before(raw, lasti), LONGEST_CALL))
     count, keywords, loads = _read_call(code, before)
     if any(unit.start in labels for unit in before[:loads]):
@@ -215,7 +216,7 @@ def _as_load(code: CodeType, unit: Unit, results: int) -> Load:
     if not name.isidentifier():
         # pytest's assertion rewriting puts the values of expressions into variables such as @py_assert1.
         raise Unclear("it is an expression")
-    return Load(name, kind, unit.offset)
+    return Load(name, kind, unit.offset, unit.arg)
 
 
 def slot_name(code: CodeType, kind: str, index: int) -> str:

@@ -26,35 +26,40 @@ class Region:
     bound: frozenset[int]
 
 
-def regions(code: CodeType) -> Mapping[str, tuple[Region, ...]]:
-    """Say, for each variable of a comprehension that is part of this code, where it is the one that is seen."""
+def regions(code: CodeType) -> Mapping[int, tuple[Region, ...]]:
+    """Say, for each slot of the frame that comprehensions borrow, where it has a variable of theirs.
+
+    By slot and not by name: a comprehension in a class body borrows a slot for each name that it mentions, also
+    for those that it reads from a function around, which have another slot.
+    """
     if CLEAR not in dis.opmap or dis.opmap[CLEAR] not in code.co_code[::2]:
         return {}
     raw = code.co_code
-    found: dict[str, list[Region]] = {}
+    found: dict[int, list[Region]] = {}
     for unit, after in _all_units(raw):
         if unit.name == CLEAR:
-            found.setdefault(slot_name(code, "local", unit.arg), []).append(_follow(code, unit, after))
-    return {name: tuple(_without_inner(region, every) for region in every) for name, every in found.items()}
+            found.setdefault(unit.arg, []).append(_follow(code, unit, after))
+    return {slot: tuple(_without_inner(region, every) for region in every) for slot, every in found.items()}
 
 
-def region_at(code: CodeType, name: str, offset: int) -> Region | None:
-    """Give the innermost comprehension around an instruction that has a variable of this name."""
-    around = [region for region in _regions_of(code).get(name, ()) if offset in region.inside]
+def region_at(code: CodeType, slot: int, offset: int) -> Region | None:
+    """Give the innermost comprehension around an instruction that has a variable in this slot."""
+    around = [region for region in _regions_of(code).get(slot, ()) if offset in region.inside]
     return min(around, key=lambda region: len(region.inside), default=None)
 
 
 def hidden_offsets(code: CodeType, name: str) -> frozenset[int]:
     """Say at which instructions a comprehension's variable is seen instead of the function's of the same name."""
-    return frozenset[int]().union(*(region.inside for region in _regions_of(code).get(name, ())))
+    slots = [every for slot, every in _regions_of(code).items() if slot_name(code, "local", slot) == name]
+    return frozenset[int]().union(*(region.inside for every in slots for region in every))
 
 
 # Held by the id of the code, and with it: the hash of a code object goes through all of its instructions.
-_known: Final[dict[int, tuple[CodeType, Mapping[str, tuple[Region, ...]]]]] = {}
+_known: Final[dict[int, tuple[CodeType, Mapping[int, tuple[Region, ...]]]]] = {}
 _KNOWN_AT_MOST: Final = 1024
 
 
-def _regions_of(code: CodeType) -> Mapping[str, tuple[Region, ...]]:
+def _regions_of(code: CodeType) -> Mapping[int, tuple[Region, ...]]:
     known = _known.get(id(code))
     if known is None:
         if len(_known) >= _KNOWN_AT_MOST:
@@ -98,27 +103,28 @@ def _follow(code: CodeType, clear: Unit, after: int) -> Region:
         if state in seen or state[1] <= 0 or state[0] >= len(raw):
             continue
         seen.add(state)
-        offset, depth, bound = state
+        offset, _, bound = state
         units, following = _units_at(raw, offset)
         # While an instruction runs, the frame points behind its prefixes, and during a call at one of its caches.
         at = range(units[0].offset & ~1, following, 2)
         inside.update(at)
         if not bound:
             unbound.update(at)
-        waiting += _next_states(code, clear, units, following, depth, bound=bound)
+        waiting += _next_states(code, clear.arg, state, units, following)
     return Region(frozenset(inside), frozenset(inside - unbound))
 
 
 def _next_states(
-    code: CodeType, clear: Unit, units: tuple[Unit, ...], following: int, depth: int, *, bound: bool
+    code: CodeType, slot: int, state: tuple[int, int, bool], units: tuple[Unit, ...], following: int
 ) -> Iterator[tuple[int, int, bool]]:
+    _, depth, bound = state
     last = units[-1]
     if last.opcode in dis.hasjrel:
         step = -2 * last.arg if "BACKWARD" in last.name else 2 * last.arg
         yield following + step, depth + last.effect(jump=True), bound
     if last.name == "GET_ANEXT":
         # The end of an asynchronous loop is an exception: its handler finds the iterator and the exception.
-        for entry in dis.Bytecode(code).exception_entries:
+        for entry in dis.Bytecode(code).exception_entries:  # type: ignore[attr-defined]  # from 3.11 on
             if (
                 entry.start <= last.offset < entry.end
                 and code.co_code[entry.target] == dis.opmap["END_ASYNC_FOR"]
@@ -130,7 +136,7 @@ def _next_states(
         depth += unit.effect(jump=False)
         if depth <= 0:
             return
-        if unit.arg == clear.arg:
+        if unit.arg == slot:
             bound = unit.name != CLEAR and (bound or unit.name in {"STORE_FAST", "STORE_DEREF"})
     yield following, depth, bound
 

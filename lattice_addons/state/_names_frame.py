@@ -6,7 +6,6 @@ import dis
 import gc
 import sys
 import weakref
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING, Final
 
 from ._names_bytecode import CACHE, Unclear
@@ -14,7 +13,9 @@ from ._names_bytecode import CACHE, Unclear
 if TYPE_CHECKING:
     from types import FrameType
 
-GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+# Not from inspect, which takes ten milliseconds to import.
+FLAGS: Final = {name: flag for flag, name in dis.COMPILER_FLAG_NAMES.items()}
+GENERATORS: Final = FLAGS["GENERATOR"] | FLAGS["COROUTINE"] | FLAGS["ASYNC_GENERATOR"]
 # Python 3.13.0 to 3.13.5 leave the frame of a generator that is closed or collected while it is suspended pointing
 # at freed memory: reading it, or only keeping it, crashes or gives some other object (python/cpython#125723).
 DANGLING: Final = (3, 13) <= sys.version_info < (3, 13, 6)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dis
 import logging
-from inspect import CO_OPTIMIZED
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ._names_bytecode import Unclear
 from ._names_comprehensions import hidden_offsets, region_at
-from ._names_frame import MISTAKEN, Gone, View
+from ._names_frame import FLAGS, MISTAKEN, Gone, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,10 +106,12 @@ class Element:
 
     def look(self) -> object:
         """Give the value, or the one of the element before while the next one is being made."""
+        value: object = None
+        at: int | None
         try:
             value, at = self._view.look()
         except Gone:
-            value, at = None, self._view.at()
+            at = self._view.at()
         if at not in self._region.inside:
             raise Over
         if at in self._region.bound:
@@ -153,13 +154,11 @@ def _namespace_of(frame: FrameType) -> Mapping[str, object] | None:
 def place_of(load: Load, frame: FrameType, value: object) -> Place:
     """Say where a variable that was loaded in a frame lives; `Unclear` where that cannot be known."""
     name, kind = load.name, load.kind
-    optimized = bool(frame.f_code.co_flags & CO_OPTIMIZED)
+    optimized = bool(frame.f_code.co_flags & FLAGS["OPTIMIZED"])
     if kind in {"local", "cell"}:
-        region = region_at(frame.f_code, name, load.offset)
+        region = region_at(frame.f_code, load.slot, load.offset)
         if region is not None:
-            if MISTAKEN and kind == "local" and name in frame.f_code.co_cellvars + frame.f_code.co_freevars:
-                raise Unclear("this Python crashes on a comprehension's variable named as a closure's is")
-            return Element(frame, name, region)
+            return _element(load, frame, region)
         if optimized:
             return Local(frame, name)
         return _enclosing(frame, name)
@@ -169,6 +168,20 @@ def place_of(load: Load, frame: FrameType, value: object) -> Place:
         names = _namespace_of(frame)
         return Namespace(names, name) if names is not None and _has(names, name) else _enclosing(frame, name)
     return _global(frame, name)
+
+
+def _element(load: Load, frame: FrameType, region: Region) -> Element:
+    code = frame.f_code
+    if load.kind == "local" and load.name in code.co_freevars:
+        # Two slots of the frame have the name, and f_locals shows one of them, not the same in every version.
+        raise Unclear(
+            "it is a comprehension's variable, and has the name of another one of a function around"
+        )
+    if MISTAKEN and load.kind == "local" and load.name in code.co_cellvars:
+        raise Unclear(
+            "it is a comprehension's variable with the name of a closure's, where this Python crashes"
+        )
+    return Element(frame, load.name, region)
 
 
 def _named(frame: FrameType, name: str, value: object) -> Place:
@@ -202,7 +215,7 @@ def _enclosing(frame: FrameType, name: str) -> Local:
     """
     outer = frame.f_back
     while outer is not None and any(const is frame.f_code for const in outer.f_code.co_consts):
-        if outer.f_code.co_flags & CO_OPTIMIZED:
+        if outer.f_code.co_flags & FLAGS["OPTIMIZED"]:
             if name not in outer.f_code.co_cellvars + outer.f_code.co_freevars:
                 break
             return Local(outer, name)

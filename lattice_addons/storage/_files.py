@@ -48,7 +48,7 @@ def open_descriptor(path: str, flags: int, *, folder: int | None = None) -> int:
 
 def open_file(folder: int, name: str, flags: int = os.O_RDONLY) -> int:
     """Open an existing regular file, and nothing else: no link is followed, no pipe is waited for."""
-    descriptor = open_descriptor(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, folder=folder)
+    descriptor = open_descriptor(name, flags | os.O_NONBLOCK, folder=folder)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -100,7 +100,7 @@ def write_all(descriptor: int, data: Bytes) -> int:
     view = memoryview(data)
     if view.nbytes == 0:
         return 0
-    if not view.contiguous:
+    if not view.c_contiguous:
         view = memoryview(view.tobytes())
     view = view.cast("B")
     done = 0

@@ -58,10 +58,10 @@ class Folders:
         for name in parts:
             parent = folder
             try:
-                folder = _open_below(parent, name, make=make)
+                folder, made = _open_below(parent, name, make=make)
                 try:
                     if make:
-                        self._settle(parent, folder)
+                        self._settle(parent, folder, made=made)
                 except BaseException:
                     close(folder)
                     raise
@@ -115,7 +115,7 @@ class Folders:
             if made:
                 _ignore_for_git(folder)
             try:
-                self._settle(parent, folder)
+                self._settle(parent, folder, made=made)
             except BaseException:
                 close(folder)
                 raise
@@ -146,24 +146,29 @@ class Folders:
                 close(parent)
         self._durable.add((status.st_dev, status.st_ino))
 
-    def _settle(self, parent: int, folder: int) -> None:
-        """Make a folder's name durable in its parent, once: whoever made it may have died before doing so."""
+    def _settle(self, parent: int, folder: int, *, made: bool) -> None:
+        """Make a folder's name durable in its parent, once: whoever made it may have died before doing so.
+
+        A folder that was just made may have got the inode of one that was removed.
+        """
         status = os.fstat(folder)
         known = status.st_dev, status.st_ino
+        if made:
+            self._durable.discard(known)
         if known not in self._durable:
             sync_folder(parent)
             self._durable.add(known)
 
 
-def _open_below(parent: int, name: str, *, make: bool) -> int:
-    """Open a folder that is no link, and make it if need be."""
+def _open_below(parent: int, name: str, *, make: bool) -> tuple[int, bool]:
+    """Open a folder that is no link, and make it if need be; tell whether it was made."""
     try:
-        return open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
+        return open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent), False
     except FileNotFoundError:
         if not make:
             raise
-    _make(parent, name)
-    return _open_made(parent, name)
+    made = _make(parent, name)
+    return _open_made(parent, name), made
 
 
 def _make(parent: int, name: str) -> bool:

@@ -89,17 +89,16 @@ class Held:
 
 def hold_here(url: str, key: str) -> Held | None:
     """Hold a key of a store that only this process sees; None when it is held."""
-    name = url, key
-    held = Held()
-    _process.forget_in_children(held)
-    for _ in range(2):
-        holder = _process.held_keys.setdefault(name, weakref.ref(held))()
-        if holder is held:
-            return held
+    # No folder's name has a NUL: so this is no critical section that the caller may be in.
+    with _process.section_lock(url, f"{key}\0"):
+        known = _process.held_keys.get((url, key))
+        holder = known() if known is not None else None
         if holder is not None and holder.valid():
             return None
-        _process.held_keys.pop(name, None)
-    return None
+        held = Held()
+        _process.forget_in_children(held)
+        _process.held_keys[url, key] = weakref.ref(held)
+        return held
 
 
 def hold_descriptor(

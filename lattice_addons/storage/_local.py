@@ -91,7 +91,7 @@ class LocalStore(Store):
 
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""
-        with self._reading(key) as descriptor:
+        with self._reading(key) as descriptor, told("read", self._path(key)):
             return os.fstat(descriptor).st_size
 
     def list(self, prefix: str = "") -> Keys:

@@ -32,7 +32,7 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-LOCK_SECONDS = 30.0  # a critical section is a few milliseconds; only a stopped process takes longer
+LOCK_SECONDS = 15.0  # a critical section is a few milliseconds; only a stopped process takes longer
 _STDERR = 2
 _SPARE = 6  # a commit has at most this many descriptors open at once
 

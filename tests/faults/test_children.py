@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.ending import ending, kept, reasons, same_as_without, start_command
 from tests.program import Program, finish, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORKED = {
     "sys.exit": "sys.exit(3)",
@@ -257,7 +260,7 @@ def test_a_server(tmp_path: Path, command: list[str], source: str, status: int) 
         ended = finish(process, timeout=20)
         # Newer versions of uvicorn raise the signal again at their end.
         assert ended.returncode in (status, 0), ended.stderr
-    assert "Traceback" not in ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def test_ipython(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The local store on disks that fail: full ones, read-only ones, ones that report errors, take little, or forget."""
+"""The local store on disks that report errors, take little at a time, or are left by a killed program."""
 
 from __future__ import annotations
 
@@ -8,34 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from lattice_addons.storage import LocalStore
+from tests.faults.injection import HEAD, injected, no_strace, run
 from tests.program import clean_environ
-
-HEAD = """
-import os, sys, time
-from lattice_addons.errors import LatticeError
-from lattice_addons.storage import LocalStore
-
-def attempt(use):
-    try:
-        use()
-    except LatticeError as error:
-        print(error.errno, error, flush=True)
-    else:
-        print("done", flush=True)
-
-def stream(key, data):
-    with store.create(key) as writer:
-        writer.write(data)
-
-def below(root):
-    return sorted(os.path.relpath(os.path.join(at, name), root) for at, _, names in os.walk(root) for name in names)
-"""
 
 # Each is done once before the fault, so that the folders are there and their names are durable.
 WRITERS = {
@@ -43,77 +22,6 @@ WRITERS = {
     "replace": ("store.replace('job/one', b'old')", "store.replace('job/two', b'x' * 10_000)"),
     "create": ("stream('job/one', b'old')", "stream('job/two', b'x' * 10_000)"),
 }
-
-
-@cache
-def no_strace() -> str:
-    """Say why faults cannot be injected here; nothing where they can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = ["strace", "-qq", "-e", "inject=getppid:error=EIO", "true"]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False)
-    return f"strace cannot trace here: {done.stderr.strip()}" if done.returncode else ""
-
-
-@cache
-def no_mounts() -> str:
-    """Say why nothing can be mounted here; nothing where it can."""
-    if os.geteuid() != 0:
-        return "mounting a file system needs root"
-    script = 'folder=$(mktemp -d) && mount -t tmpfs tmpfs "$folder" && umount "$folder" && rmdir "$folder"'
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
-    return f"nothing can be mounted here: {done.stderr.strip()}" if done.returncode else ""
-
-
-def run(command: list[str], source: str, *args: str) -> list[str]:
-    """Run a program under a command; give the lines that it prints."""
-    full = [*command, sys.executable, "-c", HEAD + source, *args]
-    done = subprocess.run(full, capture_output=True, text=True, check=False, timeout=120, env=clean_environ())
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.splitlines()
-
-
-def mounted(options: str, source: str, folder: Path) -> list[str]:
-    """Run a program with a file system of its own mounted at the folder of its first argument."""
-    if why := no_mounts():
-        pytest.skip(why)
-    script = 'mount -t tmpfs -o "$1" tmpfs "$2"; shift 2; exec "$@"'
-    command = ["unshare", "-m", "sh", "-c", script, "sh", options, str(folder)]
-    return run(command, source, str(folder))
-
-
-def injected(fault: str, source: str, folder: Path) -> list[str]:
-    """Run a program; strace puts a fault into a call that it makes after the line ``# fault``.
-
-    strace is attached only then: so that the fault hits the call that is meant, not one of the interpreter's start.
-    """
-    if why := no_strace():
-        pytest.skip(why)
-    waits = "print('ready', flush=True); sys.stdin.readline()\n"
-    head, tail = source.split("# fault\n")
-    program = [sys.executable, "-c", HEAD + head + waits + tail, str(folder)]
-    process = subprocess.Popen(
-        program,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=clean_environ(),
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={fault}", "-p", str(process.pid)]
-    tracer = subprocess.Popen(command)
-    try:
-        while f"TracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{process.pid}/status").read_text():
-            assert tracer.poll() is None, "strace did not attach"
-        output, errors = process.communicate("go\n", timeout=120)
-    finally:
-        process.kill()
-        tracer.wait(timeout=30)
-    assert (process.returncode, errors) == (0, "")
-    return output.splitlines()
 
 
 def names(store: LocalStore) -> list[str]:
@@ -242,7 +150,11 @@ ssize_t write(int fd, const void *data, size_t size) { return syscall(SYS_write,
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(preload), str(code)], check=True)
-    source = "store = LocalStore(sys.argv[1])\nstore.put('put', bytes(range(256)))\nstream('pack', bytes(range(256)) * 9)"
+    source = """
+store = LocalStore(sys.argv[1])
+store.put("put", bytes(range(256)))
+stream("pack", bytes(range(256)) * 9)
+"""
     run(["env", f"LD_PRELOAD={preload}"], source, str(tmp_path / "store"))
     store = LocalStore(tmp_path / "store")
     assert store.read("put") == bytes(range(256))
@@ -277,7 +189,8 @@ ssize_t preadv2(int fd, const struct iovec *to, int count, off_t at, int flags) 
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(preload), str(code), "-ldl"], check=True)
     source = """
 store = LocalStore(sys.argv[1])
-print(store.read("key") == bytes(range(256)) * 100, os.preadv(os.open(sys.argv[1] + "/key", 0), [bytearray(5000)], 0))
+few = os.preadv(os.open(sys.argv[1] + "/key", 0), [bytearray(5000)], 0)
+print(store.read("key") == bytes(range(256)) * 100, few)
 """
     assert run(["env", f"LD_PRELOAD={preload}"], source, store.root) == ["True 1000"]
 
@@ -298,7 +211,8 @@ def test_a_kill_at_any_call_leaves_old_or_new(tmp_path: Path, writer: str) -> No
             store = LocalStore(root)
             if writer == "replace":
                 store.put("job/one", b"old")
-            trace = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={when}"]
+            trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", os.devnull]
+            trace += ["-e", f"inject={call}:signal=KILL:when={when}"]
             command = [*trace, sys.executable, "-c", HEAD + program, str(root)]
             done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=clean_environ())
             if done.returncode == 0:
@@ -313,7 +227,7 @@ def test_a_kill_at_any_call_leaves_old_or_new(tmp_path: Path, writer: str) -> No
                 assert there in ({"job/one": b"old"}, {"job/one": b"x" * 10_000})
             store.delete(there)
             assert names(store) == []
-            run([], f"store = LocalStore(sys.argv[1])\n{second}", str(root))
+            store.put("job/two", b"next")
     assert kills >= 4, "the kills hit nothing"
 
 
@@ -335,88 +249,39 @@ print(*below(store.root))
     assert lines[1] == ".gitignore job/one"
 
 
-@pytest.mark.mounts
-def test_a_full_disk_keeps_nothing_of_what_did_not_fit(tmp_path: Path) -> None:
-    """It is told with the number and what to do; when there is room again the same store goes on."""
+def test_every_new_folder_is_synchronised_in_its_parent(tmp_path: Path) -> None:
+    """Up to the root and the root's own parent; also when folders are made again in the place of removed ones."""
+    if why := no_strace():
+        pytest.skip(why)
     source = """
+import logging, shutil
+logging.disable()
 store = LocalStore(sys.argv[1] + "/store")
-store.put("job/one", b"1" * 10_000)
-with open(sys.argv[1] + "/filler", "wb", buffering=0) as filler:
-    try:
-        while True: filler.write(bytes(4096))
-    except OSError: pass
-attempt(lambda: store.put("job/two", b"2" * 10_000))
-attempt(lambda: store.replace("job/one", b"3" * 10_000))
-attempt(lambda: stream("job/three", b"4" * 10_000))
-print(*below(store.root))
-os.unlink(sys.argv[1] + "/filler")
-attempt(lambda: store.put("job/two", b"2" * 10_000))
-print(store.read("job/one") == b"1" * 10_000, *store.list())
+store.put("job/rank/folder/key", b"x")
+os.getppid()
+shutil.rmtree(store.root)
+store.put("job/rank/folder/key", b"x")
+os.getppid()
+shutil.rmtree(store.root + "/job")
+stream("job/rank/folder/pack", b"x")
+os.getppid()
 """
-    lines = mounted("size=256k", source, tmp_path)
-    for line in lines[:3]:
-        assert line.startswith(f"{errno.ENOSPC} cannot write ")
-        assert "the file system is full: make room there" in line
-    assert lines[3:] == [".gitignore job/one", "done", "True job/one job/two"]
-
-
-@pytest.mark.mounts
-def test_a_disk_without_inodes(tmp_path: Path) -> None:
-    """No file can be made: it is told, and what is there can be read and deleted."""
-    source = """
-store = LocalStore(sys.argv[1] + "/store")
-store.put("job/one", b"1")
-number = 0
-try:
-    while True:
-        open(f"{sys.argv[1]}/{number}", "x").close(); number += 1
-except OSError: pass
-attempt(lambda: store.put("job/two", b"2"))
-attempt(lambda: store.put("other/two", b"2"))
-attempt(lambda: stream("job/two", b"2"))
-print(*below(store.root))
-store.delete(["job/one"])
-attempt(lambda: store.put("job/two", b"2"))
-"""
-    lines = mounted("nr_inodes=20", source, tmp_path)
-    assert [line.split()[0] for line in lines[:3]] == [str(errno.ENOSPC)] * 3
-    assert lines[3:] == [".gitignore job/one", "done"]
-
-
-@pytest.mark.mounts
-def test_a_read_only_root(tmp_path: Path) -> None:
-    """A writer is told at once; a reader reads."""
-    source = """
-LocalStore(sys.argv[1] + "/store").put("job/one", b"1")
-os.system(f"mount -o remount,ro {sys.argv[1]}")
-attempt(lambda: LocalStore(sys.argv[1] + "/store"))
-attempt(lambda: LocalStore(sys.argv[1] + "/new"))
-store = LocalStore(sys.argv[1] + "/store", create=False)
-print(store.read("job/one"), store.list(), store.sweep())
-attempt(lambda: store.put("job/two", b""))
-"""
-    lines = mounted("size=256k", source, tmp_path)
-    for line in (lines[0], lines[1], lines[3]):
-        assert line.startswith(f"{errno.EROFS} cannot "), line
-        assert "read-only: set `root`" in line
-    assert lines[2] == "b'1' ['job/one'] 0"
-
-
-def test_a_root_without_rights(tmp_path: Path) -> None:
-    """Told with what to do; asked as a user who has no rights to everything."""
-    (tmp_path / "store").mkdir(mode=0o555)
-    source = "attempt(lambda: LocalStore(sys.argv[1]))"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    if command and shutil.which("setpriv") is None:
-        pytest.skip("setpriv is not installed")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        if folder.owner() == Path(tmp_path).owner() and os.geteuid() == 0:
-            folder.chmod(0o755)
-    probe = subprocess.run([*command, sys.executable, "-c", ""], capture_output=True, check=False)
-    if probe.returncode:
-        pytest.skip("the interpreter cannot be run by another user")
-    lines = run(command, source, str(tmp_path / "store"))
-    assert lines[0].startswith(
-        f"{errno.EACCES} cannot open the store {tmp_path / 'store'} (Permission denied)"
-    )
-    assert "give yourself the right" in lines[0]
+    log = tmp_path / "log"
+    calls = "trace=fsync,fdatasync,mkdirat,mkdir,getppid"
+    lines = run(["strace", "-f", "-y", "-qq", "-o", str(log), "-e", calls], source + "print()", str(tmp_path))
+    assert lines == [""]
+    made: list[str] = []
+    counts: list[int] = []
+    for line in log.read_text().splitlines():
+        call, _, rest = line.partition(" ")[2].strip().partition("(")
+        path = rest.partition("<")[2].partition(">")[0]
+        if call == "mkdirat" and rest.endswith("= 0"):
+            made.append(path)
+        elif call == "fsync":
+            made = [parent for parent in made if parent != path]
+            counts.append(0)
+        elif call == "getppid":
+            assert made == [], "made, not synchronised in these, and acknowledged"
+            counts.append(1)
+    assert sum(counts) == 3
+    assert counts.count(0) >= 3 * 3

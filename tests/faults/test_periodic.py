@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.ending import ending, manifests, reasons, restored, same_as_without
+from tests.faults.ending import ending, manifests, reasons, restored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,7 @@ def test_values_are_whole_while_the_program_changes_them(tmp_path: Path) -> None
     """Two values that are always changed together are never seen apart."""
     body = """
         value.update(n=0, m=0)
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+        while saves() < 7:
             with group.atomic():
                 value["n"] += 1
                 sum(range(200))
@@ -42,8 +41,7 @@ def test_values_are_whole_while_the_program_changes_them(tmp_path: Path) -> None
 def test_while_a_dict_grows(tmp_path: Path) -> None:
     """Nothing is ever lost to 'changed size during iteration'."""
     body = """
-        end = time.monotonic() + 0.6
-        while time.monotonic() < end:
+        while saves() < 4:
             value[str(len(value))] = len(value)
     """
     program = ending(tmp_path, body)
@@ -55,17 +53,16 @@ def test_while_a_dict_grows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "busy",
     [
-        "time.sleep(0.5)",
-        "threading.Event().wait(0.5)",
-        "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 1_500_000)",
+        "time.sleep(0.3)",
+        "threading.Event().wait(0.3)",
+        "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 500_000)",
     ],
 )
 def test_while_the_main_thread_is_away(tmp_path: Path, busy: str) -> None:
     """It sleeps, waits or computes in C: the snapshots are made without it, and its call is not disturbed."""
-    program = ending(tmp_path, f"{busy}\nprint('done')")
-    ended = same_as_without(program, config=OFTEN)
-    assert ended.stdout == "done\n"
-    assert len(periodic(program)) >= 2
+    program = ending(tmp_path, f"while saves() < 3: {busy}\nprint('done')")
+    ended = program.run(config=OFTEN)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
     assert restored(program) == "{'n': 7}"
 
 
@@ -73,7 +70,8 @@ def test_a_safe_point_is_waited_for(tmp_path: Path) -> None:
     """A periodic save in a resumed loop stands between two elements."""
     body = """
         value["n"] = 0
-        for i in group.resume(range(10), "loop"):
+        for i in group.resume(range(1000), "loop"):
+            if saves() > 4: break
             value["n"] += 1
             time.sleep(0.08)
             value["n"] += 1
@@ -104,15 +102,14 @@ def test_pause_and_resume(tmp_path: Path) -> None:
     body = """
         group.pause_periodic_saving()
         time.sleep(0.3)
-        before = len(os.listdir(".lattice/program/rank-00000/checkpoints"))
+        before = saves()
         time.sleep(0.3)
-        print(len(os.listdir(".lattice/program/rank-00000/checkpoints")) - before)
+        print(saves() - before)
         group.resume_periodic_saving()
-        time.sleep(0.4)
-        print(len(os.listdir(".lattice/program/rank-00000/checkpoints")) - before > 1)
+        while saves() < before + 2: time.sleep(0.02)
     """
-    ended = ending(tmp_path, "group.save()\n" + __import__("textwrap").dedent(body)).run(config=OFTEN)
-    assert ended.stdout == "0\nTrue\n", ended.stderr
+    ended = ending(tmp_path, body).run(config=OFTEN)
+    assert ended.stdout == "0\n", ended.stderr
 
 
 def test_it_ends_cleanly(tmp_path: Path) -> None:
@@ -140,8 +137,7 @@ def test_a_value_that_takes_a_lock_of_the_programs(tmp_path: Path) -> None:
                 return 1
         group.register("locked", StateClosureManager)
         group.update("locked", capture)
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+        while saves() < 5:
             with lock:
                 for _ in range(30_000): pass
         print("alive")

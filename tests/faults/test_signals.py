@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,6 +169,7 @@ def test_during_a_long_c_call(tmp_path: Path) -> None:
     program = ending(tmp_path, f"print('ready', flush=True); {LONG_C_CALL}")
     process = program.start(config="grace=1")
     wait_for(process, "ready")
+    time.sleep(0.5)  # it is in the call, some ten seconds long
     process.send_signal(signal.SIGTERM)
     assert finish(process, timeout=10).returncode == -signal.SIGTERM
     (manifest,) = manifests(program)
@@ -392,8 +394,9 @@ ASYNC = {
         "stop = asyncio.Event(); asyncio.run(main()); print('graceful')",
     ),
     "a handler and an update": (
-        "asyncio.get_running_loop().add_signal_handler(15, stop.set); group.update('value', value); "
-        "await asyncio.wait_for(stop.wait(), 5)",
+        """asyncio.get_running_loop().add_signal_handler(15, stop.set)
+    group.update('value', value)
+    await asyncio.wait_for(stop.wait(), 5)""",
         "stop = asyncio.Event(); asyncio.run(main()); print('graceful')",
     ),
     "after a loop": ("pass", f"asyncio.run(main()); group.update('value', value); {KILL}"),
@@ -404,9 +407,12 @@ ASYNC = {
 def test_asyncio(tmp_path: Path, how: str) -> None:
     """The loop's own handlers work as without us; what replaced ours is chained to at the next update."""
     inside, run = ASYNC[how]
-    body = f"async def main():\n    asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), 15)\n    {inside}\n{run}"
-    if how == "after a loop":
-        body = body.replace(".call_later(0.05, os.kill, os.getpid(), 15)", ".add_signal_handler(15, print)")
+    first = (
+        "add_signal_handler(15, print)"
+        if how == "after a loop"
+        else "call_later(0.05, os.kill, os.getpid(), 15)"
+    )
+    body = f"async def main():\n    asyncio.get_running_loop().{first}\n    {inside}\n{run}"
     program = ending(tmp_path, body)
     ended = program.run()
     graceful = "a handler" in how

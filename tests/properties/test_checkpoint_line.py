@@ -81,7 +81,7 @@ class LineMachine(RuleBasedStateMachine):
         """Leave a pack without a manifest."""
         put = self.store.put
         try:
-            self.store.put = _die  # type: ignore[method-assign]
+            self.store.put = _die  # type: ignore[method-assign, assignment]
             self.line.commit({"a": raw(b"lost")}, parent=None, reason="manual")
         except KeyboardInterrupt:
             pass

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lattice_addons.errors import LatticeError
@@ -59,6 +60,7 @@ class Program:
                 "error": type(error).__name__,
                 "ours": isinstance(error, LatticeError),
                 "text": str(error),
+                "at": [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in extract_tb(error.__traceback__)],
             }
 
     def open(self, keeper: str, folder: str) -> None:
@@ -131,7 +133,7 @@ class Program:
     def fill(self, path: str, leave: int) -> int:
         """Fill a file system but for so many bytes."""
         free = os.statvfs(os.path.dirname(path))
-        size = max(0, free.f_bavail * free.f_frsize - leave)
+        size = max(0, free.f_bfree * free.f_frsize - leave)
         with open(path, "wb", buffering=0) as file, suppress(OSError):
             block = bytes(min(size, 1 << 20))
             while size > 0:
@@ -161,15 +163,12 @@ class Program:
         else:
             os.unlink(path)
 
-    def write(self, path: str, text: str) -> None:
-        """Write a file."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def files(self, folder: str) -> list[str]:
-        """List the files in a folder and below."""
-        found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
-        return sorted(os.path.relpath(path, folder) for path in found)
+    def make(self, folder: str) -> None:
+        """Make a folder, durably."""
+        os.mkdir(folder)
+        parent = os.open(os.path.dirname(folder), os.O_RDONLY)
+        os.fsync(parent)
+        os.close(parent)
 
 
 def _warm() -> None:

@@ -74,7 +74,7 @@ class Matrix:
         self.number = 0
         self.tally = Tally()
         self.after_kill: Callable[[], None] | None = None
-        self.folder.mkdir()
+        self._make_folder()
         for _ in range(0 if fresh else 5):
             self.zygote.restart(keeper, str(self.folder), self._next())
 
@@ -149,8 +149,8 @@ class Matrix:
         self.tally.refused += bool(failed)
         for answer in failed:
             if not answer["ours"]:
-                self.tally.violations.append(f"{point}: {answer['error']}: {answer['text']}")
-            elif str(self.folder) not in answer["text"]:
+                self.tally.violations.append(f"{point}: {answer['error']}: {answer['text']} {answer['at']}")
+            elif str(self.folder) not in answer["text"] and "/proc/" not in hit:
                 self.tally.violations.append(f"{point}: does not say where: {answer['text']}")
         if _VITAL.match(hit) and not failed:
             self.tally.violations.append(f"{point}: taken for saved")
@@ -190,9 +190,14 @@ class Matrix:
         old = None if self.fresh else self.number
         if self.fresh:
             self.folder = self.folder.with_name(f"fresh-{self.number}")
-            self.folder.mkdir()
+            self._make_folder()
         self._next()
         return old
+
+    def _make_folder(self) -> None:
+        # By a program of theirs: the folder may be on a disk that only they see.
+        with self.zygote.start() as life:
+            life.do("make", str(self.folder))
 
     def _restart(self, point: str, old: int | None, new: int, *, must: int | None) -> None:
         """Start the program again: it finds the old or the new, and what it must find; and it can save."""

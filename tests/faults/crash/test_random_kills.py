@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Zygote
 
-# Five times a hundred: so that several workers share them.
+# Five times two hundred: so that several workers share them.
 ROUNDS = [11, 12, 13, 14, 15]
-KILLS = 100
+KILLS = 200
 
 
 def kill_at_random(zygote: Zygote, folder: Path, keeper: str, kills: int, seed: int) -> tuple[int, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Fresh, Line
 from lattice_addons.checkpoint._seal import seal, unseal
@@ -30,7 +30,7 @@ def raw(*buffers: bytes | bytearray | memoryview | Stream, encoding: str = "pick
 
 def line_of(store: Store, job: str = "job", rank: int = 0, **settings: object) -> Line:
     """Give a line of a store."""
-    return Line(store, job, rank, settings=Settings(**settings)  # type: ignore[arg-type])
+    return Line(store, job, rank, settings=Settings(**settings))  # type: ignore[arg-type]
 
 
 def save(line: Line, **slots: object) -> Checkpoint:

@@ -177,6 +177,6 @@ def test_damage_names_the_file(store: Store) -> None:
     """Both the text and the attribute say which file it is."""
     save(line_of(store), n=1)
     damage(store, manifest(1), 30)
-    with pytest.raises(DamagedError, match="000000000001.json") as caught:
+    with pytest.raises(DamagedError, match=r"000000000001\.json") as caught:
         line_of(store).load(1)
     assert caught.value.key.endswith(manifest(1))

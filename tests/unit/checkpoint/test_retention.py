@@ -9,7 +9,9 @@ import pytest
 
 from lattice_addons.checkpoint._catalog import Record
 from lattice_addons.checkpoint._retention import kept
+from lattice_addons.errors import StoreError
 from lattice_addons.settings import Settings
+from lattice_addons.storage import LocalStore
 from tests.unit.checkpoint.lines import (
     damage,
     forge,
@@ -25,8 +27,9 @@ from tests.unit.checkpoint.lines import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-    from lattice_addons.storage import LocalStore, Store
+    from lattice_addons.storage import Store
 
 
 def test_the_newest_stay_and_the_packs_that_they_name(store: Store) -> None:
@@ -205,3 +208,25 @@ def test_a_signal_leaves_no_time_to_move(store: Store) -> None:
     line.retain()
     assert line.commit(slots, parent=2, reason="signal:SIGTERM").metrics["bytes_new"] == 0
     assert line.commit(slots, parent=3, reason="manual").metrics["bytes_new"] != 0
+
+
+class Stuck(LocalStore):
+    """A local store in which nothing can be deleted."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Fail."""
+        raise StoreError(f"cannot delete {list(keys)}", url=self.url)
+
+
+def test_what_cannot_be_deleted_does_not_fail_the_save(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The checkpoint is committed; a warning tells of the rest."""
+    store = Stuck(tmp_path / "store")
+    line = line_of(store, keep=1)
+    line.sweep()
+    for n in range(3):
+        save(line, n=(n, n))
+        line.retain()
+    assert line.numbers() == [1, 2, 3]
+    assert caplog.text.count("could not delete old checkpoints") == 2

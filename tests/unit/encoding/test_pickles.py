@@ -106,7 +106,17 @@ def test_values_come_back(value: object) -> None:
 
 def test_classes_and_functions_that_can_be_imported_are_the_same_objects() -> None:
     """So that isinstance, ``is`` and == hold after a restart."""
-    things = (Colour.RED, Colour, Point, Pair, test_values_come_back, len, os.path.join, type(None), type(...))
+    things = (
+        Colour.RED,
+        Colour,
+        Point,
+        Pair,
+        test_values_come_back,
+        len,
+        os.path.join,
+        type(None),
+        type(...),
+    )
     encoded = encode(things)
     assert encoded.encoding == "pickle"
     assert all(one is other for one, other in zip(things, restored(encoded), strict=True))  # type: ignore[call-overload]
@@ -239,7 +249,15 @@ def test_the_path_leads_through_functions() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("no"), SystemExit(3), RuntimeError(), pickle.PicklingError("x"), MemoryError(), GeneratorExit()]
+    "error",
+    [
+        ValueError("no"),
+        SystemExit(3),
+        RuntimeError(),
+        pickle.PicklingError("x"),
+        MemoryError(),
+        GeneratorExit(),
+    ],
 )
 def test_whatever_reduce_raises_is_an_encode_error(error: BaseException) -> None:
     """It does not end the program, and does not hide: it is the cause."""
@@ -412,10 +430,14 @@ def test_encoding_works_near_the_recursion_limit() -> None:
 def test_a_class_that_is_gone_is_named() -> None:
     """With what to do, and that nothing is lost."""
     payload = pickle.dumps(Point(1), 5).replace(b"\x05Point", b"\x05Paint")
-    with pytest.raises(DecodeError, match=r"test_pickles\.Paint is not there any more.*kept in the checkpoint") as caught:
+    with pytest.raises(
+        DecodeError, match=r"test_pickles\.Paint is not there any more.*kept in the checkpoint"
+    ) as caught:
         decode("pickle", None, [bytearray(payload)], type="test_pickles.Paint")
     assert caught.value.type == "test_pickles.Paint"
-    with pytest.raises(DecodeError, match=r"the module 'gone_module' cannot be imported.*kept in the checkpoint"):
+    with pytest.raises(
+        DecodeError, match=r"the module 'gone_module' cannot be imported.*kept in the checkpoint"
+    ):
         decode("pickle", None, [bytearray(b"\x80\x05cgone_module\nThing\n.")])
 
 

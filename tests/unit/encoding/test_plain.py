@@ -62,7 +62,9 @@ EXACT = [
 ]
 
 
-@pytest.mark.parametrize("value", EXACT, ids=lambda value: f"{value!r:.30}" if type(value) is not int else "int")
+@pytest.mark.parametrize(
+    "value", EXACT, ids=lambda value: f"{value!r:.30}" if type(value) is not int else "int"
+)
 def test_plain_values_come_back(value: object) -> None:
     """Value and types are those that were stored."""
     encoded = encode(value)
@@ -73,7 +75,9 @@ def test_plain_values_come_back(value: object) -> None:
     assert type(back) is type(value)
 
 
-@pytest.mark.parametrize("value", EXACT, ids=lambda value: f"{value!r:.30}" if type(value) is not int else "int")
+@pytest.mark.parametrize(
+    "value", EXACT, ids=lambda value: f"{value!r:.30}" if type(value) is not int else "int"
+)
 def test_the_text_is_strict_json(value: object) -> None:
     """Any other program can read it."""
     text = encode(value).value
@@ -181,7 +185,17 @@ def test_encoding_leaves_the_value_alone() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"nul", b'{"a":1}}', b"\xff", b'{"$other":1}', b'{"$int":"1e5"}', b'{"$int":"","b":1}', b'{"$int":"0x"}'],
+    [
+        b"",
+        b"{",
+        b"nul",
+        b'{"a":1}}',
+        b"\xff",
+        b'{"$other":1}',
+        b'{"$int":"1e5"}',
+        b'{"$int":"","b":1}',
+        b'{"$int":"0x"}',
+    ],
 )
 def test_altered_text_is_a_decode_error(text: bytes) -> None:
     """One clear error, whatever somebody wrote there."""

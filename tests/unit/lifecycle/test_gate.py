@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Done:
+    """What is due: it notes when it is done, and whether that was said to be a safe point."""
+
+    def __init__(self) -> None:
+        self.times: list[bool] = []
+
+    def __call__(self, *, safe: bool) -> None:
+        """Be done."""
+        self.times.append(safe)
+
+
 @pytest.fixture
 def gate() -> Gate:
     """Give a gate that nobody uses."""
@@ -56,30 +67,30 @@ def test_a_section_keeps_other_threads_out(gate: Gate) -> None:
 
 def test_what_is_due_waits_for_the_outermost_end(gate: Gate) -> None:
     """It is done once, when the main thread's sections and saves have all ended."""
-    done: list[bool] = []
+    done = Done()
     with gate, gate.busy(), gate:
-        gate.when_open(done.append)
-        gate.when_open(done.append)
+        gate.when_open(done)
+        gate.when_open(done)
         with gate:
             pass
-        assert not done
-    assert done == [False]
+        assert not done.times
+    assert done.times == [False]
 
 
 def test_another_thread_leaves_the_main_threads_work_alone(gate: Gate) -> None:
     """What is due is done in the main thread, whoever opens the gate."""
-    done: list[bool] = []
-    gate.when_open(done.append)
+    done = Done()
+    gate.when_open(done)
 
     def work() -> None:
         with gate:
             pass
 
     in_thread(work).join()
-    assert not done
+    assert not done.times
     with gate:
         pass
-    assert done == [False]
+    assert done.times == [False]
 
 
 def test_a_save_keeps_nobody_out(gate: Gate) -> None:
@@ -114,25 +125,25 @@ def test_a_save_in_another_thread_makes_no_signal_wait(gate: Gate) -> None:
 
 def test_the_next_element_is_a_safe_point(gate: Gate) -> None:
     """Also that of a loop within another, whose element goes on."""
-    done: list[bool] = []
+    done = Done()
     gate.element("outer")
     gate.element("inner")
-    gate.when_open(done.append)
-    assert gate.mid_element == ("outer", "inner")
+    gate.when_open(done)
+    assert gate.mid_element[:2] == ("outer", "inner")
     gate.between("inner")
-    assert done == [True]
+    assert done.times == [True]
     assert gate.mid_element == ("outer",)
     assert gate.main_mid_element
 
 
 def test_a_broken_loop_is_forgotten_and_serves_nothing(gate: Gate) -> None:
     """A loop that is left early may be left by the garbage collector, where nothing may be raised."""
-    done: list[bool] = []
+    done = Done()
     gate.element("loop")
-    gate.when_open(done.append)
+    gate.when_open(done)
     gate.leave("loop")
     assert gate.mid_element == ()
-    assert not done
+    assert not done.times
 
 
 def test_a_loop_in_another_thread_is_named_and_not_waited_for(gate: Gate) -> None:
@@ -144,11 +155,16 @@ def test_a_loop_in_another_thread_is_named_and_not_waited_for(gate: Gate) -> Non
 
 def test_an_error_in_a_section_opens_the_gate(gate: Gate) -> None:
     """The error passes, and what was due is done."""
-    done: list[bool] = []
-    with pytest.raises(ZeroDivisionError), gate:
-        gate.when_open(done.append)
-        raise ZeroDivisionError
-    assert done == [False]
+    done = Done()
+
+    def fail() -> None:
+        with gate:
+            gate.when_open(done)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert done.times == [False]
     assert not gate.closed_here
 
 

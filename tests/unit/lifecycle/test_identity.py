@@ -112,7 +112,7 @@ def test_a_test_run_is_passive() -> None:
     assert passive_reason() == "pytest run"
 
 
-def test_a_program_that_tests_start_is_not(tmp_path: Path) -> None:
+def test_a_program_that_tests_start_is_not() -> None:
     """The variable is inherited, pytest itself is not."""
     code = "from lattice_addons.lifecycle import passive_reason; print(passive_reason())"
     ended = subprocess.run(

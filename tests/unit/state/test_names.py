@@ -8,7 +8,7 @@ import gc
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -17,7 +17,7 @@ from lattice_addons.state._names import find_variable
 from lattice_addons.state._names_frame import DANGLING, MISTAKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from lattice_addons.state._names_variable import Variable
 
@@ -32,11 +32,19 @@ class Door:
 """
 
 
-def make_door() -> Any:
+class Door(Protocol):
+    """What `DOOR` makes."""
+
+    def update(self, key: str, value: object) -> Variable:
+        """Give the variable that was passed as the value."""
+
+
+def make_door() -> Door:
     """Make an object whose update(key, value) gives the variable, from within the package."""
     names: dict[str, Any] = {"__name__": "lattice_addons.state._door", "find_variable": find_variable}
     exec(DOOR, names)  # noqa: S102 - a module of the package, made for the test
-    return names["Door"]()
+    door: Door = names["Door"]()
+    return door
 
 
 mgr = make_door()
@@ -85,19 +93,18 @@ def test_a_local_is_followed_and_keeps_its_last_value_after_the_return() -> None
 
 def test_the_locals_of_a_call_are_let_go_when_its_variable_is_read_after_the_return() -> None:
     """A read after the return keeps the value alone, so that large locals do not live on."""
+    freed: list[str] = []
 
     class Large:
-        pass
-
-    freed: list[str] = []
+        def __del__(self) -> None:
+            freed.append("large")
 
     def train() -> Variable:
         large = Large()
-        threading_free = Large.__del__ = lambda _: freed.append("large")  # type: ignore[attr-defined]
         loss = 1.5
         variable = mgr.update("loss", loss)
         loss = 2.5
-        assert large and threading_free
+        assert isinstance(large, Large)
         return variable
 
     variable = train()
@@ -145,7 +152,7 @@ def test_other_names_of_the_method_and_calls_through_the_class() -> None:
     assert type(mgr).update(mgr, "x", loss).name == "loss"
     assert type(mgr).update(mgr, value=loss, key="x").name == "loss"
     assert getattr(mgr, "update")("x", loss).name == "loss"  # noqa: B009 - another shape of call
-    assert (mgr or track).update("x", loss).name == "loss"
+    assert [mgr, mgr][0].update("x", loss).name == "loss"
 
 
 def test_pytest_assertions_are_seen_through() -> None:
@@ -192,7 +199,7 @@ def test_a_class_body_has_its_own_variables_and_sees_those_around() -> None:
         class Body:
             loss = 10.5
             own = mgr.update("loss", loss)
-            loss = 11.5
+            loss = 11.5  # noqa: PIE794 - a body is code like any other
 
             class Inner:
                 free = mgr.update("around", around)
@@ -248,9 +255,13 @@ def test_a_comprehension_hides_a_variable_only_while_it_runs() -> None:
     def shared() -> tuple[list[object], object]:
         loss = 1.5
         variable = mgr.update("x", loss)
+
+        def closure() -> object:
+            return loss
+
         during = [variable.read() for loss in [1000, 2000]]
         loss = 2.5
-        return [*during, (lambda: loss)()], variable.read()
+        return [*during, closure()], variable.read()
 
     assert plain() == ([1.5, 1.5], 2.5)
     assert shared() == ([1.5, 1.5, 2.5], 2.5)
@@ -278,7 +289,7 @@ def test_elements_are_followed_while_the_comprehension_runs() -> None:
     seen = [held.append(mgr.update("x", v)) if v == 0 else held[0].read() for v in range(3)]  # type: ignore[func-returns-value]
     assert seen == [None, 1, 2]
     assert held[0].read() == 2
-    captured = [(mgr.update("x", w), lambda: w) for w in [1000, 2000]]
+    captured = [(mgr.update("x", w), lambda: w) for w in [1000, 2000]]  # noqa: B023 - makes w a cell
     assert captured[-1][0].read() == 2000
 
 
@@ -291,8 +302,12 @@ def test_where_python_would_crash_the_update_is_refused() -> None:
 def shadow_a_closure() -> list[Variable]:
     """Pass a comprehension's variable that has the name of a closure's."""
     v = 1.5
+
+    def closure() -> object:
+        return v
+
     found = [mgr.update("x", v) for v in [1000]]
-    assert (lambda: v)() == 1.5
+    assert closure() == 1.5
     return found
 
 
@@ -318,7 +333,7 @@ def test_generators_are_read_while_suspended_and_after() -> None:
     """A generator's local is seen between its elements, and has its last value when it has ended."""
     found: list[Variable] = []
 
-    def steps() -> Iterator[int]:
+    def steps() -> Generator[int, None, None]:
         loss = 1
         found.append(mgr.update("x", loss))
         for loss in (2, 3):
@@ -339,10 +354,10 @@ def test_generators_are_read_while_suspended_and_after() -> None:
 
 @pytest.mark.parametrize("end", ["delete", "close", "collect"])
 def test_a_generator_that_is_ended_from_outside_keeps_what_was_seen(end: str) -> None:
-    """Deleting or closing a suspended generator leaves the last value that was seen, and nothing out of freed memory."""
+    """Ending a suspended generator leaves the last value that was seen, and nothing out of freed memory."""
     found: list[Variable] = []
 
-    def steps() -> Iterator[int]:
+    def steps() -> Generator[int, None, None]:
         loss = 1
         found.append(mgr.update("x", loss))
         loss = 2
@@ -376,7 +391,7 @@ def test_coroutines_and_asynchronous_comprehensions() -> None:
     async def key() -> str:
         return "k"
 
-    async def elements() -> Any:
+    async def elements() -> AsyncIterator[int]:
         for v in (1000, 2000):
             yield v
 
@@ -390,7 +405,7 @@ def test_coroutines_and_asynchronous_comprehensions() -> None:
         with pytest.raises(UnknownVariableError):
             mgr.update("x", await key())
         v = 77
-        inner = [
+        inner: list[list[Any]] = [
             [mgr.update("x", v) for v in [5]] + [w async for w in elements()] + [mgr.update("x", v)]
             async for v in elements()
         ]
@@ -464,15 +479,15 @@ def test_a_refusal_shows_the_expression_and_the_closure_to_write() -> None:
 def test_calls_made_from_c_or_with_unpacked_arguments_are_refused() -> None:
     """What the bytecode calls there is not our function, or does not say where the value comes from."""
     loss = 1.5
-    both = ("x", loss)
+    both, named = ("x", loss), {"value": loss}
     refusal(lambda: mgr.update(*both))
-    refusal(lambda: mgr.update("x", value=loss))
+    refusal(lambda: mgr.update("x", **named))
     refusal(lambda: list(map(mgr.update, ["x"], [loss])))
-    refusal(lambda: sorted([loss], key=functools.partial(mgr.update, "x")))
+    refusal(lambda: list(filter(functools.partial(mgr.update, "x"), [loss])))
     refusal(functools.partial(mgr.update, "x", loss))
     refusal(lambda: functools.partial(mgr.update, "x")(loss))
     refusal(lambda: functools.partial(mgr.update, key="x")(value=loss))
-    refusal(lambda: functools.reduce(mgr.update, ["x", loss]))
+    refusal(lambda: functools.reduce(mgr.update, ["x", loss]))  # type: ignore[arg-type]
     with pytest.raises(UnknownVariableError):
 
         @functools.partial(mgr.update, "x")
@@ -550,7 +565,7 @@ def test_tracing_and_profiling_make_no_difference() -> None:
 
     def work() -> tuple[object, object]:
         loss = 1
-        first = mgr.update("x", loss)
+        first = second = mgr.update("x", loss)
         for loss in range(50):
             second = mgr.update("x", loss)
         return first.read(), second.read()
@@ -558,7 +573,7 @@ def test_tracing_and_profiling_make_no_difference() -> None:
     tracing, profiling = sys.gettrace(), sys.getprofile()
     events: list[str] = []
 
-    def trace(frame: object, event: str, argument: object) -> Any:
+    def trace(_: object, event: str, __: object) -> Any:  # noqa: ANN401 - it gives itself
         events.append(event)
         return trace
 
@@ -577,7 +592,7 @@ def test_reading_from_another_thread_does_not_disturb_the_function() -> None:
     """A running function's variables are its own, however often another thread looks at them."""
     found: list[Variable] = []
     ready, stop = threading.Event(), threading.Event()
-    totals: list[tuple[int, int, int]] = []
+    totals: list[tuple[int, int]] = []
 
     def count() -> None:
         total = steps = 0
@@ -586,9 +601,9 @@ def test_reading_from_another_thread_does_not_disturb_the_function() -> None:
         while not stop.is_set():
             steps += 1
             total += steps
-            squares = [total for total in (steps, steps)]
-            assert squares[0] == steps
-        totals.append((total, steps, len(squares)))
+            hiding = [total + 1 for total in (steps, steps)]
+            assert hiding == [steps + 1] * 2
+        totals.append((total, steps))
 
     thread = threading.Thread(target=count)
     thread.start()
@@ -596,7 +611,7 @@ def test_reading_from_another_thread_does_not_disturb_the_function() -> None:
     seen = [found[0].read() for _ in range(3000)]
     stop.set()
     thread.join()
-    total, steps, _ = totals[0]
+    total, steps = totals[0]
     assert total == steps * (steps + 1) // 2
     assert found[0].read() == total
     triangular = {n * (n + 1) // 2 for n in range(steps + 1)}

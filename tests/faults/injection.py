@@ -1,0 +1,106 @@
+"""Programs with a store at hand, on disks that fail: by strace, or on a small file system of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.program import clean_environ
+
+HEAD = """
+import os, sys, time
+from lattice_addons.errors import LatticeError
+from lattice_addons.storage import LocalStore
+
+def attempt(use):
+    try:
+        use()
+    except LatticeError as error:
+        print(error.errno, error, flush=True)
+    else:
+        print("done", flush=True)
+
+def stream(key, data):
+    with store.create(key) as writer:
+        writer.write(data)
+
+def below(root):
+    return sorted(os.path.relpath(os.path.join(at, name), root) for at, _, names in os.walk(root) for name in names)
+"""
+
+
+@cache
+def no_strace() -> str:
+    """Say why faults cannot be injected here; nothing where they can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    probe = ["strace", "-qq", "-e", "inject=getppid:error=EIO", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    return f"strace cannot trace here: {done.stderr.strip()}" if done.returncode else ""
+
+
+@cache
+def no_mounts() -> str:
+    """Say why nothing can be mounted here; nothing where it can."""
+    if os.geteuid() != 0:
+        return "mounting a file system needs root"
+    script = 'folder=$(mktemp -d) && mount -t tmpfs tmpfs "$folder" && umount "$folder" && rmdir "$folder"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
+    return f"nothing can be mounted here: {done.stderr.strip()}" if done.returncode else ""
+
+
+def run(command: list[str], source: str, *args: str) -> list[str]:
+    """Run a program under a command; give the lines that it prints."""
+    full = [*command, sys.executable, "-c", HEAD + source, *args]
+    done = subprocess.run(full, capture_output=True, text=True, check=False, timeout=120, env=clean_environ())
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.splitlines()
+
+
+def mounted(options: str, source: str, folder: Path) -> list[str]:
+    """Run a program with a file system of its own mounted at the folder of its first argument."""
+    if why := no_mounts():
+        pytest.skip(why)
+    script = 'mount -t tmpfs -o "$1" tmpfs "$2"; shift 2; exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", options, str(folder)]
+    return run(command, source, str(folder))
+
+
+def injected(fault: str, source: str, folder: Path) -> list[str]:
+    """Run a program; strace puts a fault into a call that it makes after the line ``# fault``.
+
+    strace is attached only then: so that the fault hits the call that is meant, not one of the interpreter's start.
+    """
+    if why := no_strace():
+        pytest.skip(why)
+    waits = "print('ready', flush=True); sys.stdin.readline()\n"
+    head, tail = source.split("# fault\n")
+    program = [sys.executable, "-c", HEAD + head + waits + tail, str(folder)]
+    process = subprocess.Popen(
+        program,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environ(),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={fault}", "-p", str(process.pid)]
+    tracer = subprocess.Popen(command)
+    try:
+        while f"TracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{process.pid}/status").read_text():
+            assert tracer.poll() is None, "strace did not attach"
+        output, errors = process.communicate("go\n", timeout=120)
+    finally:
+        process.kill()
+        tracer.wait(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    return output.splitlines()

@@ -1,0 +1,219 @@
+"""Whatever a program does with its group, and however often it crashes, it finds what a dictionary would hold."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lattice_addons import Settings, StateClosureManager, StateCopyManager, StateManager, StateManagerGroup
+from lattice_addons.checkpoint import Line
+from lattice_addons.errors import DuplicateSlotError, NotSavedError, UnknownSlotError
+from lattice_addons.storage import open_store
+
+JOB = "job"
+MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own in it
+KEYS = st.sampled_from(["loss", "model.layer-1", "ä name with spaces", "$float", "x" * 100])
+MANAGERS = st.sampled_from([StateManager, StateCopyManager, StateClosureManager])
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+PICKLED = st.tuples(PLAIN, st.binary(max_size=20)) | st.frozensets(st.integers(), max_size=3)
+LARGE = st.builds(lambda byte, size: bytes([byte]) * size, st.integers(0, 255), st.sampled_from([70_000, 300_000]))
+# None is what get() gives where there is nothing; lists are what a program changes in place.
+VALUES = (st.lists(PLAIN, max_size=3) | PLAIN | PICKLED | LARGE).filter(lambda value: value is not None)
+
+
+class Refuses:
+    """A value that cannot be stored."""
+
+    def __reduce__(self) -> str:
+        """Refuse."""
+        message = "not this one"
+        raise ValueError(message)
+
+    def __deepcopy__(self, memo: object) -> Refuses:
+        """Be copied all the same: it is the store that is refused."""
+        return self
+
+
+@dataclass
+class Modelled:
+    """What a slot should have: its value now, and the one to fall back on."""
+
+    manager: type[StateManager]
+    value: object = None
+    good: object = None
+
+
+class GroupMachine(RuleBasedStateMachine):
+    """A program with its group, and beside it dictionaries that do the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # In memory, where there is one: thousands of saves, and no power cut to wait for.
+        self.root = Path(tempfile.mkdtemp(dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+        self.stored: dict[str, object] = {}
+        self.unclaimed: dict[str, object] = {}
+        self.slots: dict[str, Modelled] = {}
+
+    @initialize(keep=st.integers(1, 3), key=st.none() | st.just(b"a secret of sixteen bytes"))
+    def begin(self, keep: int, key: bytes | None) -> None:
+        """Start for the first time."""
+        root = str(self.root / "store")
+        self.settings = Settings(root=root, job_id=JOB, keep=keep, key=key, signals=(), atexit_saving=False)
+        self.start()
+
+    def start(self) -> None:
+        """Start a program."""
+        self.group = StateManagerGroup(self.settings)
+        self.slots = {}
+        self.unclaimed = dict(self.stored)
+
+    @rule(key=KEYS, manager=MANAGERS)
+    def register(self, key: str, manager: type[StateManager]) -> None:
+        """A registered slot has what was stored; a name is taken once."""
+        if key in self.slots:
+            with pytest.raises(DuplicateSlotError):
+                self.group.register(key, manager)
+            return
+        self.group.register(key, manager)
+        stored = self.unclaimed.pop(key, None)
+        self.slots[key] = Modelled(manager, copy.deepcopy(stored), stored)
+
+    @rule(key=KEYS, value=VALUES | st.builds(Refuses))
+    def update(self, key: str, value: object) -> None:
+        """An updated slot has the new value."""
+        slot = self.slots.get(key)
+        if slot is None:
+            with pytest.raises(UnknownSlotError):
+                self.group.update(key, value)
+            return
+        mine = copy.deepcopy(value)
+        self.group.update(key, (lambda: mine) if slot.manager is StateClosureManager else mine)
+        slot.value = value
+
+    @rule(key=KEYS)
+    def change(self, key: str) -> None:
+        """A list that is changed in place is changed in the slot, unless the slot has a copy."""
+        slot = self.slots.get(key)
+        if slot is None or not isinstance(slot.value, list):
+            return
+        value: Any = self.group.get(key)
+        value.append("changed")
+        if slot.manager is not StateCopyManager:
+            slot.value = [*slot.value, "changed"]
+
+    @rule(key=KEYS)
+    def get(self, key: str) -> None:
+        """A slot gives its value."""
+        if key in self.slots:
+            self.compare(key, self.slots[key].value)
+        else:
+            with pytest.raises(UnknownSlotError):
+                self.group.get(key)
+
+    @rule(key=KEYS | st.just("*"))
+    def delete(self, key: str) -> None:
+        """A deleted slot is forgotten; the next checkpoint is made without it."""
+        if key == "*":
+            self.group.delete(key)
+            self.slots = {}
+        elif key in self.slots:
+            self.group.delete(key)
+            del self.slots[key]
+        else:
+            with pytest.raises(UnknownSlotError):
+                self.group.delete(key)
+
+    @rule(asynchronous=st.booleans())
+    def save(self, asynchronous: bool) -> None:
+        """All that can be stored is; what cannot be keeps its last good value, and is named."""
+        found = dict(self.unclaimed)
+        refused = {key for key, slot in self.slots.items() if isinstance(slot.value, Refuses)}
+        for key, slot in self.slots.items():
+            value = slot.good if key in refused else copy.deepcopy(slot.value)
+            if value is not None:
+                found[key] = value
+        try:
+            if asynchronous:
+                self.group.async_save().result(30)
+            else:
+                self.group.save()
+            failures: set[str] = set()
+        except NotSavedError as error:
+            failures = set(error.failures)
+        assert failures == refused
+        if found:
+            self.stored = found
+        for key, slot in self.slots.items():
+            slot.good = found.get(key)
+
+    @rule()
+    def load(self) -> None:
+        """Going back gives what was stored last."""
+        self.group.load()
+        self.unclaimed = {key: value for key, value in self.stored.items() if key not in self.slots}
+        for key, slot in self.slots.items():
+            slot.good = self.stored.get(key)
+            slot.value = copy.deepcopy(slot.good)
+
+    @rule(litter=st.sampled_from(["", "checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]))
+    def crash(self, litter: str) -> None:
+        """After a crash that leaves something half written, the next program finds what was stored."""
+        self.group.close()
+        path = self.root / "store" / JOB / "rank-00000" / litter
+        if litter and path.parent.is_dir():
+            path.write_bytes(b'{"half')
+        self.start()
+
+    @invariant()
+    def lists_its_slots(self) -> None:
+        """The group knows its slots, in the order of their registration."""
+        if hasattr(self, "group"):
+            assert self.group.list() == list(self.group) == list(self.slots)
+            assert len(self.group) == len(self.slots)
+
+    def compare(self, key: str, expected: object) -> None:
+        """Fail when a slot gives another value, or one of another type."""
+        found = self.group.get(key)
+        if isinstance(expected, Refuses):
+            assert isinstance(found, Refuses)
+        else:
+            assert found == expected
+            assert type(found) is type(expected)
+
+    def teardown(self) -> None:
+        """At last, a program that registers every name finds all that was stored, and every byte is good."""
+        try:
+            if hasattr(self, "group"):
+                self.group.close()
+                self.start()
+                assert set(self.unclaimed) == set(self.stored)
+                for key, value in self.stored.items():
+                    self.group.register(key)
+                    self.compare(key, value)
+                self.group.close()
+                self.verify()
+        finally:
+            shutil.rmtree(self.root)
+
+    def verify(self) -> None:
+        """Read every byte of the store."""
+        line = Line(open_store(self.settings, create=False), JOB, 0, settings=self.settings)
+        assert [finding for finding in line.verify() if not finding.good] == []
+
+
+TestGroup = GroupMachine.TestCase
+TestGroup.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
