@@ -48,8 +48,8 @@ def _memory(array: np.ndarray[Any, Any], order: str, *, copy: bool) -> Buffer:
     import numpy as np
 
     # Copies only what does not lie together; a byte view, for a datetime64 array shows no buffer of its own.
-    flat = np.ascontiguousarray(array.T if order == "F" else array).reshape(-1)
-    return memoryview(flat.view("u1"))  # type: ignore[arg-type]
+    flat: Any = np.ascontiguousarray(array.T if order == "F" else array).reshape(-1)
+    return memoryview(flat.view("u1"))
 
 
 def decode_array(header: bytes, buffers: Sequence[bytearray | memoryview], kind: str) -> object:

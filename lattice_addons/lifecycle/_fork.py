@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 
@@ -32,14 +33,15 @@ def _before() -> None:
 
 
 def _in_parent() -> None:
-    if PROCESS.ended:
+    here = PROCESS
+    if here.ended:
         return
-    for thread in (PROCESS.watcher, *PROCESS.periodic):
-        try:
-            if thread is not None:
-                thread.start()
-        except RuntimeError:
-            return  # the interpreter is ending: no thread can be started, and none is needed
+    if here.tick is None:
+        here.start_threads()
+    else:
+        # Python 3.13 counts the threads after this hook: they are started as soon as os.fork() has returned.
+        here.threads_wanted = here.tick_expected = True
+        _thread.interrupt_main(here.tick)  # type: ignore[arg-type]
 
 
 def _in_child() -> None:

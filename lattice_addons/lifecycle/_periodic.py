@@ -9,6 +9,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
+from ._after_call import after_call
 from ._hold import others_held
 from ._process import PROCESS, is_main_thread
 from ._saving import mid_element_notes
@@ -83,11 +84,14 @@ class Snapshot:
         if self.claimed:
             # The barrier: what the other thread captures now must not change. Inside a section or a save it
             # could be waiting for us, and the gate keeps it out anyway.
-            if not gate.closed_here:
+            # So it could in the middle of a write, whose lock it waits for.
+            if not gate.closed_here and self.saver.ready():
                 self.wait(_BARRIER)
         elif gate.closed_here or (gate.main_mid_element and not safe):
             self.put_off = True
             gate.when_open(self.come_up)
+        elif not self.saver.ready():
+            self.put_off = after_call(self.come_up)
         else:
             with others_held():
                 self.make()
@@ -115,6 +119,8 @@ def on_tick(signum: int, frame: FrameType | None) -> None:
     if not PROCESS.is_here():
         return
     raise_if_broken_off(frame)
+    if PROCESS.threads_wanted:
+        PROCESS.start_threads()
     serve(frame=frame)
     # Near the recursion limit capturing fails; the periodic thread does it by itself.
     if not PROCESS.serving and not is_deep(frame):

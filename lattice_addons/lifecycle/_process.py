@@ -28,6 +28,9 @@ class Saver(Protocol):
     settings: Settings
     gate: Gate
 
+    def ready(self) -> bool:
+        """Say whether every value can be captured now, in the middle of whatever the main thread is doing."""
+
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save; all is on disk when this returns."""
 
@@ -61,8 +64,19 @@ class Process:
         self.periodic: list[Periodic] = []
         self.tick: int | None = None  # the signal by which our threads call upon the main thread
         self.tick_expected = False
+        self.threads_wanted = False  # they were ended for a fork
         self.breaking: BaseException | None = None  # to be raised in the main thread, where it waits
         self.snapshots: list[Snapshot] = []  # wanted from the main thread
+
+    def start_threads(self) -> None:
+        """Start the threads of ours again, after a fork."""
+        self.threads_wanted = False
+        for thread in (self.watcher, *self.periodic):
+            try:
+                if thread is not None:
+                    thread.start()
+            except RuntimeError:
+                return  # the interpreter is ending: no thread can be started, and none is needed
 
     def living(self) -> Iterator[Saver]:
         """Go through the savers that are still there."""

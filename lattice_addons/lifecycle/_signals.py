@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from ._after_call import after_call
 from ._hold import others_held
 from ._process import PROCESS, is_main_thread
 from ._saving import save_all
@@ -146,6 +147,10 @@ def _must_wait(*, safe: bool) -> bool:
         if gate.closed_here:
             gate.when_open(serve)
             return True
+    if not overdue() and not all(saver.ready() for saver in PROCESS.living()):
+        if not after_call(serve) and PROCESS.watcher is not None:
+            PROCESS.watcher.wake()
+        return True
     looping = [gate for gate in gates if gate.main_mid_element]
     if not looping or safe or overdue():
         return False

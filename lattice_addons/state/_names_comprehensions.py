@@ -6,7 +6,7 @@ import dis
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ._names_bytecode import CACHE, slot_name, split
+from ._names_bytecode import JUMPS, after_caches, jump_target, slot_name, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,10 +82,7 @@ def _units_at(raw: bytes, offset: int) -> tuple[tuple[Unit, ...], int]:
     while raw[offset] == dis.EXTENDED_ARG:
         offset += 2
         arg = arg << 8 | raw[offset + 1]
-    after = offset + 2
-    while after < len(raw) and raw[after] == CACHE:
-        after += 2
-    return split(start, offset, raw[offset], arg), after
+    return split(start, offset, raw[offset], arg), after_caches(raw, offset)
 
 
 def _follow(code: CodeType, clear: Unit, after: int) -> Region:
@@ -119,9 +116,9 @@ def _next_states(
 ) -> Iterator[tuple[int, int, bool]]:
     _, depth, bound = state
     last = units[-1]
-    if last.opcode in dis.hasjrel:
-        step = -2 * last.arg if "BACKWARD" in last.name else 2 * last.arg
-        yield following + step, depth + last.effect(jump=True), bound
+    if last.opcode in JUMPS:
+        target = jump_target(code.co_code, last.offset, last.opcode, last.arg)
+        yield target, depth + last.effect(jump=True), bound
     if last.name == "GET_ANEXT":
         # The end of an asynchronous loop is an exception: its handler finds the iterator and the exception.
         for entry in dis.Bytecode(code).exception_entries:  # type: ignore[attr-defined]  # from 3.11 on

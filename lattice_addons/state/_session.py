@@ -178,6 +178,10 @@ class Session:
         with self.gate:
             return self.commit(self.snapshot(copy=False), reason, notes)
 
+    def ready(self) -> bool:
+        """Say whether every value can be captured now: not in the middle of a write to a held file."""
+        return all(slot.pending is not None or slot.manager.ready() for slot in list(self.slots.values()))
+
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save because lifecycle says so (at exit, on a signal)."""
         if not self.completed:

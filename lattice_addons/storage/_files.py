@@ -48,7 +48,7 @@ def open_descriptor(path: str, flags: int, *, folder: int | None = None) -> int:
 
 def open_file(folder: int, name: str, flags: int = os.O_RDONLY) -> int:
     """Open an existing regular file, and nothing else: no link is followed, no pipe is waited for."""
-    descriptor = open_descriptor(name, flags | os.O_NONBLOCK, folder=folder)
+    descriptor = open_descriptor(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, folder=folder)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

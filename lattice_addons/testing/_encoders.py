@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -24,7 +24,7 @@ def stored_bytes(buffer: Buffer) -> bytearray:
     return bytearray(buffer)
 
 
-def restored(encoded: Encoded, *, trust: str = "pickle") -> object:
+def restored(encoded: Encoded, *, trust: str = "pickle") -> Any:  # noqa: ANN401  a value of any type
     """Decode what was encoded, as a restarted program would."""
     buffers = [stored_bytes(buffer) for buffer in encoded.buffers]
     return decode(encoded.encoding, encoded.value, buffers, trust=trust, type=encoded.type)
@@ -82,7 +82,7 @@ class EncoderContract:
     def test_values_come_back_from_inside_others(self) -> None:
         """A value inside one that is pickled goes through the encoder too, and stays one object."""
         for value in self.values():
-            first, (second,) = restored(encode((value, [value])))  # type: ignore[misc]
+            first, (second,) = restored(encode((value, [value])))
             assert self.same(value, first)
             assert first is second
 

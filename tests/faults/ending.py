@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -64,7 +65,9 @@ def same_as_without(program: Program, **start: Any) -> subprocess.CompletedProce
     ours = program.run("ours", **start)
     assert ours.returncode == plain.returncode, ours.stderr
     assert ours.stdout == plain.stdout
-    assert ours.stderr == plain.stderr
+    # On 3.10 the one frame through which a handler's exception passes cannot be taken out of its traceback.
+    hidden = r'  File ".*lattice_addons/lifecycle/_signals.py", .*\n    .*\n' if sys.version_info < (3, 11) else "$^"
+    assert re.sub(hidden, "", ours.stderr) == plain.stderr
     return ours
 
 

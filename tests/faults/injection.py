@@ -8,10 +8,14 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.program import clean_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD = """
 import os, sys, time
@@ -72,7 +76,7 @@ def mounted(options: str, source: str, folder: Path) -> list[str]:
     return run(command, source, str(folder))
 
 
-def injected(fault: str, source: str, folder: Path) -> list[str]:
+def injected(fault: str, source: str, folder: Path, meanwhile: Callable[[], None] | None = None) -> list[str]:
     """Run a program; strace puts a fault into a call that it makes after the line ``# fault``.
 
     strace is attached only then: so that the fault hits the call that is meant, not one of the interpreter's start.
@@ -98,7 +102,11 @@ def injected(fault: str, source: str, folder: Path) -> list[str]:
     try:
         while f"TracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{process.pid}/status").read_text():
             assert tracer.poll() is None, "strace did not attach"
-        output, errors = process.communicate("go\n", timeout=120)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        if meanwhile is not None:
+            meanwhile()
+        output, errors = process.communicate(timeout=120)
     finally:
         process.kill()
         tracer.wait(timeout=30)

@@ -1,5 +1,7 @@
 """Bytes that somebody else wrote run nothing where they are not trusted."""
 
+# ruff: noqa: ANN401, D105  values of any type
+
 from __future__ import annotations
 
 import copyreg
@@ -46,14 +48,9 @@ def test_nothing_is_unpickled_without_trust(tmp_path: Path, encoding: str, trust
 def test_a_pickle_under_another_name_is_not_unpickled(tmp_path: Path, encoding: str) -> None:
     """There is no falling back to it."""
     payload = pickle.dumps(Attack(tmp_path / "made"), 5)
-    for value, buffers in (
-        (payload, [bytearray(payload)]),
-        (None, [bytearray(payload)]),
-        (b"{}", [bytearray(payload)]),
-    ):
+    for value in (payload, None):
         with pytest.raises(LatticeError):
-            if decode(encoding, value, buffers, trust="safe") == {}:
-                raise DecodeError("the buffers of plain data are not even read", type="")
+            decode(encoding, value, [bytearray(payload)], trust="safe")
     assert not (tmp_path / "made").exists()
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,52 @@ os.getppid()
             counts.append(1)
     assert sum(counts) == 3
     assert counts.count(0) >= 3 * 3
+
+
+def temporary(store: LocalStore) -> Path:
+    """Wait for a temporary in the store; give it."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        for path in Path(store.root).rglob("*.tmp"):
+            return path
+    pytest.fail("no temporary was made")
+
+
+def test_a_root_moved_away_while_a_key_is_written(tmp_path: Path) -> None:
+    """The key is not acknowledged in a folder that is no longer the store's: it is written again."""
+    store = LocalStore(tmp_path / "store")
+
+    def move() -> None:
+        temporary(store)
+        os.rename(store.root, tmp_path / "moved")
+
+    source = """
+import logging
+logging.disable()
+store = LocalStore(sys.argv[1] + "/store")
+store.put("job/one", b"old")
+# fault
+attempt(lambda: store.put("job/two", b"x"))
+"""
+    assert injected("fsync:delay_enter=500000:when=1", source, tmp_path, move) == ["done"]
+    assert store.list() == ["job/two"]
+
+
+def test_a_sweeper_before_the_writer_has_locked_its_temporary(tmp_path: Path) -> None:
+    """The writer makes another one, and its key is there."""
+    store = LocalStore(tmp_path / "store")
+    swept: list[int] = []
+
+    def sweep() -> None:
+        temporary(store)
+        swept.append(store.sweep())
+
+    source = """
+store = LocalStore(sys.argv[1] + "/store")
+store.put("job/one", b"old")
+# fault
+attempt(lambda: store.put("job/two", b"x"))
+"""
+    assert injected("flock:delay_enter=500000:when=1", source, tmp_path, sweep) == ["done"]
+    assert swept == [1]
+    assert names(store) == ["one", "two"]

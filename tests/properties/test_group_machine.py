@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lattice_addons import Settings, StateClosureManager, StateCopyManager, StateManager, StateManagerGroup
 from lattice_addons.checkpoint import Line
@@ -22,7 +22,7 @@ from lattice_addons.storage import open_store
 
 JOB = "job"
 MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own in it
-KEYS = st.sampled_from(["loss", "model.layer-1", "ä name with spaces", "$float", "x" * 100])
+NAMES = ("loss", "model.layer-1", "ä name with spaces", "$float")
 MANAGERS = st.sampled_from([StateManager, StateCopyManager, StateClosureManager])
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -57,6 +57,12 @@ class Modelled:
     good: object = None
 
 
+registered = precondition(lambda self: bool(self.slots))
+# A step after which nothing can be different is not offered: else most programs are made of such steps.
+given = precondition(lambda self: self.given)
+unsaved = precondition(lambda self: self.unsaved)
+
+
 class GroupMachine(RuleBasedStateMachine):
     """A program with its group, and beside it dictionaries that do the same."""
 
@@ -67,6 +73,8 @@ class GroupMachine(RuleBasedStateMachine):
         self.stored: dict[str, object] = {}
         self.unclaimed: dict[str, object] = {}
         self.slots: dict[str, Modelled] = {}
+        self.given = False  # whether the program has touched its slots since it started, or went back
+        self.unsaved = False  # whether it has touched them since its last save
 
     @initialize(keep=st.integers(1, 3), key=st.none() | st.just(b"a secret of sixteen bytes"))
     def begin(self, keep: int, key: bytes | None) -> None:
@@ -75,68 +83,79 @@ class GroupMachine(RuleBasedStateMachine):
         self.settings = Settings(root=root, job_id=JOB, keep=keep, key=key, signals=(), atexit_saving=False)
         self.start()
 
+    def draw_slot(self, data: st.DataObject) -> str:
+        """Choose a slot."""
+        return data.draw(st.sampled_from(list(self.slots)))
+
     def start(self) -> None:
         """Start a program."""
         self.group = StateManagerGroup(self.settings)
         self.slots = {}
         self.unclaimed = dict(self.stored)
+        self.given = self.unsaved = False
 
-    @rule(key=KEYS, manager=MANAGERS)
-    def register(self, key: str, manager: type[StateManager]) -> None:
-        """A registered slot has what was stored; a name is taken once."""
-        if key in self.slots:
-            with pytest.raises(DuplicateSlotError):
-                self.group.register(key, manager)
-            return
+    @precondition(lambda self: len(self.slots) < len(NAMES))
+    @rule(data=st.data(), manager=MANAGERS)
+    def register(self, data: st.DataObject, manager: type[StateManager]) -> None:
+        """A registered slot has what was stored."""
+        key = data.draw(st.sampled_from([name for name in NAMES if name not in self.slots]))
         self.group.register(key, manager)
         stored = self.unclaimed.pop(key, None)
         self.slots[key] = Modelled(manager, copy.deepcopy(stored), stored)
+        self.given = self.unsaved = True
 
-    @rule(key=KEYS, value=VALUES | st.builds(Refuses))
-    def update(self, key: str, value: object) -> None:
+    @registered
+    @rule(data=st.data(), value=VALUES | st.builds(Refuses))
+    def update(self, data: st.DataObject, value: object) -> None:
         """An updated slot has the new value."""
-        slot = self.slots.get(key)
-        if slot is None:
-            with pytest.raises(UnknownSlotError):
-                self.group.update(key, value)
-            return
+        key = self.draw_slot(data)
         mine = copy.deepcopy(value)
-        self.group.update(key, (lambda: mine) if slot.manager is StateClosureManager else mine)
-        slot.value = value
+        self.group.update(key, (lambda: mine) if self.slots[key].manager is StateClosureManager else mine)
+        self.slots[key].value = value
+        self.given = self.unsaved = True
 
-    @rule(key=KEYS)
-    def change(self, key: str) -> None:
+    @registered
+    @rule(data=st.data())
+    def change(self, data: st.DataObject) -> None:
         """A list that is changed in place is changed in the slot, unless the slot has a copy."""
-        slot = self.slots.get(key)
-        if slot is None or not isinstance(slot.value, list):
-            return
-        value: Any = self.group.get(key)
-        value.append("changed")
-        if slot.manager is not StateCopyManager:
-            slot.value = [*slot.value, "changed"]
+        slot = self.slots[key := self.draw_slot(data)]
+        if isinstance(slot.value, list):
+            value: Any = self.group.get(key)
+            value.append("changed")
+            if slot.manager is not StateCopyManager:
+                slot.value = [*slot.value, "changed"]
+                self.given = self.unsaved = True
 
-    @rule(key=KEYS)
-    def get(self, key: str) -> None:
+    @registered
+    @rule(data=st.data())
+    def get(self, data: st.DataObject) -> None:
         """A slot gives its value."""
-        if key in self.slots:
-            self.compare(key, self.slots[key].value)
-        else:
-            with pytest.raises(UnknownSlotError):
-                self.group.get(key)
+        key = self.draw_slot(data)
+        self.compare(key, self.slots[key].value)
 
-    @rule(key=KEYS | st.just("*"))
-    def delete(self, key: str) -> None:
+    @registered
+    @rule(data=st.data(), every=st.sampled_from([False, False, False, True]))
+    def delete(self, data: st.DataObject, every: bool) -> None:
         """A deleted slot is forgotten; the next checkpoint is made without it."""
-        if key == "*":
-            self.group.delete(key)
-            self.slots = {}
-        elif key in self.slots:
-            self.group.delete(key)
-            del self.slots[key]
-        else:
-            with pytest.raises(UnknownSlotError):
-                self.group.delete(key)
+        key = "*" if every else self.draw_slot(data)
+        self.group.delete(key)
+        for name in list(self.slots) if every else [key]:
+            del self.slots[name]
+        self.given = self.unsaved = True
 
+    @given
+    @rule(key=st.sampled_from(NAMES))
+    def mistake(self, key: str) -> None:
+        """A name is taken once, and is known only from then on."""
+        if key in self.slots:
+            with pytest.raises(DuplicateSlotError):
+                self.group.register(key)
+            return
+        for mistaken in (self.group.get, self.group.delete, lambda key: self.group.update(key, 1)):
+            with pytest.raises(UnknownSlotError):
+                mistaken(key)
+
+    @unsaved
     @rule(asynchronous=st.booleans())
     def save(self, asynchronous: bool) -> None:
         """All that can be stored is; what cannot be keeps its last good value, and is named."""
@@ -159,7 +178,9 @@ class GroupMachine(RuleBasedStateMachine):
             self.stored = found
         for key, slot in self.slots.items():
             slot.good = found.get(key)
+        self.unsaved = False
 
+    @given
     @rule()
     def load(self) -> None:
         """Going back gives what was stored last."""
@@ -168,7 +189,9 @@ class GroupMachine(RuleBasedStateMachine):
         for key, slot in self.slots.items():
             slot.good = self.stored.get(key)
             slot.value = copy.deepcopy(slot.good)
+        self.given = self.unsaved = False
 
+    @given
     @rule(litter=st.sampled_from(["", "checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]))
     def crash(self, litter: str) -> None:
         """After a crash that leaves something half written, the next program finds what was stored."""
@@ -216,4 +239,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestGroup.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -12,22 +12,14 @@ from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 
 from lattice_addons.errors import UnknownVariableError
-from lattice_addons.state._names import find_variable
 from lattice_addons.state._names_frame import DANGLING
+from tests.unit.state.door import make_door
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lattice_addons.state._names_variable import Variable
 
-DOOR = """
-class Door:
-    def update(self, key, value):
-        return self.hold(value)
-
-    def hold(self, value):
-        return find_variable(value)
-"""
 NAMES = ("a", "b", "c")
 
 # Expressions that are no plain variables, though most of them give the very object that a variable has.
@@ -162,9 +154,7 @@ def apply(function: Callable[..., object], *arguments: object) -> object:
 
 def program(*, alike: bool) -> dict[str, Any]:
     """Make the names that a program finds; where they are alike, all variables have one object."""
-    door: dict[str, Any] = {"__name__": "lattice_addons.state._door", "find_variable": find_variable}
-    exec(DOOR, door)  # noqa: S102 - a module of the package, made for the test
-    mgr = door["Door"]()
+    mgr = make_door()
     things = dict.fromkeys(NAMES, Thing()) if alike else {name: Thing() for name in NAMES}
     box = Box()
     box.__dict__.update(things)
@@ -172,7 +162,7 @@ def program(*, alike: bool) -> dict[str, Any]:
     return {
         **things,
         "mgr": mgr,
-        "Door": door["Door"],
+        "Door": type(mgr),
         "track": mgr.update,
         "box": box,
         "keep": list(things.values())[:1],

@@ -20,7 +20,7 @@ from tests.unit.checkpoint.lines import line_of, save, values
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lattice_addons.storage import Store
+    from lattice_addons.storage import Held, Store
 
 LEASE = "job/rank-00000/lease.json"
 HOLDER = """
@@ -160,6 +160,27 @@ def test_the_lock_tells_of_an_owner_that_cannot_be_seen(store: Store) -> None:
     with pytest.raises(LeaseHeldError, match="process 1234 on host elsewhere"):
         line_of(store).acquire()
     lock.release()
+    line_of(store).acquire()
+
+
+class Lockless(LocalStore):
+    """A store on a file system that knows no locks: holding proves nothing."""
+
+    def flock_hold(self, key: str) -> Held | None:
+        """Give something that is not locked."""
+        held = super().flock_hold(key)
+        if held is not None:
+            held.locked = False
+        return held
+
+
+def test_without_locks_an_owner_that_cannot_be_seen_counts_as_alive(tmp_path: Path) -> None:
+    """Two writers are worse than none; the error says which file to delete."""
+    store = Lockless(tmp_path / "store")
+    foreign(store)
+    with pytest.raises(LeaseHeldError, match=f"delete {LEASE}"):
+        line_of(store).acquire()
+    store.delete([LEASE])
     line_of(store).acquire()
 
 

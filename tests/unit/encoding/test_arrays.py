@@ -1,5 +1,7 @@
 """NumPy arrays are stored as their raw memory."""
 
+# ruff: noqa: ANN401  arrays of any kind
+
 from __future__ import annotations
 
 import json
@@ -58,7 +60,7 @@ PICKLED = {
     "objects": np.array([1, "x", None], object),
     "fields of objects": np.array([(1, [2])], [("a", "i4"), ("b", object)]),
     "metres": np.arange(3.0).view(Metres),
-    "masked": np.ma.masked_array([1, 2, 3], mask=[0, 1, 0]),
+    "masked": np.ma.masked_array([1, 2, 3], mask=[False, True, False]),
     "record": np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
     "record type": np.zeros(2, np.dtype((np.record, [("a", "i4")]))),
     "metadata": np.zeros(2, np.dtype("f8", metadata={"unit": "m"})),
@@ -99,7 +101,7 @@ def test_arrays_inside_other_values_come_back(name: str) -> None:
     value = (RAW | PICKLED)[name]
     encoded = encode({"tuple": (value, value)})
     assert encoded.encoding == "pickle"
-    first, second = restored(encoded)["tuple"]  # type: ignore[index]
+    first, second = restored(encoded)["tuple"]
     assert first is second
     # NumPy's own pickling does not keep every array read-only.
     first.flags.writeable = value.flags.writeable
@@ -114,14 +116,14 @@ def test_arrays_of_more_than_bytes_are_pickled(name: str) -> None:
     assert encoded.encoding == "pickle"
     back = restored(encoded)
     assert_same(value, back)
-    assert back.dtype.metadata == value.dtype.metadata  # type: ignore[attr-defined]
+    assert back.dtype.metadata == value.dtype.metadata
 
 
 def test_a_read_only_array_stays_read_only() -> None:
     """And a writable one writable, on memory of its own."""
     value = np.arange(5)
     value.flags.writeable = False
-    assert not restored(encode(value)).flags.writeable  # type: ignore[attr-defined]
+    assert not restored(encode(value)).flags.writeable
     big = np.arange(100_000)
     big.flags.writeable = False
     nested: Any = restored(encode((big, big.copy())))
@@ -177,7 +179,7 @@ def test_an_array_that_is_altered_meanwhile_is_whole() -> None:
     array = np.arange(10)[::2]
     encoded = encode(array)
     array[:] = 0
-    assert restored(encoded).tolist() == [0, 2, 4, 6, 8]  # type: ignore[attr-defined]
+    assert restored(encoded).tolist() == [0, 2, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +194,7 @@ def test_an_array_that_is_altered_meanwhile_is_whole() -> None:
         b'{"dtype":"O,i4","shape":[1],"order":"C"}',
         b'{"dtype":"T","shape":[1],"order":"C"}',
         b'{"dtype":{"names":["a"],"formats":["O"],"offsets":[0],"itemsize":8,"aligned":false},"shape":[2],"order":"C"}',
-        b'{"dtype":{"names":["a","b"],"formats":["<i8","<i8"],"offsets":[0,-8],"itemsize":8,"aligned":false},'
-        b'"shape":[2],"order":"C"}',
+        b'{"dtype":{"names":["a"],"formats":["<i8"],"offsets":[-8],"itemsize":8,"aligned":false},"shape":[2],"order":"C"}',
         b'{"dtype":{"names":["a"],"formats":["<i8"],"offsets":[8],"itemsize":8,"aligned":false},"shape":[2],"order":"C"}',
         b'{"dtype":"<f8","shape":[3],"order":"C"}',
         b'{"dtype":"<f8","shape":[-2],"order":"C"}',

@@ -1,5 +1,7 @@
 """Encoders of the program's own types."""
 
+# ruff: noqa: ANN401, D105, D401, ARG005  encoders for values of any type
+
 from __future__ import annotations
 
 import dataclasses
@@ -159,7 +161,7 @@ def test_an_array_may_have_an_encoder_of_its_own() -> None:
     register_encoder(ArrayEncoder())
     value = np.arange(6.0).reshape(2, 3)
     assert encode(value).encoding == "compressed"
-    assert (restored(encode(value)) == value).all()  # type: ignore[attr-defined]
+    assert (restored(encode(value)) == value).all()
     with pytest.raises(EncodeError, match="no contiguous memory"):
         encode(value.T)
 
@@ -225,7 +227,7 @@ def test_an_encoder_that_cannot_work_is_refused(encoder: Any) -> None:
 )
 def test_a_bad_result_is_named(result: Any, text: str) -> None:
     """The error says which encoder did what, at top level and inside other values."""
-    register_encoder(bad(encode=lambda self, value: result))  # noqa: ARG005
+    register_encoder(bad(encode=lambda self, value: result))
     for value in (Image(1, bytearray()), [Image(1, bytearray())]):
         with pytest.raises(EncodeError, match=f"the encoder 'image' .*{text}"):
             encode(value)
@@ -239,7 +241,7 @@ def test_an_encoder_that_raises_is_named() -> None:
 
     good = encode_image(ImageEncoder())
     register_encoder(bad(encode=fail, decode=fail))
-    with pytest.raises(EncodeError, match="'image' could not store .*ZeroDivisionError") as caught:
+    with pytest.raises(EncodeError, match=r"'image' could not store .*ZeroDivisionError") as caught:
         encode(Image(1, bytearray()))
     assert type(caught.value.__cause__) is ZeroDivisionError
     with pytest.raises(EncodeError, match="ZeroDivisionError") as caught:

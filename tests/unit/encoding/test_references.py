@@ -1,5 +1,7 @@
 """Classes of the program itself are the same classes after a restart."""
 
+# ruff: noqa: ANN401  options of any type
+
 from __future__ import annotations
 
 import contextlib
@@ -235,7 +237,7 @@ def typed_at_the_prompt(folder: Path) -> str:
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-q"])
+        os.execv(sys.executable, [sys.executable, "-q"])  # noqa: S606  the prompt itself
     os.write(terminal, b"exec(open('typed.py').read())\rexit()\r")
     said = b""
     with contextlib.suppress(OSError):  # what a terminal says when the other side has closed it

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,3 +156,48 @@ def test_a_stream_in_a_forked_child_is_the_parents(store: LocalStore) -> None:
             os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
     assert store.read("job/pack") == b"parent"
+
+
+def test_a_child_that_python_did_not_fork_keeps_nothing(store: LocalStore) -> None:
+    """A library's fork runs no hooks: what the parent lets go of is free all the same."""
+    source = """
+import ctypes
+store.put('job/lease', b'')
+held = store.flock_hold('job/lease')
+section = store.exclusive('job')
+section.__enter__()
+if ctypes.CDLL(None).fork() == 0:
+    while True:
+        time.sleep(1)
+section.__exit__(None, None, None)
+held.release()
+with store.exclusive('job'):
+    print(store.flock_hold('job/lease') is not None, flush=True)
+"""
+    process = start(source, store.root, start_new_session=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "True\n"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+
+
+def test_a_forked_child_shares_no_lock_in_memory() -> None:
+    """A thread of the parent in a critical section of a memory store does not keep the child out."""
+    source = """
+from lattice_addons.storage import MemoryStore
+store = MemoryStore()
+store.put('lease', b'')
+held = store.flock_hold('lease')
+with store.exclusive('job'):
+    child = os.fork()
+    if child == 0:
+        with store.exclusive('job'):
+            mine = store.flock_hold('lease')
+        os._exit(7 if mine and not held.valid() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), held.valid())
+"""
+    with TemporaryDirectory() as folder:
+        done = run(source, folder)
+    assert (done.stdout, done.stderr) == ("7 True\n", "")
