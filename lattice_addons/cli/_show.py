@@ -91,7 +91,7 @@ def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) 
         raise UnknownSlotError(message, slot=name)
     row = _row(name, entry)
     if not needs_pickle(entry.encoding):
-        value, buffers = line.read(entry)
+        value, buffers = line.read(entry, slot=name)
         if entry.encoding == "json":
             row["value"] = decode(entry.encoding, value, buffers, trust="safe", type=entry.type)
         elif value is not None:

@@ -70,7 +70,7 @@ class Stored:
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
         try:
-            return self._decode(self._line, entry)
+            return self._decode(name, self._line, entry)
         except DamagedError as damage:
             return self._fetch_older(name, self._line, damage)
 
@@ -120,8 +120,8 @@ class Stored:
                 self._line.sweep()
         self.reload()
 
-    def _decode(self, line: Line, entry: Entry) -> object:
-        value, buffers = line.read(entry)
+    def _decode(self, name: str, line: Line, entry: Entry) -> object:
+        value, buffers = line.read(entry, slot=name)
         return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
 
     def _fetch_older(self, name: str, line: Line, damage: DamagedError) -> object:
@@ -133,7 +133,7 @@ class Stored:
             if entry is None:
                 continue
             try:
-                value = self._decode(line, entry)
+                value = self._decode(name, line, entry)
             except DamagedError:
                 continue
             log.warning(

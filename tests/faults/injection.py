@@ -17,6 +17,8 @@ from tests.program import clean_environ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lattice_addons.storage import LocalStore
+
 HEAD = """
 import os, sys, time
 from lattice_addons.errors import LatticeError
@@ -112,3 +114,10 @@ def injected(fault: str, source: str, folder: Path, meanwhile: Callable[[], None
         tracer.wait(timeout=30)
     assert (process.returncode, errors) == (0, "")
     return output.splitlines()
+
+
+def names(store: LocalStore) -> list[str]:
+    """Give the files in the store's folder, temporaries too."""
+    return sorted(
+        path.name for path in Path(store.root).rglob("*") if path.is_file() and path.name != ".gitignore"
+    )
