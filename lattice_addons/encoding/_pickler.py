@@ -101,10 +101,15 @@ def _encoded(encoder: Encoder, value: object) -> tuple[Any, ...]:
 
 
 def _array(array: Any) -> Any:
-    """Reduce an array as it does itself; times as numbers, for they show no buffer, and lose their byte order."""
+    """Reduce an array as it does itself, where that keeps the byte order and needs no copy in the payload."""
     if array.dtype.kind in "mM":
+        # Times show no buffer; the numbers that they are do.
         numbers = array.view(array.dtype.byteorder + "i8")
         return type(array).view, (numbers, array.dtype.str)
+    if not array.flags.forc and not array.dtype.hasobject:
+        writeable = array.flags.writeable
+        array = array.copy()
+        array.flags.writeable = writeable
     return array.__reduce_ex__(5)
 
 

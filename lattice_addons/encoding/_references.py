@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 MAINS = frozenset({"__main__", "__mp_main__"})
 
 
+def _file_of(main: ModuleType | None) -> str:
+    return getattr(main, "__file__", None) or "<typed>"
+
+
+# Read while the program runs: Python takes the name away when its file has ended, before the save at exit.
+_files = {name: _file_of(sys.modules[name]) for name in MAINS & sys.modules.keys()}
+
+
 def found_by_name(thing: Any) -> bool:
     """Tell whether a restarted program will find this very class or function under its name.
 
@@ -41,5 +49,7 @@ def found_by_name(thing: Any) -> bool:
 
 def _runs_again(main: ModuleType) -> bool:
     """Tell whether a main program is a file, and not "<stdin>" nor the prompt, itself a program in 3.13.0."""
-    file = getattr(main, "__file__", None) or "<typed>"
+    file = _file_of(main)
+    if file == "<typed>":
+        file = _files.get(main.__name__, file)
     return not file.startswith("<") and os.path.basename(os.path.dirname(file)) != "_pyrepl"

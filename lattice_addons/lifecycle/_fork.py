@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
+import sys
+from typing import TYPE_CHECKING
 
 from ._identity import note_fork
-from ._process import PROCESS
+from ._process import PROCESS, is_main_thread
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["register"]
 
@@ -33,15 +37,22 @@ def _before() -> None:
 
 
 def _in_parent() -> None:
-    here = PROCESS
-    if here.ended:
+    if PROCESS.ended:
         return
-    if here.tick is None:
-        here.start_threads()
-    else:
-        # Python 3.13 counts the threads after this hook: they are started as soon as os.fork() has returned.
-        here.threads_wanted = here.tick_expected = True
-        _thread.interrupt_main(here.tick)  # type: ignore[arg-type]
+    caller = sys._getframe().f_back  # noqa: SLF001 - as inspect.currentframe, without the import
+    if sys.version_info < (3, 13) or caller is None or not is_main_thread() or sys.getprofile() is not None:
+        PROCESS.start_threads()
+        return
+    forking = caller.f_lasti
+
+    def after_the_fork(frame: FrameType, event: str, _argument: object) -> None:
+        # Not yet where another library's hook runs: the one who forks has not come any further.
+        if caller.f_lasti != forking or (frame is caller and event in ("c_call", "return")):
+            sys.setprofile(None)
+            PROCESS.start_threads()
+
+    # Python 3.13 counts the threads after this hook, and warns: they are started when os.fork() has returned.
+    sys.setprofile(after_the_fork)
 
 
 def _in_child() -> None:

@@ -16,7 +16,7 @@ from ._saving import mid_element_notes
 from ._signals import is_deep, serve
 from ._standstill import BrokenOff, Standstill, break_off, raise_if_broken_off
 from ._tell import tell
-from ._watcher import start_thread
+from ._watcher import end_thread, start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,8 +119,6 @@ def on_tick(signum: int, frame: FrameType | None) -> None:
     if not PROCESS.is_here():
         return
     raise_if_broken_off(frame)
-    if PROCESS.threads_wanted:
-        PROCESS.start_threads()
     serve(frame=frame)
     # Near the recursion limit capturing fails; the periodic thread does it by itself.
     if not PROCESS.serving and not is_deep(frame):
@@ -151,7 +149,7 @@ class Periodic:
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
-        thread.join(timeout)
+        end_thread(thread, timeout)
         return not thread.is_alive()
 
     def _run(self) -> None:

@@ -64,13 +64,11 @@ class Process:
         self.periodic: list[Periodic] = []
         self.tick: int | None = None  # the signal by which our threads call upon the main thread
         self.tick_expected = False
-        self.threads_wanted = False  # they were ended for a fork
         self.breaking: BaseException | None = None  # to be raised in the main thread, where it waits
         self.snapshots: list[Snapshot] = []  # wanted from the main thread
 
     def start_threads(self) -> None:
         """Start the threads of ours again, after a fork."""
-        self.threads_wanted = False
         for thread in (self.watcher, *self.periodic):
             try:
                 if thread is not None:

@@ -21,7 +21,7 @@ from ._tell import tell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Watcher", "start_thread"]
+__all__ = ["Watcher", "end_thread", "start_thread"]
 
 _WAKE = b"\0"
 
@@ -36,6 +36,15 @@ def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return thread
+
+
+def end_thread(thread: threading.Thread, timeout: float) -> None:
+    """Wait until a thread has ended for the system, too: join() returns a little earlier."""
+    thread.join(timeout)
+    for _ in range(100):
+        if thread.is_alive() or not os.path.exists(f"/proc/self/task/{thread.native_id}"):
+            return
+        time.sleep(0.0002)
 
 
 class Watcher:
@@ -63,7 +72,7 @@ class Watcher:
         self._stop = True
         self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
+            end_thread(self._thread, timeout)
 
     def is_alive(self) -> bool:
         """Say whether the thread runs."""

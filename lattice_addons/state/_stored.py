@@ -116,9 +116,14 @@ class Stored:
                 log.warning(
                     "this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive
                 )
-            else:
+        try:
+            if self._passive is None:
                 self._line.sweep()
-        self.reload()
+            self.reload()
+        except BaseException:
+            # Nobody will write with this lease, and another group of this process may want it.
+            self.close()
+            raise
 
     def _decode(self, name: str, line: Line, entry: Entry) -> object:
         value, buffers = line.read(entry, slot=name)

@@ -60,7 +60,7 @@ class Held:
         try:
             # Closing alone would leave the lock with a forked child that has the same descriptor.
             if _process.identity(self._descriptor) == self._identity:
-                pass
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         except OSError:
             pass
         _process.close(self._descriptor, self._identity)

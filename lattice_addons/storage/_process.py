@@ -114,7 +114,7 @@ def memory(name: str) -> dict[str, tuple[bytes]]:
 
 def _in_child() -> None:
     """Let go of what the parent holds: its threads and its locks are not the child's."""
-    pass
+    _locks.clear()
     held_keys.clear()
     for held in list(_held):
         held.abandon()

@@ -76,16 +76,37 @@ class GroupMachine(RuleBasedStateMachine):
         self.given = False  # whether the program has touched its slots since it started, or went back
         self.unsaved = False  # whether it has touched them since its last save
 
-    @initialize(keep=st.integers(1, 3), key=st.none() | st.just(b"a secret of sixteen bytes"))
-    def begin(self, keep: int, key: bytes | None) -> None:
-        """Start for the first time."""
+    @initialize(
+        keep=st.integers(1, 3),
+        secret=st.none() | st.just(b"a secret of sixteen bytes"),
+        begun=st.dictionaries(st.sampled_from(NAMES), st.tuples(MANAGERS, VALUES), min_size=2),
+    )
+    def begin(self, keep: int, secret: bytes | None, begun: dict[str, tuple[type[StateManager], object]]) -> None:
+        """Start for the first time, with some slots."""
         root = str(self.root / "store")
-        self.settings = Settings(root=root, job_id=JOB, keep=keep, key=key, signals=(), atexit_saving=False)
+        self.settings = Settings(root=root, job_id=JOB, keep=keep, key=secret, signals=(), atexit_saving=False)
         self.start()
+        for name, (manager, value) in begun.items():
+            self.claim(name, manager)
+            self.give(name, value)
 
     def draw_slot(self, data: st.DataObject) -> str:
         """Choose a slot."""
         return data.draw(st.sampled_from(list(self.slots)))
+
+    def claim(self, key: str, manager: type[StateManager]) -> None:
+        """Register a slot."""
+        self.group.register(key, manager)
+        stored = self.unclaimed.pop(key, None)
+        self.slots[key] = Modelled(manager, copy.deepcopy(stored), stored)
+        self.given = self.unsaved = True
+
+    def give(self, key: str, value: object) -> None:
+        """Give a slot a value."""
+        mine = copy.deepcopy(value)
+        self.group.update(key, (lambda: mine) if self.slots[key].manager is StateClosureManager else mine)
+        self.slots[key].value = value
+        self.given = self.unsaved = True
 
     def start(self) -> None:
         """Start a program."""
@@ -99,20 +120,14 @@ class GroupMachine(RuleBasedStateMachine):
     def register(self, data: st.DataObject, manager: type[StateManager]) -> None:
         """A registered slot has what was stored."""
         key = data.draw(st.sampled_from([name for name in NAMES if name not in self.slots]))
-        self.group.register(key, manager)
-        stored = self.unclaimed.pop(key, None)
-        self.slots[key] = Modelled(manager, copy.deepcopy(stored), stored)
-        self.given = self.unsaved = True
+        self.claim(key, manager)
 
     @registered
     @rule(data=st.data(), value=VALUES | st.builds(Refuses))
     def update(self, data: st.DataObject, value: object) -> None:
         """An updated slot has the new value."""
         key = self.draw_slot(data)
-        mine = copy.deepcopy(value)
-        self.group.update(key, (lambda: mine) if self.slots[key].manager is StateClosureManager else mine)
-        self.slots[key].value = value
-        self.given = self.unsaved = True
+        self.give(key, value)
 
     @registered
     @rule(data=st.data())
@@ -143,7 +158,6 @@ class GroupMachine(RuleBasedStateMachine):
             del self.slots[name]
         self.given = self.unsaved = True
 
-    @given
     @rule(key=st.sampled_from(NAMES))
     def mistake(self, key: str) -> None:
         """A name is taken once, and is known only from then on."""
@@ -159,6 +173,10 @@ class GroupMachine(RuleBasedStateMachine):
     @rule(asynchronous=st.booleans())
     def save(self, asynchronous: bool) -> None:
         """All that can be stored is; what cannot be keeps its last good value, and is named."""
+        self.save_all(asynchronous=asynchronous)
+
+    def save_all(self, *, asynchronous: bool) -> None:
+        """Save, and let the model do the same."""
         found = dict(self.unclaimed)
         refused = {key for key, slot in self.slots.items() if isinstance(slot.value, Refuses)}
         for key, slot in self.slots.items():
@@ -181,9 +199,11 @@ class GroupMachine(RuleBasedStateMachine):
         self.unsaved = False
 
     @given
-    @rule()
-    def load(self) -> None:
+    @rule(saved=st.booleans())
+    def load(self, saved: bool) -> None:
         """Going back gives what was stored last."""
+        if saved:
+            self.save_all(asynchronous=False)
         self.group.load()
         self.unclaimed = {key: value for key, value in self.stored.items() if key not in self.slots}
         for key, slot in self.slots.items():
@@ -192,9 +212,11 @@ class GroupMachine(RuleBasedStateMachine):
         self.given = self.unsaved = False
 
     @given
-    @rule(litter=st.sampled_from(["", "checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]))
-    def crash(self, litter: str) -> None:
+    @rule(saved=st.booleans(), litter=st.sampled_from(["", "checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]))
+    def crash(self, saved: bool, litter: str) -> None:
         """After a crash that leaves something half written, the next program finds what was stored."""
+        if saved:
+            self.save_all(asynchronous=False)
         self.group.close()
         path = self.root / "store" / JOB / "rank-00000" / litter
         if litter and path.parent.is_dir():

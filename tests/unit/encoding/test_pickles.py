@@ -22,7 +22,7 @@ import threading
 import time
 import types
 import weakref
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -30,6 +30,10 @@ import pytest
 from lattice_addons.encoding import Stream, decode, encode
 from lattice_addons.errors import DecodeError, EncodeError
 from lattice_addons.testing._encoders import restored, stored_bytes
+from tests.program import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Colour(enum.Enum):
@@ -493,3 +497,30 @@ def test_text_in_memory_is_no_open_file() -> None:
     back: Any = restored(encode((text, data)))
     assert back[0].read() == "c"
     assert back[1].getvalue() == b"abc"
+
+
+def test_linked_objects_come_back_from_the_end_of_a_program(tmp_path: Path) -> None:
+    """In atexit, where Python 3.12 starts no thread."""
+    source = """
+        import atexit
+        from lattice_addons.encoding import decode, encode
+
+        class Node:
+            def __init__(self, next):
+                self.next = next
+
+        head = None
+        for _ in range(3000):
+            head = Node(head)
+
+        @atexit.register
+        def save():
+            encoded = encode(head)
+            back = decode(encoded.encoding, None, [bytearray(encoded.buffers[0])])
+            length = 0
+            while back:
+                back, length = back.next, length + 1
+            print(length)
+    """
+    ran = Program(tmp_path, source).run()
+    assert (ran.stdout, ran.stderr) == ("3000\n", "")
