@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+# Imported early for what it reads of the running program, which is gone in the save at exit.
+import lattice_addons.encoding._references  # noqa: F401
 from lattice_addons.encoding._arrays import encode_array, is_array
 from lattice_addons.encoding._encoded import Encoded, called, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program import Program, finish, wait_for
+from tests.program import Program, clean_environ, finish, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +135,36 @@ def test_a_loop_carries_on_after_every_kind_of_stop(tmp_path: Path) -> None:
 
     assert ended.stdout.splitlines()[-1] == "all True"
     assert ended.stdout.splitlines()[0] != "at 0"
+
+
+@pytest.mark.parametrize("how", ["script", "module", "package"])
+def test_a_programs_own_classes_are_the_same_after_an_exit_save(tmp_path: Path, how: str) -> None:
+    """The save at exit finds classes by their names, though Python has taken ``__file__`` from the program."""
+    source = """
+        import enum
+        from lattice_addons import StateManagerGroup
+        class Thing: pass
+        class Color(enum.Enum):
+            RED = 1
+        group = StateManagerGroup()
+        group.register('both')
+        both = group.get('both')
+        if both is not None:
+            print(type(both[0]) is Thing, both[1] is Color.RED)
+        group.update('both', (Thing(), Color.RED))
+    """
+    if how == "package":
+        (tmp_path / "pack").mkdir()
+        Program(tmp_path / "pack", source, "__main__.py")
+        (tmp_path / "pack" / "__init__.py").touch()
+    program = Program(tmp_path, source)
+    python = {"script": [], "module": ["-m", "program"], "package": ["-m", "pack"]}[how]
+    command = [sys.executable, *python] if python else [sys.executable, str(program.path)]
+
+    def run() -> str:
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=60, check=True
+        )
+        return ended.stdout
+
+    assert [run(), run()] == ["", "True True\n"]
