@@ -1,0 +1,1 @@
+"""What the tests share: programs that are really run, and what lies in the files they leave."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -29,17 +30,30 @@ def register() -> None:
 
 
 def _before() -> None:
-    """Have no thread of ours while the process forks."""
+    """Have no thread of ours while the process forks, and no signal of ours come in the middle of it."""
+    # Python drops what arrives in a child before its hooks have run: a worker that is terminated then, lives on.
+    PROCESS.masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, PROCESS.hooks)
     # Python 3.12 warns of a fork with threads; a lock that one of them holds would stay locked in the child.
     for thread in (PROCESS.watcher, *PROCESS.periodic):
         if thread is not None:
             thread.stop(_PATIENCE)
 
 
+def _unblock() -> None:
+    mask = PROCESS.masks.pop(_thread.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _in_parent() -> None:
+    _start_threads()
+    _unblock()
+
+
+def _start_threads() -> None:
     if PROCESS.ended:
         return
-    caller = sys._getframe().f_back  # noqa: SLF001 - as inspect.currentframe, without the import
+    caller = sys._getframe(1).f_back  # noqa: SLF001 - as inspect.currentframe, without the import
     if sys.version_info < (3, 13) or caller is None or not is_main_thread() or sys.getprofile() is not None:
         PROCESS.start_threads()
         return
@@ -71,4 +85,5 @@ def _in_child() -> None:
         here.watcher.close()
     for saver in here.living():
         saver.gate.after_fork()
+    _unblock()
     here.forget()

@@ -27,7 +27,7 @@ class _Process:
 
 def _look(pid: int) -> _Process | None:
     """Ask the system about a process; None when there is none."""
-    if not Path("/proc/self/stat").exists():
+    if not os.path.exists("/proc/self/stat"):  # which raises nothing, as Path.exists does where reading fails
         return _look_portably(pid)
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes().decode("utf-8", "replace")

@@ -83,8 +83,8 @@ class Snapshot:
             return
         if self.claimed:
             # The barrier: what the other thread captures now must not change. Inside a section or a save it
-            # could be waiting for us, and the gate keeps it out anyway.
-            # So it could in the middle of a write, whose lock it waits for.
+            # could be waiting for us, and the gate keeps it out anyway; in the middle of a write, too, for the
+            # file's lock.
             if not gate.closed_here and self.saver.ready():
                 self.wait(_BARRIER)
         elif gate.closed_here or (gate.main_mid_element and not safe):
@@ -189,11 +189,7 @@ class Periodic:
             if PROCESS.tick is not None:
                 PROCESS.tick_expected = True
                 _thread.interrupt_main(PROCESS.tick)  # type: ignore[arg-type]
-                self._wait_for_main(snapshot)
-            elif saver.gate.main_mid_element:
-                snapshot.put_off = True
-                saver.gate.when_open(snapshot.come_up)
-                self._wait_for_main(snapshot)
+            self._wait_for_main(snapshot)
             snapshot.make(mid_element_notes(saver))
             self._see_it_made(snapshot)
         finally:
@@ -215,6 +211,10 @@ class Periodic:
     def _wait_for_main(self, snapshot: Snapshot) -> None:
         started = time.monotonic()
         patience = _REACTION
+        if snapshot.saver.gate.main_mid_element:
+            # Asleep in its element, it may not notice that it is called upon: its next element it notices.
+            snapshot.put_off = True
+            snapshot.saver.gate.when_open(snapshot.come_up)
         while not snapshot.claimed and not self._stopping.is_set():
             if snapshot.wait(min(0.01, patience)):
                 return

@@ -60,6 +60,7 @@ class Process:
         self.serving = False
         self.ending = False  # the save at exit is made
         self.ended = False  # the save at exit is done: nothing changes any more
+        self.masks: dict[int, set[int | signal.Signals]] = {}  # of the threads that are forking
         self.watcher: Watcher | None = None
         self.periodic: list[Periodic] = []
         self.tick: int | None = None  # the signal by which our threads call upon the main thread

@@ -210,7 +210,7 @@ class StateManagerGroup:
 
         Raises:
             SequenceChangedError: the sequence is not the stored one, where that can be seen.
-            DuplicateSlotError: the key is a slot's or a running loop's.
+            DuplicateSlotError: the key is a slot's, or that of a loop that is running or has ended in this process.
         """
         return start_loop(self._session, iterable, key)
 

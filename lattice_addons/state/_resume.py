@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence, Sized
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lattice_addons.encoding import encode, is_plain
 from lattice_addons.errors import DuplicateSlotError, SequenceChangedError
@@ -30,6 +31,8 @@ class Progress(StateManager):
         self.finished = False
         self.inside: list[list[object]] = []  # the loops around it, each with the index of its element
         self.sequence: dict[str, object] = {}
+        self.ended_here = False  # in this process; not stored
+        self.era = 0  # how often the work of this process had been completed when it began; not stored
 
     def capture(self) -> object:
         """Give the progress as plain data."""
@@ -47,12 +50,15 @@ class Progress(StateManager):
     def begin(self, inside: list[list[object]], sequence: dict[str, object]) -> None:
         """Stand before the first element."""
         self.position, self.finished, self.inside, self.sequence = 0, False, inside, sequence
+        self.ended_here = False
 
 
 class ResumedLoop(Generic[Element]):
     """The iterator that `StateManagerGroup.resume` gives."""
 
     __module__ = "lattice_addons.state"
+
+    _running = False
 
     def __init__(self, session: Session, key: str, progress: Progress, elements: Iterator[Element]) -> None:
         self.key = key
@@ -62,7 +68,10 @@ class ResumedLoop(Generic[Element]):
         self._progress = progress
         self._elements = elements
         self._within = False
-        session.loops.append(self)
+        # Weakly, so that a loop that was broken out of goes when the program lets go of it.
+        self._reference = weakref.ref(self)
+        self._running = True
+        session.loops.append(self._reference)
 
     def __iter__(self) -> Iterator[Element]:
         """Be an iterator."""
@@ -76,7 +85,7 @@ class ResumedLoop(Generic[Element]):
         try:
             element = next(self._elements)
         except StopIteration:
-            self._progress.finished = True
+            self._progress.finished = self._progress.ended_here = True
             self._leave()
             raise
         self.index += 1
@@ -95,36 +104,55 @@ class ResumedLoop(Generic[Element]):
         self._leave()
 
     def _leave(self) -> None:
-        if self in self._session.loops:
-            self._session.loops.remove(self)
+        if self._running:
+            self._running = False
+            self._session.loops.remove(self._reference)
             self._session.gate.leave(self.key)
 
 
 def start_loop(session: Session, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
     """Begin a loop, or carry on with the one that the store has under this key."""
     progress = _progress(session, key)
-    inside = [[loop.key, loop.index] for loop in session.loops if loop.thread == threading.get_ident()]
+    inside = [[loop.key, loop.index] for loop in _running_here(session)]
     sequence = _describe(iterable, key)
-    if progress.inside != inside or (progress.position == 0 and not progress.finished):
-        # The loops around it are at another element than the stored one, or nothing was finished yet.
+    fresh = progress.position == 0 and not progress.finished
+    if fresh or progress.inside != inside or progress.era != session.completions:
+        # Nothing was finished yet, the loops around it are at another element than the stored one, or the
+        # work that it was part of is done.
         progress.begin(inside, sequence)
+        progress.era = session.completions
+    elif progress.ended_here:
+        raise _ended(key)
     elif progress.sequence != sequence:
         raise _changed(key, progress.sequence, sequence)
+    session.completed = False
     return ResumedLoop(session, key, progress, _rest(iterable, progress.position, key))
 
 
 def finish_element(session: Session) -> None:
     """Count the element of this thread's innermost loop as finished: the program saves in its turn."""
-    here = [loop for loop in session.loops if loop.thread == threading.get_ident()]
+    here = _running_here(session)
     if here:
         here[-1].finish_element()
 
 
+def _running(session: Session) -> list[ResumedLoop[Any]]:
+    return [loop for reference in tuple(session.loops) if (loop := reference()) is not None]
+
+
+def _running_here(session: Session) -> list[ResumedLoop[Any]]:
+    """Give the running loops of this thread, the outermost first."""
+    here = threading.get_ident()
+    return [loop for loop in _running(session) if loop.thread == here]
+
+
 def _progress(session: Session, key: str) -> Progress:
     if key not in session.slots:
-        session.add(key, Progress())
+        progress = Progress()
+        progress.era = session.completions
+        session.add(key, progress)
     manager = session.slot(key).manager
-    running = any(loop.key == key for loop in session.loops)
+    running = any(loop.key == key for loop in _running(session))
     if running or not isinstance(manager, Progress):
         what = "a loop that is still running" if running else f"a slot of {type(manager).__name__}"
         raise DuplicateSlotError(f"{key!r} is {what}; give this loop another key", slot=key)
@@ -151,6 +179,15 @@ def _digest(elements: list[object]) -> str:
     from blake3 import blake3
 
     return blake3(encode(elements).value or b"").hexdigest(length=16)
+
+
+def _ended(key: str) -> DuplicateSlotError:
+    # To yield nothing would be a silent loss, to begin anew a wrong start after a restart.
+    message = (
+        f"loop {key!r} went to its end in this process already: put the loop around it in group.resume(), too, "
+        f"give this one another key, or go through it once more after delete({key!r})"
+    )
+    return DuplicateSlotError(message, slot=key)
 
 
 def _changed(key: str, stored: dict[str, object], given: dict[str, object]) -> SequenceChangedError:

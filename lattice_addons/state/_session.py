@@ -15,6 +15,7 @@ from ._slot import Slot
 from ._stored import COMPLETE, Stored
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Sequence
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
@@ -50,8 +51,9 @@ class Session:
         self.settings = settings
         self.gate = Gate()
         self.slots: dict[str, Slot] = {}
-        self.loops: list[ResumedLoop[Any]] = []
+        self.loops: list[weakref.ref[ResumedLoop[Any]]] = []
         self.completed = False
+        self.completions = 0
         self.stored = Stored(settings, own=own)
         # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
         self.unclaimed: dict[str, Entry] = dict(self.stored.base.slots) if self.stored.base else {}
@@ -202,6 +204,7 @@ class Session:
         """Commit that the work is done."""
         checkpoint = self.save(COMPLETE)
         self.completed = True
+        self.completions += 1
         return checkpoint
 
     def close(self) -> None:
@@ -214,9 +217,12 @@ class Session:
 
 def _not_saved(failures: dict[str, Exception], checkpoint: Checkpoint | None) -> NotSavedError:
     number = checkpoint.number if checkpoint is not None else None
-    told = "; ".join(f"{name!r}: {error}" for name, error in failures.items())
-    kept = f"in checkpoint {number} they have" if number is not None else "they keep"
-    message = f"{len(failures)} of the slots could not be stored, {kept} their last good value: {told}"
+    told = "; ".join(f"{name!r}: {in_words(error)}" for name, error in failures.items())
+    where = f"checkpoint {number} has" if number is not None else "the store keeps"
+    message = (
+        f"{len(failures)} of the slots could not be stored; "
+        f"{where} their last good value, if they had one: {told}"
+    )
     error = NotSavedError(message, failures=dict(failures), number=number)
     error.__cause__ = next(iter(failures.values()))
     return error

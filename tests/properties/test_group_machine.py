@@ -24,15 +24,14 @@ JOB = "job"
 MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own in it
 NAMES = ("loss", "model.layer-1", "ä name with spaces", "$float")
 MANAGERS = st.sampled_from([StateManager, StateCopyManager, StateClosureManager])
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=6,
-)
-PICKLED = st.tuples(PLAIN, st.binary(max_size=20)) | st.frozensets(st.integers(), max_size=3)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+LISTS = st.lists(PLAIN, max_size=3)
+DICTS = st.dictionaries(st.text(max_size=4), PLAIN | LISTS, max_size=3)
+PICKLED = st.tuples(DICTS, st.binary(max_size=20)) | st.frozensets(st.integers(), max_size=3)
 LARGE = st.builds(lambda byte, size: bytes([byte]) * size, st.integers(0, 255), st.sampled_from([70_000, 300_000]))
-# None is what get() gives where there is nothing; lists are what a program changes in place.
-VALUES = (st.lists(PLAIN, max_size=3) | PLAIN | PICKLED | LARGE).filter(lambda value: value is not None)
+# Never None: that is what get() gives where there is nothing. Lists are what a program changes in place.
+VALUES = st.integers() | st.text(max_size=8) | LISTS | LISTS | DICTS | PICKLED | LARGE
+LITTER = ["checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]
 
 
 class Refuses:
@@ -58,9 +57,6 @@ class Modelled:
 
 
 registered = precondition(lambda self: bool(self.slots))
-# A step after which nothing can be different is not offered: else most programs are made of such steps.
-given = precondition(lambda self: self.given)
-unsaved = precondition(lambda self: self.unsaved)
 
 
 class GroupMachine(RuleBasedStateMachine):
@@ -73,8 +69,6 @@ class GroupMachine(RuleBasedStateMachine):
         self.stored: dict[str, object] = {}
         self.unclaimed: dict[str, object] = {}
         self.slots: dict[str, Modelled] = {}
-        self.given = False  # whether the program has touched its slots since it started, or went back
-        self.unsaved = False  # whether it has touched them since its last save
 
     @initialize(
         keep=st.integers(1, 3),
@@ -99,21 +93,18 @@ class GroupMachine(RuleBasedStateMachine):
         self.group.register(key, manager)
         stored = self.unclaimed.pop(key, None)
         self.slots[key] = Modelled(manager, copy.deepcopy(stored), stored)
-        self.given = self.unsaved = True
 
     def give(self, key: str, value: object) -> None:
         """Give a slot a value."""
         mine = copy.deepcopy(value)
         self.group.update(key, (lambda: mine) if self.slots[key].manager is StateClosureManager else mine)
         self.slots[key].value = value
-        self.given = self.unsaved = True
 
     def start(self) -> None:
         """Start a program."""
         self.group = StateManagerGroup(self.settings)
         self.slots = {}
         self.unclaimed = dict(self.stored)
-        self.given = self.unsaved = False
 
     @precondition(lambda self: len(self.slots) < len(NAMES))
     @rule(data=st.data(), manager=MANAGERS)
@@ -129,24 +120,23 @@ class GroupMachine(RuleBasedStateMachine):
         key = self.draw_slot(data)
         self.give(key, value)
 
-    @registered
-    @rule(data=st.data())
-    def change(self, data: st.DataObject) -> None:
-        """A list that is changed in place is changed in the slot, unless the slot has a copy."""
-        slot = self.slots[key := self.draw_slot(data)]
-        if isinstance(slot.value, list):
+    @rule(key=st.sampled_from(NAMES), changes=st.booleans())
+    def look(self, key: str, changes: bool) -> None:
+        """A slot gives its value; a list may be changed in place, which shows unless the slot has a copy."""
+        slot = self.slots.get(key)
+        if slot is None:
+            for mistaken in (self.group.get, self.group.delete, lambda key: self.group.update(key, 1)):
+                with pytest.raises(UnknownSlotError):
+                    mistaken(key)
+            return
+        with pytest.raises(DuplicateSlotError):
+            self.group.register(key)
+        self.compare(key, slot.value)
+        if changes and isinstance(slot.value, list):
             value: Any = self.group.get(key)
             value.append("changed")
             if slot.manager is not StateCopyManager:
                 slot.value = [*slot.value, "changed"]
-                self.given = self.unsaved = True
-
-    @registered
-    @rule(data=st.data())
-    def get(self, data: st.DataObject) -> None:
-        """A slot gives its value."""
-        key = self.draw_slot(data)
-        self.compare(key, self.slots[key].value)
 
     @registered
     @rule(data=st.data(), every=st.sampled_from([False, False, False, True]))
@@ -156,24 +146,16 @@ class GroupMachine(RuleBasedStateMachine):
         self.group.delete(key)
         for name in list(self.slots) if every else [key]:
             del self.slots[name]
-        self.given = self.unsaved = True
 
-    @rule(key=st.sampled_from(NAMES))
-    def mistake(self, key: str) -> None:
-        """A name is taken once, and is known only from then on."""
-        if key in self.slots:
-            with pytest.raises(DuplicateSlotError):
-                self.group.register(key)
-            return
-        for mistaken in (self.group.get, self.group.delete, lambda key: self.group.update(key, 1)):
-            with pytest.raises(UnknownSlotError):
-                mistaken(key)
-
-    @unsaved
-    @rule(asynchronous=st.booleans())
-    def save(self, asynchronous: bool) -> None:
-        """All that can be stored is; what cannot be keeps its last good value, and is named."""
-        self.save_all(asynchronous=asynchronous)
+    @rule(how=st.sampled_from(["save", "save", "async_save", ""]), then=st.sampled_from(["", "load", "", *LITTER]))
+    def save(self, how: str, then: str) -> None:
+        """What is saved is what is found, after going back to it and after a crash."""
+        if how:
+            self.save_all(asynchronous=how == "async_save")
+        if then == "load":
+            self.load()
+        elif then:
+            self.crash(then)
 
     def save_all(self, *, asynchronous: bool) -> None:
         """Save, and let the model do the same."""
@@ -196,27 +178,17 @@ class GroupMachine(RuleBasedStateMachine):
             self.stored = found
         for key, slot in self.slots.items():
             slot.good = found.get(key)
-        self.unsaved = False
 
-    @given
-    @rule(saved=st.booleans())
-    def load(self, saved: bool) -> None:
-        """Going back gives what was stored last."""
-        if saved:
-            self.save_all(asynchronous=False)
+    def load(self) -> None:
+        """Go back to what was stored last."""
         self.group.load()
         self.unclaimed = {key: value for key, value in self.stored.items() if key not in self.slots}
         for key, slot in self.slots.items():
             slot.good = self.stored.get(key)
             slot.value = copy.deepcopy(slot.good)
-        self.given = self.unsaved = False
 
-    @given
-    @rule(saved=st.booleans(), litter=st.sampled_from(["", "checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]))
-    def crash(self, saved: bool, litter: str) -> None:
-        """After a crash that leaves something half written, the next program finds what was stored."""
-        if saved:
-            self.save_all(asynchronous=False)
+    def crash(self, litter: str) -> None:
+        """End without a last save, and leave something half written."""
         self.group.close()
         path = self.root / "store" / JOB / "rank-00000" / litter
         if litter and path.parent.is_dir():
@@ -261,4 +233,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestGroup.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -137,7 +137,7 @@ class Slow:
 
 
 def test_what_a_signal_handler_of_the_program_raises_is_the_programs() -> None:
-    """sys.exit() in a handler while a value is encoded, or decoded, ends the program as it would have."""
+    """sys.exit() in a handler while a value is encoded ends the program as it would have."""
 
     def handler(number: int, frame: object) -> None:
         raise SystemExit(7)

@@ -176,3 +176,38 @@ def test_a_growing_list_is_followed(start: Start) -> None:
             work.append(n + 1)
 
     assert seen == [1, 2, 3, 4]
+
+
+def test_a_loop_that_was_broken_out_of_is_left(start: Start) -> None:
+    """The loop around it is the innermost again, and the key is free to go on with."""
+    group = start()
+    for _ in group.resume(range(3), "outer"):
+        for _ in group.resume(range(3), "inner"):
+            break
+        group.save()
+        break
+    assert not group._session.gate.mid_element
+
+    assert list(start().resume(range(3), "outer")) == [1, 2]
+
+
+def test_a_second_pass_is_refused(start: Start) -> None:
+    """A loop in a plain loop would yield nothing the second time: it is told what to do instead."""
+    group = start()
+    assert list(group.resume(range(3), "loop")) == [0, 1, 2]
+
+    with pytest.raises(DuplicateSlotError, match="the loop around it"):
+        group.resume(range(3), "loop")
+
+
+def test_after_complete_a_loop_begins_anew(start: Start) -> None:
+    """In a notebook the same cell is run again, and what it does is to be saved again."""
+    group = start()
+    assert list(group.resume(range(3), "loop")) == [0, 1, 2]
+    group.complete()
+
+    loop = group.resume(range(3), "loop")
+    assert [next(loop), next(loop)] == [0, 1]
+    group._session.save_now("exit")
+
+    assert list(start().resume(range(3), "loop")) == [1, 2]
