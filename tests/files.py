@@ -1,7 +1,5 @@
 """Open files on their way through a restart, for the tests."""
 
-# ruff: noqa: ANN401  a file of any kind
-
 from __future__ import annotations
 
 from typing import IO, Any

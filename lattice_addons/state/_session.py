@@ -13,6 +13,7 @@ from ._keys import check_key
 from ._manager import NoValue
 from ._slot import Slot
 from ._stored import COMPLETE, Stored
+from ._words import in_words
 
 if TYPE_CHECKING:
     import weakref
@@ -202,10 +203,20 @@ class Session:
 
     def complete(self) -> Checkpoint | None:
         """Commit that the work is done."""
-        checkpoint = self.save(COMPLETE)
+        # One step for signals and periods: a save between the two lines would open the work again.
+        with self.gate:
+            try:
+                checkpoint = self.save(COMPLETE)
+            except NotSavedError:
+                # Written all the same: a value that could not be stored does not open the work again.
+                self._end_work()
+                raise
+            self._end_work()
+            return checkpoint
+
+    def _end_work(self) -> None:
         self.completed = True
         self.completions += 1
-        return checkpoint
 
     def close(self) -> None:
         """Take the hooks off and give the lease back; nothing is saved."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint import Fresh
 
 from ._manager import NoValue
+from ._words import in_words
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -100,7 +101,7 @@ def _describe_slot(slot: Slot) -> SlotStatus:
     except NoValue:
         return SlotStatus(slot.name, manager, "none", "", "", 0, "")
     except Exception as error:  # noqa: BLE001 - whatever a value raises is what this report is about
-        return SlotStatus(slot.name, manager, "live", "", "", 0, str(error) or type(error).__name__)
+        return SlotStatus(slot.name, manager, "live", "", "", 0, in_words(error))
     told = item.encoded if isinstance(item, Fresh) else item
     where = "stored" if slot.pending is not None else "live"
     return SlotStatus(slot.name, manager, where, told.encoding, told.type, told.size, "")

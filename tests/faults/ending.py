@@ -59,14 +59,18 @@ def kept(program: Program) -> str:
     return str(manifests(program)[-1]["slots"]["value"]["value"])
 
 
-def same_as_without(program: Program, **start: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+def same_as_without(program: Program, **start: Any) -> subprocess.CompletedProcess[str]:
     """Run the program to its end with Lattice and without; nothing to be seen from outside may differ."""
     plain = program.run("plain", **start)
     ours = program.run("ours", **start)
     assert ours.returncode == plain.returncode, ours.stderr
     assert ours.stdout == plain.stdout
     # On 3.10 the one frame through which a handler's exception passes cannot be taken out of its traceback.
-    hidden = r'  File ".*lattice_addons/lifecycle/_signals.py", .*\n    .*\n' if sys.version_info < (3, 11) else "$^"
+    hidden = (
+        r'  File ".*lattice_addons/lifecycle/_signals.py", .*\n    .*\n'
+        if sys.version_info < (3, 11)
+        else "$^"
+    )
     assert re.sub(hidden, "", ours.stderr) == plain.stderr
     return ours
 

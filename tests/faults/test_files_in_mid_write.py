@@ -42,7 +42,9 @@ SOURCE = """
 
 @pytest.mark.parametrize(("size", "buffering"), [("200000", "-1"), ("100", "1"), ("100", "-1")])
 @pytest.mark.parametrize("periodic", [False, True])
-def test_the_file_is_as_new_as_the_other_slots(tmp_path: Path, size: str, buffering: str, periodic: bool) -> None:
+def test_the_file_is_as_new_as_the_other_slots(
+    tmp_path: Path, size: str, buffering: str, periodic: bool
+) -> None:
     """After SIGTERM (or SIGKILL, and a periodic save) file and counter are those of one instant."""
     program = Program(tmp_path, SOURCE)
     config = "periodic_saving=enabled,periodic_saving_interval=0.1" if periodic else ""

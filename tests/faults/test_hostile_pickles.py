@@ -1,6 +1,6 @@
 """Bytes that somebody else wrote run nothing where they are not trusted."""
 
-# ruff: noqa: ANN401, D105  values of any type
+# ruff: noqa: D105  values of any type
 
 from __future__ import annotations
 

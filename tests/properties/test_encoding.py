@@ -1,7 +1,5 @@
 """Whatever the value, what comes back is what was encoded."""
 
-# ruff: noqa: ANN401  values of any type
-
 from __future__ import annotations
 
 import json

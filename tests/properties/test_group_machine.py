@@ -233,4 +233,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestGroup.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

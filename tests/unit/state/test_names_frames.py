@@ -203,7 +203,7 @@ def test_tracing_and_profiling_make_no_difference() -> None:
     tracing, profiling = sys.gettrace(), sys.getprofile()
     events: list[str] = []
 
-    def trace(_: object, event: str, __: object) -> Any:  # noqa: ANN401 - it gives itself
+    def trace(_: object, event: str, __: object) -> Any:
         events.append(event)
         return trace
 
