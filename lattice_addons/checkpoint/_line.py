@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._catalog import Catalog
 from lattice_addons.checkpoint._commit import Commit
+from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 from lattice_addons.checkpoint._manifest import parse
@@ -18,7 +19,7 @@ from lattice_addons.checkpoint._verify import verify
 from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._commit import Packs
     from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
@@ -49,6 +50,7 @@ class Line:
         self._lease = Lease(store, job, rank)
         self._catalog = Catalog()
         self._retention = Retention(store, self.folder, self._catalog)
+        self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
         self._lost: set[str] = set()
 
@@ -109,10 +111,12 @@ class Line:
             # All that were listed are gone: the writer went on meanwhile, and what is there now is newer.
         return None
 
-    def history(self, before: int | None = None) -> Iterator[Checkpoint]:
-        """Give the good checkpoints, newest first, those that are older than ``before``."""
+    def history(
+        self, before: int | None = None, among: Collection[int] | None = None
+    ) -> Iterator[Checkpoint]:
+        """Give the good checkpoints, newest first, those that are older than ``before`` and ``among`` these."""
         for number in reversed(self.numbers()):
-            if before is None or number < before:
+            if (before is None or number < before) and (among is None or number in among):
                 try:
                     checkpoint = self.load(number)
                 except (CheckpointError, NotInStoreError) as error:
@@ -191,7 +195,9 @@ class Line:
                 self._catalog.drop(chunk)
             _log.error("checkpoint %d does not read back, so no older one is deleted: %s", newest, error)
             return
-        self._retention.delete_manifests(numbers, self.settings, protect)
+        doomed = self._retention.doomed(numbers, self.settings, protect)
+        needed = self._last_good.among(self.history(among=doomed), checkpoint)
+        self._retention.delete_manifests(numbers, doomed - needed)
         self._retention.delete_packs(self._learn())
 
     def sweep(self) -> None:

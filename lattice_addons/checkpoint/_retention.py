@@ -70,19 +70,20 @@ class Retention:
             for chunk in new:
                 read_chunk(self._store, self._folder, chunk, memoryview(bytearray(chunk.length)))
 
-    def delete_manifests(
-        self, numbers: Collection[int], settings: Settings, protect: Collection[int]
-    ) -> None:
-        """Delete the checkpoints that do not stay; damaged ones when all that stays is newer."""
+    def doomed(self, numbers: Collection[int], settings: Settings, protect: Collection[int]) -> set[int]:
+        """Give the checkpoints that need not stay; damaged ones when all that stays is newer."""
         catalog = self._catalog
         stay = kept(catalog.records, settings, protect)
         stay |= {number for number in catalog.unreadable if number > min(stay, default=0)}
         # One whose format is newer is in neither, and stays.
         known = catalog.records.keys() | catalog.unreadable
-        gone = [number for number in numbers if number in known and number not in stay]
+        return {number for number in numbers if number in known and number not in stay}
+
+    def delete_manifests(self, numbers: Collection[int], gone: Collection[int]) -> None:
+        """Delete the checkpoints that are gone from these numbers, which are all there are."""
         if gone:
             self._store.delete([manifest_key(self._folder, number) for number in gone])
-            catalog.keep_only(number for number in numbers if number not in gone)
+            self._catalog.keep_only(number for number in numbers if number not in gone)
 
     def delete_packs(self, numbers: Collection[int]) -> None:
         """Delete the packs that none of the checkpoints of these numbers, which are all there are, names."""

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(rows)
         return 0
     for row in rows:
-        row["bytes"] = size(row["bytes"]) if isinstance(row["bytes"], int) else "–"
+        row["bytes"] = size(row["bytes"]) if isinstance(row["bytes"], int) else None
     print_table(opened.store.url, rows, right=("rank", "checkpoints", "newest", "slots", "bytes"))
     return 0
 
@@ -42,9 +42,9 @@ def _row(line: Line) -> dict[str, object]:
     try:
         newest = line.newest()
     except CheckpointError as error:
-        return row | {"newest": "–", "created": str(error), "reason": "–", "slots": "–", "bytes": "–"}
+        return row | {"newest": None, "created": None, "reason": str(error), "slots": None, "bytes": None}
     if newest is None:
-        return row | {"newest": "–", "created": "–", "reason": "–", "slots": 0, "bytes": 0}
+        return row | {"newest": None, "created": None, "reason": None, "slots": 0, "bytes": 0}
     return row | {
         "newest": newest.number,
         "created": newest.created,

@@ -18,8 +18,13 @@ def print_json(answer: object) -> None:
     sys.stdout.write("\n")
 
 
-def print_table(title: str, rows: Sequence[Mapping[str, object]], right: Sequence[str] = ()) -> None:
-    """Write rows that have the same keys as a table; the columns named in ``right`` are numbers."""
+def print_table(
+    title: str, rows: Sequence[Mapping[str, object]], right: Sequence[str] = (), empty: str = ": nothing"
+) -> None:
+    """Write rows that have the same keys as a table; the columns named in ``right`` are numbers.
+
+    What is not known is None: `null` for programs, a dash for people.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -29,8 +34,8 @@ def print_table(title: str, rows: Sequence[Mapping[str, object]], right: Sequenc
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         # As text: a slot named "[red]" is no markup.
-        table.add_row(*(Text(str(cell)) for cell in row.values()))
-    Console().print(table if rows else Text(f"{title}: nothing"))
+        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row.values()))
+    Console().print(table if rows else Text(title + empty))
 
 
 def size(count: int) -> str:

@@ -102,4 +102,5 @@ def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) 
         print_json(row["value"])
     else:
         # A pickle runs code when it is read, so it is described and not opened.
+        row["size"] = size(entry.size)
         print_table(f"{checkpoint.job}, checkpoint {checkpoint.number}", [row], right=("size",))

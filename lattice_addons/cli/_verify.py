@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"good": len(rows) - len(damaged), "damaged": damaged})
     else:
-        print_table(f"{opened.store.url}: {len(rows) - len(damaged)} good, {len(damaged)} damaged", damaged)
+        counts = f"{len(rows) - len(damaged)} good, {len(damaged)} damaged"
+        print_table(f"{opened.store.url}: {counts}", damaged, empty="")
     return DamagedError.exit_code if damaged else 0
 
 
@@ -43,7 +44,7 @@ def _rows(line: Line) -> list[dict[str, object]]:
             "job": line.job,
             "rank": line.rank,
             "checkpoint": finding.number,
-            "slot": finding.slot or "–",
+            "slot": finding.slot,
             "state": "good" if finding.error is None else str(finding.error),
         }
         for finding in line.verify()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     AnyManager = TypeVar("AnyManager", bound=StateManager)
 
 SLOT = "value"
+_LONGEST = 150  # characters of a job id, of the 200 bytes that it may have
 _managers: dict[tuple[type, str, int], StateManager] = {}
 _making = threading.RLock()
 
@@ -77,9 +78,21 @@ def _make(kind: type[AnyManager], uid: str) -> AnyManager:
     from ._session import Session
 
     settings = Settings.from_environ()
-    line = re.sub(r"[^A-Za-z0-9._-]", "-", f"{job_id(settings)}.{kind.__name__}.{uid}")
-    session = Session(dataclasses.replace(settings, job_id=line), own=False)
+    session = Session(dataclasses.replace(settings, job_id=_line(job_id(settings), kind, uid)), own=False)
     session.add(SLOT, kind())
     manager = kind()
     manager._session = session  # noqa: SLF001 - this module is where the attribute belongs
     return manager
+
+
+def _line(job: str, kind: type, uid: str) -> str:
+    """Name a line of checkpoints: as it is read, and a digest where that is not the whole of it."""
+    whole = f"{job}.{kind.__name__}.{uid}"
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", whole)
+    if name == whole and len(name) <= _LONGEST:
+        return name
+
+    from blake3 import blake3
+
+    # Without it 'a b' and 'a-b', or 'ä' and 'ö', would find each other's value.
+    return f"{name[:_LONGEST]}-{blake3(whole.encode()).hexdigest(length=6)}"

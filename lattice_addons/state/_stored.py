@@ -104,6 +104,8 @@ class Stored:
         try:
             store = open_store(self.settings, create=self._passive is None)
         except NotInStoreError:
+            if self._passive is None:
+                raise  # a root that cannot even be made: nothing would ever be saved
             return
         self._line = Line(store, self.job, self.rank, settings=self.settings)
         if self._passive is None:

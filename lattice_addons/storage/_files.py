@@ -24,6 +24,7 @@ __all__ = [
     "new_file",
     "open_descriptor",
     "open_file",
+    "owner_only",
     "read_into",
     "remove",
     "same_file",
@@ -60,10 +61,14 @@ def open_file(folder: int, name: str, flags: int = os.O_RDONLY) -> int:
 def new_file(folder: int, name: str) -> int:
     """Make a file that was not there, for its owner alone, whatever the umask and the folder's rules say."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    descriptor = open_descriptor(name, flags, folder=folder)
+    return owner_only(open_descriptor(name, flags, folder=folder), _OWNER_ONLY)
+
+
+def owner_only(descriptor: int, rights: int) -> int:
+    """Give the file or folder that was just made with these rights and no others, or close it."""
     try:
-        if os.fstat(descriptor).st_mode & 0o7777 != _OWNER_ONLY:
-            os.fchmod(descriptor, _OWNER_ONLY)
+        if os.fstat(descriptor).st_mode & 0o777 != rights:
+            os.fchmod(descriptor, rights)
     except BaseException:
         close(descriptor)
         raise

@@ -14,6 +14,7 @@ from lattice_addons.storage._files import (
     close,
     new_file,
     open_descriptor,
+    owner_only,
     remove,
     same_file,
     sync_folder,
@@ -59,12 +60,8 @@ class Folders:
             parent = folder
             try:
                 folder, made = _open_below(parent, name, make=make)
-                try:
-                    if make:
-                        self._settle(parent, folder, made=made)
-                except BaseException:
-                    close(folder)
-                    raise
+                if make:
+                    self._settle(parent, folder, made=made)
             finally:
                 close(parent)
         return folder
@@ -114,11 +111,7 @@ class Folders:
             folder = _open_made(parent, name)
             if made:
                 _ignore_for_git(folder)
-            try:
-                self._settle(parent, folder, made=made)
-            except BaseException:
-                close(folder)
-                raise
+            self._settle(parent, folder, made=made)
         finally:
             close(parent)
         return folder
@@ -138,8 +131,10 @@ class Folders:
         status = os.fstat(folder)
         if (status.st_dev, status.st_ino) in self._durable:
             return
+        parent = -1
         with suppress(OSError):
             parent = open_descriptor(os.path.dirname(os.path.realpath(self.root)), _FOLDER)
+        if parent >= 0:
             try:
                 sync_folder(parent)
             finally:
@@ -147,17 +142,22 @@ class Folders:
         self._durable.add((status.st_dev, status.st_ino))
 
     def _settle(self, parent: int, folder: int, *, made: bool) -> None:
-        """Make a folder's name durable in its parent, once: whoever made it may have died before doing so.
+        """Make a folder's name durable in its parent, or close the folder.
 
-        A folder that was just made may have got the inode of one that was removed.
+        This is done once for each folder, also for one that was there: whoever made it may have died before.
         """
-        status = os.fstat(folder)
-        known = status.st_dev, status.st_ino
-        if made:
-            self._durable.discard(known)
-        if known not in self._durable:
-            sync_folder(parent)
-            self._durable.add(known)
+        try:
+            status = os.fstat(folder)
+            known = status.st_dev, status.st_ino
+            if made:
+                # It may have got the inode of one that was removed.
+                self._durable.discard(known)
+            if known not in self._durable:
+                sync_folder(parent)
+                self._durable.add(known)
+        except BaseException:
+            close(folder)
+            raise
 
 
 def _open_below(parent: int, name: str, *, make: bool) -> tuple[int, bool]:
@@ -188,13 +188,7 @@ def _open_made(parent: int, name: str) -> int:
         # A umask that takes rights from the owner himself.
         os.chmod(name, _OWNER_ONLY, dir_fd=parent)
         folder = open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
-    try:
-        if os.fstat(folder).st_mode & 0o777 != _OWNER_ONLY:
-            os.fchmod(folder, _OWNER_ONLY)
-    except BaseException:
-        close(folder)
-        raise
-    return folder
+    return owner_only(folder, _OWNER_ONLY)
 
 
 def _ignore_for_git(folder: int) -> None:

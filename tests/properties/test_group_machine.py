@@ -28,7 +28,9 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 LISTS = st.lists(PLAIN, max_size=3)
 DICTS = st.dictionaries(st.text(max_size=4), PLAIN | LISTS, max_size=3)
 PICKLED = st.tuples(DICTS, st.binary(max_size=20)) | st.frozensets(st.integers(), max_size=3)
-LARGE = st.builds(lambda byte, size: bytes([byte]) * size, st.integers(0, 255), st.sampled_from([70_000, 300_000]))
+LARGE = st.builds(
+    lambda byte, size: bytes([byte]) * size, st.integers(0, 255), st.sampled_from([70_000, 300_000])
+)
 # Never None: that is what get() gives where there is nothing. Lists are what a program changes in place.
 VALUES = st.integers() | st.text(max_size=8) | LISTS | LISTS | DICTS | PICKLED | LARGE
 LITTER = ["checkpoints/x.tmp", "packs/y.tmp", f"packs/{'0' * 26}.pack", "lease.json"]
@@ -75,10 +77,14 @@ class GroupMachine(RuleBasedStateMachine):
         secret=st.none() | st.just(b"a secret of sixteen bytes"),
         begun=st.dictionaries(st.sampled_from(NAMES), st.tuples(MANAGERS, VALUES), min_size=2),
     )
-    def begin(self, keep: int, secret: bytes | None, begun: dict[str, tuple[type[StateManager], object]]) -> None:
+    def begin(
+        self, keep: int, secret: bytes | None, begun: dict[str, tuple[type[StateManager], object]]
+    ) -> None:
         """Start for the first time, with some slots."""
         root = str(self.root / "store")
-        self.settings = Settings(root=root, job_id=JOB, keep=keep, key=secret, signals=(), atexit_saving=False)
+        self.settings = Settings(
+            root=root, job_id=JOB, keep=keep, key=secret, signals=(), atexit_saving=False
+        )
         self.start()
         for name, (manager, value) in begun.items():
             self.claim(name, manager)
@@ -147,7 +153,10 @@ class GroupMachine(RuleBasedStateMachine):
         for name in list(self.slots) if every else [key]:
             del self.slots[name]
 
-    @rule(how=st.sampled_from(["save", "save", "async_save", ""]), then=st.sampled_from(["", "load", "", *LITTER]))
+    @rule(
+        how=st.sampled_from(["save", "save", "async_save", ""]),
+        then=st.sampled_from(["", "load", "", *LITTER]),
+    )
     def save(self, how: str, then: str) -> None:
         """What is saved is what is found, after going back to it and after a crash."""
         if how:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,8 +46,12 @@ def test_any_text_is_settings_or_a_settings_error(environ: dict[str, str]) -> No
 def test_any_value_of_a_key_is_settings_or_a_settings_error(entries: list[tuple[str, str]]) -> None:
     """A known key with any value is either taken or refused with the right words."""
     text = ",".join(f"{key}={value}" for key, value in entries)
-    with contextlib.suppress(SettingsError):
+    refused = None
+    try:
         Settings.from_environ({"LATTICE_CHECKPOINT_CONFIG": text})
+    except SettingsError as error:
+        refused = error.variable
+    assert refused in (None, "LATTICE_CHECKPOINT_CONFIG")
 
 
 @given(st.text())

@@ -51,5 +51,6 @@ def folder() -> Iterator[Path]:
     """Give a folder in memory, where a kill shows the same as on a disk, and a thousand saves take no time."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own in it
     path = Path(tempfile.mkdtemp(prefix="lattice-crash-", dir=memory))
-    yield path
+    (path / "place").mkdir()
+    yield path / "place"
     shutil.rmtree(path, ignore_errors=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
+
+    from typing_extensions import Self
 
     from tests.faults.crash.zygote import Zygote
 
@@ -57,9 +59,12 @@ def why_not(system: str) -> str:
         script = 'mount -t tmpfs tmpfs "$0"'
     else:
         size = max(kind.size for kind in DISKS.values() if kind.system == system)
-        script = f'truncate -s {size} "$0/image" && mkfs.{system} -q "$0/image" && mount -o loop "$0/image" "$0"'
-    script = f'folder=$(mktemp -d) && unshare --mount sh -c \'{script}\' "$folder"; status=$?; rm -r "$folder"; exit $status'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+        script = (
+            f'truncate -s {size} "$0/image" && mkfs.{system} -q "$0/image" && mount -o loop "$0/image" "$0"'
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["unshare", "--mount", "sh", "-c", script, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return f"{system} cannot be mounted here: {done.stderr.strip()[-200:]}" if done.returncode else ""
 
 
@@ -98,11 +103,11 @@ class Disk:
     def _mount(self) -> None:
         self.hand.do("run", "mount", "-o", f"loop,{self.kind.options}", str(self._image), str(self.place))
 
-    def __enter__(self) -> Disk:
+    def __enter__(self) -> Self:
         """Give itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         """Take the file system away."""
         self.hand.ask("run", "umount", "--lazy", str(self.place))
-        self.hand.__exit__(None, None, None)
+        self.hand.__exit__()

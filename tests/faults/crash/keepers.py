@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from lattice_addons import StateManagerGroup
 
-__all__ = ["KEEPERS", "Keeper", "Mixture", "parts", "whole"]
+__all__ = ["KEEPERS", "Keeper", "MixtureError", "parts", "whole"]
 
 # Large enough for chunks in a pack (plain text of that size is no longer in the manifest), and for a torn
 # write to be one; small enough for hundreds of saves a second.
 SIZE = 70_000
 
 
-class Mixture(Exception):
+class MixtureError(Exception):
     """What a restart found is neither the old nor the new."""
 
 
@@ -63,7 +63,7 @@ def whole(found: dict[str, object]) -> int | None:
     if not isinstance(number, int) or found != parts(number):
         shown = {name: repr(value)[:40] for name, value in found.items()}
         message = f"neither the old nor the new: {shown}"
-        raise Mixture(message)
+        raise MixtureError(message)
     return number
 
 
@@ -115,7 +115,7 @@ class SafeFile:
         number = int.from_bytes(text[:8], "big")
         if text != self._text(number):
             message = f"neither the old nor the new: {len(text)} bytes"
-            raise Mixture(message)
+            raise MixtureError(message)
         return number
 
     def save(self, number: int) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from traceback import extract_tb
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lattice_addons.errors import LatticeError
@@ -60,7 +60,11 @@ class Program:
                 "error": type(error).__name__,
                 "ours": isinstance(error, LatticeError),
                 "text": str(error),
-                "at": [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in extract_tb(error.__traceback__)],
+                # Not by extract_tb, which would read the sources, and get the next fault.
+                "at": [
+                    f"{os.path.basename(at.f_code.co_filename)}:{line}"
+                    for at, line in walk_tb(error.__traceback__)
+                ],
             }
 
     def open(self, keeper: str, folder: str) -> None:
@@ -130,16 +134,17 @@ class Program:
         os.close(reader)
         os.close(writer)
 
-    def fill(self, path: str, leave: int) -> int:
-        """Fill a file system but for so many bytes."""
-        free = os.statvfs(os.path.dirname(path))
-        size = max(0, free.f_bfree * free.f_frsize - leave)
-        with open(path, "wb", buffering=0) as file, suppress(OSError):
-            block = bytes(min(size, 1 << 20))
-            while size > 0:
-                size -= file.write(block[:size])
+    def fill(self, path: str, leave: int) -> None:
+        """Fill a file system to the brim by one file, and then give so many bytes back."""
+        with open(path, "wb", buffering=0) as file:
+            # Twice: what was deleted before is free only when the log has been written.
+            for size in (1 << 20, 1 << 12, 1 << 20, 1 << 12):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+                os.fsync(file)
+            file.truncate(max(0, file.tell() - leave))
             os.fsync(file)
-        return os.path.getsize(path)
 
     def crowd(self, folder: str, leave: int) -> int:
         """Use up a file system's inodes but for so many."""

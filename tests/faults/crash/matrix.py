@@ -26,8 +26,6 @@ _MOST = 2000
 _WRITES = "write|pwrite64|writev|pwritev2?|sendfile|copy_file_range|ftruncate|fallocate"
 _SYNCS = "fsync|fdatasync|sync_file_range|syncfs"
 _RENAMES = "rename|renameat2?|link|linkat"
-# After an error at one of these, nothing may be taken for saved (the last is a stand-in's file).
-_VITAL = re.compile(f"^[0-9]+ +({_WRITES}|{_SYNCS}|{_RENAMES})\\(.*(/packs|/checkpoints|/number)")
 # Which errors each call gets; every one can come from a real disk, file system or network folder.
 ERRORS = {
     _WRITES: ("EIO", "ENOSPC"),
@@ -62,15 +60,14 @@ class Matrix:
     program begins in a new folder; without, in one that has seen enough saves that old ones are deleted at each.
     """
 
-    def __init__(
-        self, zygote: Zygote, folder: Path, keeper: str, *, step: str, fresh: bool = False, log: Path | None = None
-    ) -> None:
+    def __init__(self, zygote: Zygote, folder: Path, keeper: str, *, step: str, fresh: bool = False) -> None:
         self.zygote = zygote
         self.keeper = keeper
         self.step = step
         self.fresh = fresh
         self.folder = folder / "settled"
-        self.log = log or folder / "strace.log"
+        # Beside the folder: that may be on a disk which only the programs see.
+        self.log = folder.with_name(f"{folder.name}.strace")
         self.number = 0
         self.tally = Tally()
         self.after_kill: Callable[[], None] | None = None
@@ -139,6 +136,8 @@ class Matrix:
             if len(said) < 3 and not failed:
                 self.tally.violations.append(f"{point}: the program ended")
             self._judge(point, hit, failed)
+            if traced.unsynced() and not failed:
+                self.tally.violations.append(f"{point}: taken for saved")
             saved = self.number if not failed else None
             if goes_on and hit:
                 saved = self._go_on(point, life)
@@ -152,8 +151,6 @@ class Matrix:
                 self.tally.violations.append(f"{point}: {answer['error']}: {answer['text']} {answer['at']}")
             elif str(self.folder) not in answer["text"] and "/proc/" not in hit:
                 self.tally.violations.append(f"{point}: does not say where: {answer['text']}")
-        if _VITAL.match(hit) and not failed:
-            self.tally.violations.append(f"{point}: taken for saved")
 
     def _go_on(self, point: str, life: Life) -> int | None:
         """Let the same program save once more (start once more, if it could not); the fault is over."""
@@ -171,7 +168,11 @@ class Matrix:
     def _live(self, life: Life, traced: Strace) -> Answers:
         """Open, load and save, one of them traced; give the answers, up to the end of the program."""
         said: Answers = []
-        orders: list[tuple[object, ...]] = [("open", self.keeper, str(self.folder)), ("load",), ("save", self.number)]
+        orders: list[tuple[object, ...]] = [
+            ("open", self.keeper, str(self.folder)),
+            ("load",),
+            ("save", self.number),
+        ]
         for order in orders:
             if order[0] == self.step:
                 with traced:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from typing_extensions import Self
 
     from tests.faults.crash.zygote import Life
 
@@ -19,6 +19,9 @@ __all__ = ["Strace", "why_not"]
 
 _CALL = re.compile(r"^\d+ +(\w+)\(")
 # The orders and answers of the test itself; calls that cannot be stopped in.
+_FOLDERS = "?link,?linkat,?rename,?renameat,?renameat2,?mkdir,?mkdirat,?unlink,?unlinkat"
+_CHANGE = re.compile(r"^\d+ +(link|rename|mkdir|unlink)(?:at2?)?\((.*)\) += 0$")
+_SYNC = re.compile(r"^\d+ +(?:fsync|fdatasync)\(\d+<(.*)>\)")
 _TALK = {"recvfrom", "sendto", "exit_group", "restart_syscall"}
 
 
@@ -41,7 +44,7 @@ class Strace:
         self._life = life
         self._log = log
         command = ["strace", "-f", "-qq", "-y", "-s", "200", "-o", str(log), "-e", "signal=none"]
-        command += ["-e", f"trace={call or 'all'}"]
+        command += ["-e", f"trace={call},{_FOLDERS}" if call else "trace=all"]
         if call:
             command += ["-e", f"inject={call}:{fault}:when={when}"]
         self._command = [*command, "-p", str(life.pid)]
@@ -54,13 +57,13 @@ class Strace:
             assert time.monotonic() < deadline, "strace did not attach"
             time.sleep(0.0005)
 
-    def __enter__(self) -> Strace:
+    def __enter__(self) -> Self:
         """Give itself."""
         self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
         self._wait_until_attached()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Let the program go on by itself."""
         if self._process.poll() is None:
             self._process.terminate()
@@ -79,3 +82,21 @@ class Strace:
     def hit(self) -> str:
         """Give the line of the call that got the error."""
         return next((line for line in self.lines() if "(INJECTED)" in line), "")
+
+    def unsynced(self) -> bool:
+        """Tell whether the error left something new that may not be on the disk.
+
+        That is so at each fsync, but for one of a folder from which something was deleted last: what comes back
+        after a power cut is deleted later.
+        """
+        lines = self.lines()
+        place = next((place for place, line in enumerate(lines) if "(INJECTED)" in line), -1)
+        sync = _SYNC.match(lines[place]) if place >= 0 else None
+        if sync is None:
+            return False
+        for line in reversed(lines[:place]):
+            change = _CHANGE.match(line)
+            # A temporary file is always removed at last; that is no news.
+            if change and f"<{sync[1]}>" in change[2] and not (change[1] == "unlink" and ".tmp" in change[2]):
+                return change[1] != "unlink"
+        return True

@@ -39,7 +39,9 @@ def test_a_read_only_root_is_told_and_loses_nothing(mounting: Zygote, folder: Pa
         assert mounting.restart("group", str(disk.place), 2) == 1
 
 
-@pytest.mark.parametrize("where", ["store", "store/job", "store/job/rank-00000", "store/job/rank-00000/checkpoints"])
+@pytest.mark.parametrize(
+    "where", ["store", "store/job", "store/job/rank-00000", "store/job/rank-00000/checkpoints"]
+)
 def test_a_file_where_a_folder_must_be_is_told_and_stays(zygote: Zygote, folder: Path, where: str) -> None:
     """A file in the place of the root, or of a folder in it, is one clear error, and is left as it is."""
     path = folder / where

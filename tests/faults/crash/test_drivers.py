@@ -41,10 +41,10 @@ def test_errors_leave_a_safe_program_alone(zygote: Zygote, folder: Path) -> None
 
 @needs_strace
 def test_errors_find_a_program_that_hides_them(zygote: Zygote, folder: Path) -> None:
-    """A program that takes a failed save for a good one is found by errors, at the write and at the rename."""
+    """A program that takes a failed save for a good one is found by errors, at the fsync and at the rename."""
     violations = Matrix(zygote, folder, "hides errors", step="save").errors().violations
 
-    assert any("at write" in each and "taken for saved" in each for each in violations)
+    assert any("at fsync" in each and "taken for saved" in each for each in violations)
     assert any("at rename" in each and "found" in each for each in violations)
 
 

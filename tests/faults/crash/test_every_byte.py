@@ -77,8 +77,7 @@ def read(root: Path, noticed: Noticed) -> tuple[Values, list[str]]:
             try:
                 values[name] = group.get(name)
             except CheckpointError as error:
-                assert name in str(error)
-                said.append(str(error))
+                said.append(str(error) if name in str(error) else f"without its name: {error}")
     finally:
         group.close()
     return values, said + noticed.texts
@@ -95,7 +94,7 @@ def altered(path: Path, mask: int) -> Iterator[int]:
 
 def newest(root: Path, kind: str) -> Path:
     """Give the newest manifest or pack."""
-    return sorted((root / "job" / "rank-00000").glob(kind))[-1]
+    return max((root / "job" / "rank-00000").glob(kind))
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x20, 0x80], ids=["lowest bit", "case", "highest bit"])
@@ -106,7 +105,7 @@ def test_every_byte_of_a_manifest(store: Path, noticed: Noticed, mask: int) -> N
     for place in altered(path, mask):
         values, said = read(store, noticed)
         assert values == OLD, f"byte {place}: {said}"
-        assert any(path.name in text or "000000000002" in text or " 2" in text for text in said), f"byte {place}: {said}"
+        assert any(path.name in text for text in said), f"byte {place}: {said}"
     assert read(store, noticed) == (NEW, [])
 
 
@@ -120,10 +119,12 @@ def test_every_byte_of_a_pack(store: Path, noticed: Noticed, mask: int, which: s
         values, said = read(store, noticed)
         wrong = {name: value for name, value in values.items() if value not in (OLD[name], NEW[name])}
         assert not wrong, f"byte {place}"
-        # What only the old checkpoint needs is not read when the new one is whole.
-        if which == "newest" or values != NEW:
-            assert said, f"byte {place}: not found, {values}"
-        assert values != OLD or which == "oldest" or len(said) >= 1
+        # What only the old checkpoint needs is not read while the new one is whole.
+        assert said or (which == "oldest" and values == NEW), f"byte {place}: not found"
+        lost = {name for name in NEW if values.get(name) != NEW[name]}
+        assert all(any(repr(name) in text for text in said) for name in lost), (
+            f"byte {place}: {lost} not in {said}"
+        )
     assert read(store, noticed) == (NEW, [])
 
 

@@ -27,14 +27,20 @@ each_case = pytest.mark.parametrize(("step", "fresh"), CASES, ids=NAMES)
 def test_a_kill_at_any_call_leaves_old_or_new(zygote: Zygote, folder: Path, step: str, fresh: bool) -> None:
     """Killed at any system call, the program finds the old or the new at its restart, whole, and saves again."""
     # A start reads much more than it writes, and between two calls that only read nothing is different.
-    only = ".*" if step == "save" else "(open|mkdir|unlink|rename|link)(at2?)?|p?write.*|f.*sync|flock|fchmod.*"
+    only = (
+        ".*" if step == "save" else "(open|mkdir|unlink|rename|link)(at2?)?|p?write.*|f.*sync|flock|fchmod.*"
+    )
     tally = Matrix(zygote, folder, "group", step=step, fresh=fresh).kill(only)
 
-    tally.check("openat", WRITES, "f(data)?sync", "(rename|link)(at2?)?", "mkdir(at)?" if fresh else "unlink(at)?")
+    tally.check(
+        "openat", WRITES, "f(data)?sync", "(rename|link)(at2?)?", "mkdir(at)?" if fresh else "unlink(at)?"
+    )
 
 
 @each_case
-@pytest.mark.parametrize("calls", ["p?write.*|f.*sync|ftruncate|fallocate|rename.*|link.*|mkdir.*|unlink.*", "open.*"])
+@pytest.mark.parametrize(
+    "calls", ["p?write.*|f.*sync|ftruncate|fallocate|rename.*|link.*|mkdir.*|unlink.*", "open.*"]
+)
 def test_an_error_at_any_call_is_told_and_loses_nothing(
     zygote: Zygote, folder: Path, step: str, fresh: bool, calls: str
 ) -> None:

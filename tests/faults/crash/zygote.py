@@ -17,7 +17,8 @@ from tests.program import clean_environ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
+
+    from typing_extensions import Self
 
 __all__ = ["Life", "Zygote"]
 
@@ -52,7 +53,7 @@ class Life:
             self.tell(*order)
         return self.answer()
 
-    def do(self, *order: object) -> Any:  # noqa: ANN401 (what the order gives)
+    def do(self, *order: object) -> Any:
         """Give an order that has to succeed."""
         answer = self.ask(*order)
         assert answer is not None, f"the program ended (status {self.end()}) at {order}"
@@ -63,6 +64,16 @@ class Life:
         """Give what a program that has ended said before."""
         while (answer := self.answer()) is not None:
             yield answer
+
+    def heard(self) -> list[dict[str, Any]]:
+        """Give what a program has said by now."""
+        said = []
+        self._talk.setblocking(False)
+        with suppress(BlockingIOError):
+            while (answer := self.answer()) is not None:
+                said.append(answer)
+        self._talk.settimeout(SECONDS)
+        return said
 
     def kill(self) -> None:
         """Kill it."""
@@ -76,11 +87,11 @@ class Life:
             self._status = self._zygote.wait(self.pid)
         return self._status
 
-    def __enter__(self) -> Life:
+    def __enter__(self) -> Self:
         """Give itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         """Kill it, whatever it does."""
         self.kill()
         self.end()
@@ -98,7 +109,7 @@ class Zygote:
             command = ["unshare", "--mount", *command]
         environ = clean_environ(**({"LD_PRELOAD": preload} if preload else {}))
         # A file and not a pipe: hundreds of programs write their warnings there, and nobody reads them.
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
         self._process = subprocess.Popen(
             command, cwd=_REPOSITORY, env=environ, pass_fds=[theirs.fileno()], stderr=self._errors
         )

@@ -20,12 +20,12 @@ FOLDER = "job/rank-00000/"
 
 def fresh(value: object) -> Fresh:
     """Give a slot of this value, to be written."""
-    return Fresh("lattice_addons.state.StateManager", encode(value))
+    return Fresh("StateManager", encode(value))
 
 
 def raw(*buffers: bytes | bytearray | memoryview | Stream, encoding: str = "pickle") -> Fresh:
     """Give a slot of these buffers, to be written."""
-    return Fresh("lattice_addons.state.StateManager", Encoded(encoding, "builtins.bytes", None, buffers))
+    return Fresh("StateManager", Encoded(encoding, "builtins.bytes", None, buffers))
 
 
 def line_of(store: Store, job: str = "job", rank: int = 0, **settings: object) -> Line:

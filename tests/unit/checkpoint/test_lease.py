@@ -66,14 +66,17 @@ def test_a_line_that_was_forgotten_holds_nothing(store: Store) -> None:
     """A group that nobody has any more does not lock its job up."""
     line_of(store).acquire()
     gc.collect()
-    line_of(store).acquire()
+    line = line_of(store)
+    save(line, n=1)
+    assert line.numbers() == [1]
 
 
 def test_other_jobs_and_ranks_are_not_held(store: Store) -> None:
     """The lease is one rank's."""
     lines = [line_of(store), line_of(store, rank=1), line_of(store, "other")]
     for line in lines:
-        line.acquire()
+        save(line, n=1)
+    assert [line.numbers() for line in lines] == [[1], [1], [1]]
 
 
 def test_a_live_process_is_named(tmp_path: Path) -> None:
@@ -189,6 +192,7 @@ def test_a_reused_pid_is_not_the_owner(store: Store) -> None:
     mine = Owner.current().to_dict()
     store.put(LEASE, json.dumps(mine | {"pid": os.getppid(), "start": 1}).encode())
     line_of(store).acquire()
+    assert json.loads(store.read(LEASE))["pid"] == os.getpid()
 
 
 @pytest.mark.parametrize("text", [b"", b"\0" * 100, b"[]", b'{"pid": "x"}', b'{"host": null}'])
@@ -196,6 +200,7 @@ def test_a_lease_that_cannot_be_read_locks_nobody_out(store: Store, text: bytes)
     """Only the lock on the file counts then."""
     store.put(LEASE, text)
     line_of(store).acquire()
+    assert json.loads(store.read(LEASE))["pid"] == os.getpid()
 
 
 def test_a_lease_that_somebody_took_meanwhile_stops_the_next_save(local: LocalStore) -> None:

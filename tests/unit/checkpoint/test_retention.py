@@ -9,7 +9,7 @@ import pytest
 
 from lattice_addons.checkpoint._catalog import Record
 from lattice_addons.checkpoint._retention import kept
-from lattice_addons.errors import StoreError
+from lattice_addons.errors import DamagedError, StoreError
 from lattice_addons.settings import Settings
 from lattice_addons.storage import LocalStore
 from tests.unit.checkpoint.lines import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from lattice_addons.checkpoint import Line
     from lattice_addons.storage import Store
 
 
@@ -108,6 +109,42 @@ def test_nothing_is_deleted_when_the_newest_does_not_read_back(
     assert values(line, save(line, n=(2, 2))) == {"n": (2, 2)}
     line.retain()
     assert line.numbers() == [3]
+
+
+@pytest.mark.parametrize("harm", ["flipped", "missing"])
+def test_the_last_good_value_of_a_carried_slot_stays(store: Store, harm: str) -> None:
+    """Its newest bytes are damaged and nobody has asked for them: the older ones are all that there is."""
+    line = line_of(store, keep=2)
+    for n in range(1, 3):
+        save(line, blob=(n, "x" * 1000), n=n, same=("s",))
+    before = set(packs(store))
+    last = save(line, blob=(3, "x" * 1000), n=3, same=("s",))
+    (pack,) = set(packs(store)) - before
+    if harm == "flipped":
+        damage(store, pack, 3)
+    else:
+        store.delete([pack])
+    line.release()
+
+    line = line_of(store, keep=2)
+    for n in range(4, 9):
+        carried = {"blob": last.slots["blob"], "same": last.slots["same"]}
+        last = line.commit({**carried, "n": fresh(n)}, parent=n - 1, reason="manual")
+        line.retain()
+
+    assert line.numbers()[-2:] == [7, 8]
+    good = [number for number in line.numbers() if is_good(line, number, "blob")]
+    assert value(line, line.load(good[-1]), "blob") == (2, "x" * 1000)
+    assert len(line.numbers()) <= 3
+
+
+def is_good(line: Line, number: int, name: str) -> bool:
+    """Say whether a slot can be read."""
+    try:
+        value(line, line.load(number), name)
+    except DamagedError:
+        return False
+    return True
 
 
 def test_a_damaged_manifest_stays_until_all_that_is_kept_is_newer(store: Store) -> None:

@@ -117,3 +117,18 @@ def test_clear_leaves_a_job_that_is_being_written(root: Path) -> None:
     finally:
         group.close()
     assert len(list(root.rglob("checkpoints/*.json"))) == 3
+
+
+def test_what_is_not_known_is_null(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that reads the JSON finds numbers or null, never a dash; people find the dash."""
+    for manifest in root.rglob("checkpoints/*.json"):
+        manifest.write_text("no manifest")
+
+    assert main(["list", "--json", "--root", str(root)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["newest"], row["created"], row["slots"], row["bytes"]) == (None, None, None, None)
+    assert "damaged" in row["reason"]
+    assert main(["list", "--root", str(root)]) == 0
+    assert "–" in capsys.readouterr().out
+    assert main(["verify", "--json", "--root", str(root)]) == 65
+    assert {row["slot"] for row in json.loads(capsys.readouterr().out)["damaged"]} == {None}

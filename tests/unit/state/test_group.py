@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lattice_addons import Settings, StateClosureManager, StateManager, StateManagerGroup
+from lattice_addons import Settings, StateManager, StateManagerGroup
 from lattice_addons.errors import (
     DuplicateSlotError,
     NotAManagerError,
-    NotSavedError,
     SlotNameError,
+    StoreError,
     UnknownSlotError,
 )
 
@@ -193,23 +193,6 @@ def test_auto_load_false_hides_the_stored_value_but_does_not_lose_it(start: Star
     group.save()
     group.load()
     assert group.get("a") == 1
-
-
-def test_complete_holds_though_a_slot_cannot_be_stored(start: Start) -> None:
-    """The error names the slot and what its value raised; the save at exit does not open the work again."""
-    group = start()
-    group.register("good")
-    group.update("good", 1)
-    group.register("bad", StateClosureManager)
-    group.update("bad", lambda: dict[str, int]()["missing"])
-
-    with pytest.raises(NotSavedError, match="'bad': KeyError: 'missing'"):
-        group.complete()
-    group._session.save_now("exit")
-
-    group = start()
-    group.register("good")
-    assert group.get("good") is None
 
 
 def test_status_says_what_would_be_saved_how(start: Start) -> None:

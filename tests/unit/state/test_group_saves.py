@@ -98,6 +98,23 @@ def test_complete_begins_afresh_and_keeps_the_checkpoints(start: Start, tmp_path
     assert saved.number == 3
 
 
+def test_complete_holds_though_a_slot_cannot_be_stored(start: Start) -> None:
+    """The error names the slot and what its value raised; the save at exit does not open the work again."""
+    group = start()
+    group.register("good")
+    group.update("good", 1)
+    group.register("bad", StateClosureManager)
+    group.update("bad", lambda: dict[str, int]()["missing"])
+
+    with pytest.raises(NotSavedError, match="'bad': KeyError: 'missing'"):
+        group.complete()
+    group._session.save_now("exit")
+
+    group = start()
+    group.register("good")
+    assert group.get("good") is None
+
+
 def test_save_after_complete_opens_the_work_again(start: Start) -> None:
     """An update after complete means that there is work after all."""
     group = start()
