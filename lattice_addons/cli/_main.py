@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lattice_addons import __version__
-from lattice_addons.errors import LatticeError
+from lattice_addons.errors import LatticeError, StoreError
 
 from . import _clear, _demo, _list, _show, _verify
 
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: it went well; 2: the command line is wrong; else the exit code of the error (see `lattice_addons.errors`).
     """
+    _open_closed_streams()
     options = build_parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -47,9 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"lattice {options.command}: {error}\n")
         return error.exit_code
     except BrokenPipeError:
-        # `lattice list | head`: what reads us has seen enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # `lattice list | head`: what reads us has seen enough.
+        _write_no_more()
         return 0
+    except OSError as error:
+        # What the store raises is a LatticeError: this is our own output, as `> /dev/full`.
+        _write_no_more()
+        sys.stderr.write(f"lattice {options.command}: cannot write the answer ({error.strerror})\n")
+        return StoreError.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _open_closed_streams() -> None:
+    """Let a command that was started without stdout or stderr (`>&-`) do its work; Python has None there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
+
+
+def _write_no_more() -> None:
+    """Drop what is still buffered: Python would complain of it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

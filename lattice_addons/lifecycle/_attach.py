@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from . import _exit, _fork
 from ._periodic import Periodic, take_tick
 from ._process import PROCESS, is_main_thread, numbers
-from ._signals import Hook
+from ._signals import Hook, give_back
 from ._standing import why_not_taken
 from ._watcher import Watcher
 
@@ -155,12 +155,7 @@ class Attachment:
 
 def _take_down() -> None:
     """Leave signals as they were before the first saver."""
-    for signum, hook in PROCESS.hooks.items():
-        standing: object = signal.getsignal(signum)
-        if standing is hook:
-            signal.signal(signum, hook.previous)
-    if PROCESS.tick is not None:
-        signal.signal(PROCESS.tick, signal.SIG_DFL)
+    give_back()
     if PROCESS.watcher is not None:
         PROCESS.watcher.drop_wakeup()
         PROCESS.watcher.stop(1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ._identity import note_fork
 from ._process import PROCESS, is_main_thread
+from ._signals import give_back
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -73,12 +74,7 @@ def _in_child() -> None:
     here = PROCESS
     parent, here.pid = here.pid, os.getpid()
     note_fork(parent)
-    for signum, hook in here.hooks.items():
-        standing: object = signal.getsignal(signum)
-        if standing is hook:
-            signal.signal(signum, hook.previous)
-    if here.tick is not None:
-        signal.signal(here.tick, signal.SIG_DFL)
+    give_back()
     if here.watcher is not None:
         # The pipe is shared: a byte of the child's would be a signal to the parent.
         here.watcher.drop_wakeup()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._gate import Gate
 
-__all__ = ["Hook", "is_deep", "is_ours", "overdue", "serve", "take_effects"]
+__all__ = ["Hook", "give_back", "is_deep", "is_ours", "overdue", "serve", "take_effects"]
 
 # What a signal does by default that does not end the process: after it we go on.
 _HARMLESS = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
@@ -92,6 +92,16 @@ class Hook:
             time.sleep(0.2)  # blocked in this thread: another one dies of it, and takes us along
         # Still here: stopped and continued.
         signal.signal(self.signum, standing)
+
+
+def give_back() -> None:
+    """Leave signals as they were before we took them; one that the program has taken since stays its own."""
+    for signum, hook in PROCESS.hooks.items():
+        standing: object = signal.getsignal(signum)
+        if standing is hook:
+            signal.signal(signum, hook.previous)
+    if PROCESS.tick is not None:
+        signal.signal(PROCESS.tick, signal.SIG_DFL)
 
 
 def is_deep(frame: FrameType | None) -> bool:

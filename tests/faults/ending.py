@@ -31,6 +31,16 @@ if "plain" not in sys.argv:
 value["n"] = 7
 {body}
 """
+# The beginning of a body: a slot whose value takes a lock that the program itself takes, too.
+LOCKED = """\
+from lattice_addons.state import StateClosureManager
+lock = threading.Lock()
+def capture():
+    with lock:
+        return 1
+group.register("locked", StateClosureManager)
+group.update("locked", capture)
+"""
 
 
 def ending(folder: Path, body: str, before: str = "") -> Program:

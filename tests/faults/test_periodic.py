@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.ending import ending, manifests, reasons, restored
+from tests.faults.ending import LOCKED, ending, manifests, reasons, restored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,19 +130,12 @@ def test_it_ends_cleanly(tmp_path: Path) -> None:
 def test_a_value_that_takes_a_lock_of_the_programs(tmp_path: Path) -> None:
     """The program holds the lock when the save falls due: it must not stand still for it."""
     body = """
-        from lattice_addons.state import StateClosureManager
-        lock = threading.Lock()
-        def capture():
-            with lock:
-                return 1
-        group.register("locked", StateClosureManager)
-        group.update("locked", capture)
-        while saves() < 5:
-            with lock:
-                for _ in range(30_000): pass
-        print("alive")
-    """
-    program = ending(tmp_path, body)
+while saves() < 5:
+    with lock:
+        for _ in range(30_000): pass
+print("alive")
+"""
+    program = ending(tmp_path, LOCKED + body)
     ended = program.run(config=OFTEN, timeout=30)
     assert (ended.stdout, ended.stderr) == ("alive\n", "")
     assert periodic(program)[-1]["slots"]["locked"]["value"] == 1  # type: ignore[index]

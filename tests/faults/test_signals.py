@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.ending import (
+    LOCKED,
     ending,
     kept,
     manifests,
@@ -262,19 +263,8 @@ def test_a_full_save_error_ends_as_usual(tmp_path: Path) -> None:
 
 def test_a_value_that_waits_for_a_lock_of_the_interrupted_code(tmp_path: Path) -> None:
     """It is given up and named; the others are saved, and the signal takes effect."""
-    body = f"""
-        from lattice_addons.state import StateClosureManager
-        lock = threading.Lock()
-        def capture():
-            with lock:
-                return 1
-        group.register("locked", StateClosureManager)
-        group.update("locked", capture)
-        with lock:
-            {KILL}
-            time.sleep(30)
-    """
-    program = ending(tmp_path, body)
+    body = f"with lock:\n    {KILL}\n    time.sleep(30)"
+    program = ending(tmp_path, LOCKED + body)
     ended = program.run(config="grace=2", timeout=20)
     assert ended.returncode == -signal.SIGTERM
     assert "'locked': the value could not be had" in ended.stderr

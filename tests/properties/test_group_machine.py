@@ -242,4 +242,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestGroup.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

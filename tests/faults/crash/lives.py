@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from traceback import walk_tb
+from traceback import print_exc, walk_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lattice_addons.errors import LatticeError
@@ -213,6 +213,8 @@ def _fork(talk: socket.socket, descriptor: int) -> int:
         signal.alarm(120)  # a program that nobody ends any more
         Program(socket.socket(fileno=descriptor)).live()
         status = 0
+    except BaseException:  # noqa: BLE001 - it goes no further than this process, and would not be seen
+        print_exc()
     finally:
         os._exit(status)
 

@@ -25,16 +25,16 @@ _MOST = 2000
 
 _WRITES = "write|pwrite64|writev|pwritev2?|sendfile|copy_file_range|ftruncate|fallocate"
 _SYNCS = "fsync|fdatasync|sync_file_range|syncfs"
-_RENAMES = "rename|renameat2?|link|linkat"
-# Which errors each call gets; every one can come from a real disk, file system or network folder.
+_RENAMES = "rename|renameat2?|link|linkat|mkdir|mkdirat"
+# Which errors calls get; every one can come from a real disk, file system or network folder.
+_CHANGES = re.compile(f"{_WRITES}|{_SYNCS}|{_RENAMES}")
 ERRORS = {
-    _WRITES: ("EIO", "ENOSPC"),
-    _SYNCS: ("EIO", "ENOSPC"),
-    _RENAMES: ("EIO", "ENOSPC"),
-    "mkdir|mkdirat": ("EIO", "ENOSPC"),
-    "open|openat|openat2": ("EIO", "ENOSPC", "EACCES", "EMFILE"),
-    "unlink|unlinkat|rmdir": ("EIO", "EACCES"),
-    "read|pread64|preadv2?|getdents64|newfstatat|fstat|statx|flock|fcntl|fchmod|fchmodat|close": ("EIO",),
+    _CHANGES: ("EIO", "ENOSPC"),
+    re.compile("open|openat2?"): ("EIO", "ENOSPC", "EACCES", "EMFILE"),
+    re.compile("unlink|unlinkat|rmdir"): ("EIO", "EACCES"),
+    re.compile("read|pread64|preadv2?|getdents64|newfstatat|fstat|statx|flock|fcntl|fchmod|fchmodat|close"): (
+        "EIO",
+    ),
 }
 
 
@@ -88,20 +88,22 @@ class Matrix:
         """Let every system call of the step fail that matches, with errors that it can have."""
         for name in self._names(only):
             for kind, codes in ERRORS.items():
-                if re.fullmatch(kind, name):
+                if kind.fullmatch(name):
                     self._errors_of(name, codes)
         return self.tally
 
     def _errors_of(self, name: str, codes: tuple[str, ...]) -> None:
-        """Let each call fail twice: to see what a restart finds, and to see that the program itself can go on.
+        """Let each call fail, to see what a restart finds, or that the program itself can go on.
 
-        The codes take turns, so that one more kind of error is not one more run at each of hundreds of calls.
+        Writes, fsyncs and renames get both errors, each with one of the two ends; at the hundreds of calls that
+        change nothing, the errors and the ends take turns.
         """
         for when in range(1, _MOST):
-            first, second = codes[when % len(codes)], codes[(when + 1) % len(codes)]
-            if not self._failed_at(name, first, when, goes_on=False):
+            turn, code = divmod(when, len(codes))
+            if not self._failed_at(name, codes[code], when, goes_on=turn % 2 == 1):
                 return
-            self._failed_at(name, second, when, goes_on=True)
+            if _CHANGES.fullmatch(name):
+                self._failed_at(name, codes[1 - code], when, goes_on=turn % 2 == 0)
             self.tally.hits[name] += 1
 
     def _names(self, only: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import time
 from collections import Counter
@@ -15,23 +14,14 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Life
 
-__all__ = ["Strace", "why_not"]
+__all__ = ["Strace"]
 
 _CALL = re.compile(r"^\d+ +(\w+)\(")
-# The orders and answers of the test itself; calls that cannot be stopped in.
 _FOLDERS = "?link,?linkat,?rename,?renameat,?renameat2,?mkdir,?mkdirat,?unlink,?unlinkat"
 _CHANGE = re.compile(r"^\d+ +(link|rename|mkdir|unlink)(?:at2?)?\((.*)\) += 0$")
 _SYNC = re.compile(r"^\d+ +(?:fsync|fdatasync)\(\d+<(.*)>\)")
+# The orders and answers of the test itself; calls that cannot be stopped in.
 _TALK = {"recvfrom", "sendto", "exit_group", "restart_syscall"}
-
-
-def why_not() -> str:
-    """Say why faults cannot be injected here; nothing where they can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = ["strace", "-qq", "-e", "inject=getppid:error=EIO", "true"]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False)
-    return f"strace cannot trace here: {done.stderr.strip()}" if done.returncode else ""
 
 
 class Strace:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.crash import strace
 from tests.faults.crash.matrix import Matrix
+from tests.faults.injection import no_strace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.crash.zygote import Zygote
 
-needs_strace = pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not() or "strace works")
+needs_strace = pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
 
 
 @needs_strace

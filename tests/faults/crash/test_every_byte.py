@@ -120,7 +120,7 @@ def test_every_byte_of_a_pack(store: Path, noticed: Noticed, mask: int, which: s
         wrong = {name: value for name, value in values.items() if value not in (OLD[name], NEW[name])}
         assert not wrong, f"byte {place}"
         # What only the old checkpoint needs is not read while the new one is whole.
-        assert said or (which == "oldest" and values == NEW), f"byte {place}: not found"
+        assert said or (which == "oldest" and values == NEW), f"byte {place}: not found, {values}"
         lost = {name for name in NEW if values.get(name) != NEW[name]}
         assert all(any(repr(name) in text for text in said) for name in lost), (
             f"byte {place}: {lost} not in {said}"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.crash import strace
 from tests.faults.crash.matrix import Matrix
+from tests.faults.injection import no_strace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.crash.zygote import Zygote
 
-pytestmark = pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not() or "strace works")
+pytestmark = pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
 
 WRITES = "p?write(v|64|v2)?"
 # A first save makes folders, a later one deletes old checkpoints; a start writes, too: the lease.

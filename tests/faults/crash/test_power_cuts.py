@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.crash import strace
 from tests.faults.crash.disks import DISKS
 from tests.faults.crash.matrix import Matrix
+from tests.faults.injection import no_strace
 
 if TYPE_CHECKING:
     from tests.faults.crash.disks import Disk
@@ -26,14 +25,13 @@ def cut_at_random(zygote: Zygote, disk: Disk, keeper: str, cuts: int) -> tuple[i
     for cut in range(cuts):
         with zygote.start() as life:
             life.do("open", keeper, place)
-            # Every fourth cut comes with the first saves, where folders are made; the others later.
             life.tell("loop", number + 1)
-            time.sleep(chance.uniform(0, 0.005 if cut % 4 == 0 else 0.04))
+            before = life.hear(chance, 8)
             if disk.kind.cut == "image":
                 life.kill()  # an image can be copied whole only while nobody writes
             # What is said after the cut does not count: XFS lets an fsync of a folder succeed when it is down,
             # and no program lives on without power to hear of it.
-            before = life.heard()
+            before += life.heard()
             disk.cut()
             life.kill()
             said = before + list(life.answers())
@@ -62,7 +60,7 @@ def test_a_power_cut_loses_no_acknowledged_save(mounting: Zygote, disk: Disk) ->
     assert saves > CUTS
 
 
-@pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not() or "strace works")
+@pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
 @pytest.mark.parametrize("fresh", [False, True], ids=["later save", "first save"])
 @pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
 def test_a_power_cut_at_any_step_leaves_old_or_new(mounting: Zygote, disk: Disk, fresh: bool) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tests.program import clean_environ
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
     from typing_extensions import Self
@@ -56,7 +58,9 @@ class Life:
     def do(self, *order: object) -> Any:
         """Give an order that has to succeed."""
         answer = self.ask(*order)
-        assert answer is not None, f"the program ended (status {self.end()}) at {order}"
+        assert answer is not None, (
+            f"the program ended (status {self.end()}) at {order}: {self._zygote.errors()}"
+        )
         assert "error" not in answer, f"{order}: {answer['error']}: {answer['text']}"
         return answer["done"]
 
@@ -64,6 +68,18 @@ class Life:
         """Give what a program that has ended said before."""
         while (answer := self.answer()) is not None:
             yield answer
+
+    def hear(self, chance: random.Random, most: int) -> list[dict[str, Any]]:
+        """Wait until the program has said a random number of things, and then for a random part of one more."""
+        said: list[dict[str, Any]] = []
+        began = time.monotonic()
+        for _ in range(chance.randrange(most)):
+            answer = self.answer()
+            assert answer is not None, f"the program ended (status {self.end()})"
+            said.append(answer)
+        each = (time.monotonic() - began) / len(said) if said else 0.01
+        time.sleep(chance.uniform(0, 1.5 * each))
+        return said
 
     def heard(self) -> list[dict[str, Any]]:
         """Give what a program has said by now."""
@@ -121,7 +137,7 @@ class Zygote:
     def errors(self) -> str:
         """Give what the programs wrote to their standard error."""
         self._errors.seek(0)
-        return self._errors.read().decode(errors="replace")
+        return self._errors.read().decode(errors="replace")[-2000:]
 
     def start(self) -> Life:
         """Start a program."""

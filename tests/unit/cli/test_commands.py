@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,3 +133,17 @@ def test_what_is_not_known_is_null(root: Path, capsys: pytest.CaptureFixture[str
     assert "–" in capsys.readouterr().out
     assert main(["verify", "--json", "--root", str(root)]) == 65
     assert {row["slot"] for row in json.loads(capsys.readouterr().out)["damaged"]} == {None}
+
+
+def test_an_answer_that_cannot_be_written_is_one_line(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk behind stdout is no fault of the store's; a closed stdout wants no answer."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["list", "--json", "--root", str(root)]) == 74
+    assert "cannot write the answer" in capsys.readouterr().err
+
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["verify", "--root", str(root)]) == 0
+    sys.stdout.close()

@@ -1,7 +1,5 @@
 """NumPy arrays are stored as their raw memory."""
 
-# ruff: noqa: ANN401  arrays of any kind
-
 from __future__ import annotations
 
 import json

@@ -1,10 +1,9 @@
 """Values that are nested deeply, and programs that are deep down themselves, lose nothing."""
 
-# ruff: noqa: ANN401, D105  small classes that pickle badly
+# ruff: noqa: D105  small classes that pickle badly
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -15,26 +14,10 @@ from lattice_addons.encoding import encode
 from lattice_addons.errors import EncodeError
 from lattice_addons.testing._encoders import restored
 from tests.program import Program
+from tests.unit.encoding.classes import Point, Slotted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@dataclasses.dataclass
-class Point:
-    """A dataclass that can be imported."""
-
-    x: int
-    y: Any = None
-
-
-class Slotted:
-    """A class without a ``__dict__``."""
-
-    __slots__ = ("part",)
-
-    def __init__(self, part: object) -> None:
-        self.part = part
 
 
 def chain(length: int) -> Slotted:

@@ -1,6 +1,6 @@
 """Encoders of the program's own types."""
 
-# ruff: noqa: ANN401, D105, D401, ARG005  encoders for values of any type
+# ruff: noqa: D105, ARG005  encoders for values of any type
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import collections
 import copyreg
-import dataclasses
 import enum
 import io
 import os
@@ -20,20 +19,13 @@ import pytest
 
 from lattice_addons.encoding import Stream, decode, encode
 from lattice_addons.testing._encoders import restored
+from tests.unit.encoding.classes import Point
 
 
 class Colour(enum.Enum):
     """An enum that can be imported."""
 
     RED = "red"
-
-
-@dataclasses.dataclass
-class Point:
-    """A dataclass that can be imported."""
-
-    x: int
-    y: Any = None
 
 
 class Pair(NamedTuple):

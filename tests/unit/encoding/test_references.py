@@ -1,7 +1,5 @@
 """Classes of the program itself are the same classes after a restart."""
 
-# ruff: noqa: ANN401  options of any type
-
 from __future__ import annotations
 
 import contextlib

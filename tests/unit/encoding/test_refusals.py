@@ -1,10 +1,9 @@
 """What cannot be stored, or not be made again, is one clear error that says where and what to do."""
 
-# ruff: noqa: ANN401, D105, ARG001  small classes that pickle badly
+# ruff: noqa: D105, ARG001  small classes that pickle badly
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 import pickle
@@ -23,23 +22,7 @@ import pytest
 from lattice_addons.encoding import decode, encode
 from lattice_addons.errors import DecodeError, EncodeError
 from lattice_addons.testing._encoders import restored, stored_bytes
-
-
-@dataclasses.dataclass
-class Point:
-    """A dataclass that can be imported."""
-
-    x: int
-    y: Any = None
-
-
-class Slotted:
-    """A class without a ``__dict__``."""
-
-    __slots__ = ("part",)
-
-    def __init__(self, part: object) -> None:
-        self.part = part
+from tests.unit.encoding.classes import Point, Slotted
 
 
 class Raises:
@@ -196,10 +179,10 @@ def test_a_class_that_is_gone_is_named() -> None:
     """With what to do, and that nothing is lost."""
     payload = pickle.dumps(Point(1), 5).replace(b"\x05Point", b"\x05Paint")
     with pytest.raises(
-        DecodeError, match=r"test_refusals\.Paint is not there any more.*kept in the checkpoint"
+        DecodeError, match=r"classes\.Paint is not there any more.*kept in the checkpoint"
     ) as caught:
-        decode("pickle", None, [bytearray(payload)], type="test_refusals.Paint")
-    assert caught.value.type == "test_refusals.Paint"
+        decode("pickle", None, [bytearray(payload)], type="classes.Paint")
+    assert caught.value.type == "classes.Paint"
     with pytest.raises(
         DecodeError, match=r"the module 'gone_module' cannot be imported.*kept in the checkpoint"
     ):

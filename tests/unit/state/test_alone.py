@@ -8,6 +8,7 @@ import pytest
 
 from lattice_addons import StateClosureManager, StateManager
 from lattice_addons.errors import SlotError, SlotNameError
+from lattice_addons.state._alone import _line
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ def test_a_uid_is_a_slots_name() -> None:
     """What could be taken for a path is refused."""
     with pytest.raises(SlotNameError):
         StateManager(uid="../x")
+
+
+def test_uids_that_differ_have_lines_that_differ() -> None:
+    """Also where a folder's name cannot show the difference; a plain one stays readable."""
+    uids = ["a b", "a-b", "ä", "ö", "-", "x" * 255, "x" * 254]
+    names = {_line("job", StateManager, uid) for uid in uids}
+
+    assert len(names) == len(uids)
+    assert "job.StateManager.a-b" in names
+    assert max(map(len, names)) <= 200
 
 
 def test_each_keeps_its_own_line_of_checkpoints(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from lattice_addons.errors import (
     DuplicateSlotError,
     NotAManagerError,
     SlotNameError,
-    StoreError,
     UnknownSlotError,
 )
 
