@@ -29,7 +29,8 @@ def save_all(
     for saver in savers:
         # Given back before the save: a save waits for another one under way, which may need the gate.
         if not saver.gate.acquire(timeout=min(patience, 1e6)):
-            tell(f"no save ({reason}): another thread stays inside atomic(); the last checkpoint stands")
+            failure = failure or TimeoutError("a block of atomic() stays open")
+            tell(f"no save ({reason}): a block of atomic() stays open in another thread; the last checkpoint stands")
             continue
         saver.gate.release()
         try:

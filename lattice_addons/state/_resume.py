@@ -108,6 +108,8 @@ class ResumedLoop(Generic[Element]):
             self._running = False
             self._session.loops.remove(self._reference)
             self._session.gate.leave(self.key)
+            if self._within:
+                self._session.broken_off[self.key] = None
 
 
 def start_loop(session: Session, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
@@ -126,6 +128,7 @@ def start_loop(session: Session, iterable: Iterable[Element], key: str) -> Resum
     elif progress.sequence != sequence:
         raise _changed(key, progress.sequence, sequence)
     session.completed = False
+    session.broken_off.pop(key, None)
     return ResumedLoop(session, key, progress, _rest(iterable, progress.position, key))
 
 

@@ -53,6 +53,8 @@ class Session:
         self.gate = Gate()
         self.slots: dict[str, Slot] = {}
         self.loops: list[weakref.ref[ResumedLoop[Any]]] = []
+        # Loops that were left within an element, by an exception or a break: it will be worked on again.
+        self.broken_off: dict[str, None] = {}
         self.completed = False
         self.completions = 0
         self.stored = Stored(settings, own=own)
@@ -188,7 +190,8 @@ class Session:
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save because lifecycle says so (at exit, on a signal)."""
         if not self.completed:
-            self.save(reason, notes)
+            told = (f"mid-element: {key}" for key in self.broken_off if key in self.slots)
+            self.save(reason, list(dict.fromkeys((*notes, *told))))
 
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot now; what is returned writes it."""

@@ -164,7 +164,7 @@ def test_another_thread_stays_inside_an_atomic_block(tmp_path: Path) -> None:
     program = ending(tmp_path, body)
     ended = program.run(config="grace=0.6", timeout=10)
     assert ended.returncode == -signal.SIGTERM
-    assert "another thread stays inside atomic()" in ended.stderr
+    assert "a block of atomic() stays open" in ended.stderr
     assert kept(program) == "{'n': 7}"
 
 

@@ -211,3 +211,21 @@ def test_after_complete_a_loop_begins_anew(start: Start) -> None:
     group._session.save_now("exit")
 
     assert list(start().resume(range(3), "loop")) == [1, 2]
+
+
+def test_a_loop_that_was_left_within_an_element_is_noted(start: Start) -> None:
+    """The save after it says so, until the loop goes on."""
+    group = start()
+    for _ in group.resume(range(3), "loop"):
+        break
+
+    group._session.save_now("exception")
+    left = group._session.stored.newest
+    list(group.resume(range(3), "loop"))
+    group._session.save_now("exit")
+    done = group._session.stored.newest
+
+    assert left is not None
+    assert left.notes == ("mid-element: loop",)
+    assert done is not None
+    assert done.notes == ()
