@@ -30,7 +30,9 @@ def save_all(
         # Given back before the save: a save waits for another one under way, which may need the gate.
         if not saver.gate.acquire(timeout=min(patience, 1e6)):
             failure = failure or TimeoutError("a block of atomic() stays open")
-            tell(f"no save ({reason}): a block of atomic() stays open in another thread; the last checkpoint stands")
+            tell(
+                f"no save ({reason}): a block of atomic() stays open in another thread; the last checkpoint stands"
+            )
             continue
         saver.gate.release()
         try:
