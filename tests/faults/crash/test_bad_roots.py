@@ -27,6 +27,7 @@ def refusal(life: Life, folder: Path) -> str:
     raise AssertionError(message)
 
 
+@pytest.mark.mounts
 def test_a_read_only_root_is_told_and_loses_nothing(mounting: Zygote, folder: Path) -> None:
     """On a read-only file system there is one clear error; when it can be written again, all is there."""
     with Disk(mounting, folder, Kind("tmpfs", "size=4m")) as disk:

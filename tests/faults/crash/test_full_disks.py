@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Life, Zygote
 
+pytestmark = pytest.mark.mounts
+
 KIB = 1024
 # From nothing at all to more than a save needs, so that each step of a save is the one for which there is no room.
 ROOM = [0, 1 * KIB, 4 * KIB, 8 * KIB, 12 * KIB, 16 * KIB, *range(32 * KIB, 400 * KIB, 48 * KIB)]

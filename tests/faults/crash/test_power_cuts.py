@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.faults.crash.disks import Disk
     from tests.faults.crash.zygote import Zygote
 
+pytestmark = [pytest.mark.mounts, pytest.mark.timeout(600)]
+
 CUTS = 40
 
 
