@@ -95,7 +95,10 @@ class StateManagerGroup:
         return self._session.value(self._only_key() if key is None else key)
 
     def delete(self, key: str) -> None:
-        """Forget a slot (``'*'``: every slot) in this process; the checkpoints that are stored stay.
+        """Forget a slot (``'*'``: every slot) in this process; what is stored stays.
+
+        As for a slot that was never registered, its last stored value goes into the next checkpoints and is found
+        by the next `register`. A loop whose key is deleted begins anew.
 
         Raises:
             UnknownSlotError: no slot has this name.

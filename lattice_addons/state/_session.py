@@ -11,6 +11,7 @@ from lattice_addons.lifecycle import Gate, attach
 
 from ._keys import check_key
 from ._manager import NoValue
+from ._resume import Progress
 from ._slot import Slot
 from ._stored import COMPLETE, Stored
 from ._words import in_words
@@ -60,6 +61,7 @@ class Session:
         self.stored = Stored(settings, own=own)
         # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
         self.unclaimed: dict[str, Entry] = dict(self.stored.base.slots) if self.stored.base else {}
+        self.deleted: set[str] = set()
         self._serials = itertools.count(1)
         self.attachment = attach(self) if self.stored.passive is None else None
 
@@ -73,6 +75,7 @@ class Session:
                 message = f"slot {key!r} is registered already; use another name, or delete({key!r}) first"
                 raise DuplicateSlotError(message, slot=key)
             stored = self.unclaimed.pop(key, None)
+            self.deleted.discard(key)
             slot = Slot(key, manager, stored)
             if not auto_load:
                 slot.pending = None
@@ -115,7 +118,13 @@ class Session:
         """Drop a slot from this process."""
         self.slot(key)
         with self.gate:
-            del self.slots[key]
+            slot = self.slots.pop(key)
+            # What is stored stays stored, as for a slot that nobody has registered. A loop begins anew.
+            if isinstance(slot.manager, Progress):
+                return
+            self.deleted.add(key)
+            if slot.good is not None:
+                self.unclaimed[key] = slot.good
 
     def reload(self) -> None:
         """Let every slot have what is newest in the store."""
@@ -158,6 +167,8 @@ class Session:
                 slot = self.slots.get(name)
                 if slot is not None:
                     slot.good = entry
+                elif name in self.deleted:
+                    self.unclaimed[name] = entry  # it was being written when it was deleted
         if snapshot.failures and self.stored.passive is None:
             raise _not_saved(snapshot.failures, checkpoint)
         return checkpoint

@@ -147,11 +147,13 @@ class GroupMachine(RuleBasedStateMachine):
     @registered
     @rule(data=st.data(), every=st.sampled_from([False, False, False, True]))
     def delete(self, data: st.DataObject, every: bool) -> None:
-        """A deleted slot is forgotten; the next checkpoint is made without it."""
+        """A deleted slot is forgotten; what is stored of it stays, and is found when it is registered again."""
         key = "*" if every else self.draw_slot(data)
         self.group.delete(key)
         for name in list(self.slots) if every else [key]:
-            del self.slots[name]
+            good = self.slots.pop(name).good
+            if good is not None:
+                self.unclaimed[name] = good
 
     @rule(
         how=st.sampled_from(["save", "save", "async_save", ""]),
