@@ -134,7 +134,7 @@ def start_up(folder: Path) -> None:
 
 def main() -> None:
     """Run every comparison in a folder of its own on the disk of the working directory."""
-    with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-") as folder:
         start_up(Path(folder))
         small_slots(Path(folder))
         saves(Path(folder))
