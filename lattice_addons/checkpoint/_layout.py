@@ -10,7 +10,9 @@ from lattice_addons.storage import split_key
 __all__ = ["RANK", "lease_key", "manifest_key", "manifest_number", "pack_key", "pack_name", "rank_folder"]
 
 RANK = re.compile(r"rank-([0-9]{5})", re.ASCII)
-_MANIFEST = re.compile(r"([0-9]{12})\.json", re.ASCII)
+# Longer than twelve digits where it must be: a stray file may have the last number of twelve.
+_MANIFEST = re.compile(r"([0-9]{12}|[1-9][0-9]{12,17})\.json", re.ASCII)
+_NUMBERS = 10**18
 _PACK = re.compile(r"([0-9A-HJKMNP-TV-Z]{26})\.pack", re.ASCII)
 _RANKS = 100_000
 
@@ -27,6 +29,11 @@ def rank_folder(job: str, rank: int) -> str:
 
 def manifest_key(folder: str, number: int) -> str:
     """Give the key of a manifest; its existence is the commit."""
+    if number >= _NUMBERS:
+        message = (
+            f"{folder}checkpoints/ has a file with the last number there is: move it away, and save again"
+        )
+        raise StoreError(message, url="", key=folder)
     return f"{folder}checkpoints/{number:012d}.json"
 
 

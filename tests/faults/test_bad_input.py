@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from lattice_addons import Settings, StateManagerGroup
 from lattice_addons.errors import (
     DecodeError,
     FormatError,
-    LatticeError,
     NotSavedError,
     SettingsError,
     UntrustedError,
@@ -263,37 +261,3 @@ def test_a_type_of_store_that_is_not_there_yet_is_an_error() -> None:
     """It says what this version stores on."""
     with pytest.raises(SettingsError, match="local"):
         StateManagerGroup(Settings(type="s3", root="s3://bucket/prefix"))
-
-
-def test_garbage_in_the_store_is_not_in_the_way(tmp_path: Path) -> None:
-    """Foreign files and folders beside checkpoints are left alone."""
-    folder = tmp_path / "job" / "rank-00000" / "checkpoints"
-    for name in ("notes.txt", "latest.json", "000000000001.json.bak", "-5.json"):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("{}")
-    (tmp_path / "job" / "rank-x").mkdir()
-    group = group_in(tmp_path)
-    group.register("n")
-    group.update("n", 1)
-    group.save()
-    group.close()
-
-    group = group_in(tmp_path)
-    group.register("n")
-    assert group.get("n") == 1
-    group.close()
-    assert (folder / "notes.txt").exists()
-
-
-def test_when_every_checkpoint_is_damaged_the_program_is_told(tmp_path: Path) -> None:
-    """It does not begin afresh in silence where there was something."""
-    group = group_in(tmp_path)
-    group.register("n")
-    group.update("n", 1)
-    group.save()
-    group.close()
-    for manifest in tmp_path.rglob("checkpoints/*.json"):
-        manifest.write_text(json.dumps({"format": 1}))
-
-    with pytest.raises(LatticeError, match="checkpoint"):
-        group_in(tmp_path)
