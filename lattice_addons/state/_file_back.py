@@ -156,7 +156,7 @@ def _open(place: str, state: FileState) -> OpenFile:
         file.seek(state.position)
         if not state.read_only and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != state.permissions:
             os.fchmod(file.fileno(), state.permissions)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what nobody gets must not stay open
         file.close()
         raise
     return file  # type: ignore[return-value]  # open() gives no other kinds

@@ -69,7 +69,7 @@ def owner_only(descriptor: int, rights: int) -> int:
     try:
         if os.fstat(descriptor).st_mode & 0o777 != rights:
             os.fchmod(descriptor, rights)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what nobody gets must not stay open
         close(descriptor)
         raise
     return descriptor

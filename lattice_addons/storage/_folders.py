@@ -155,7 +155,7 @@ class Folders:
             if known not in self._durable:
                 sync_folder(parent)
                 self._durable.add(known)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what nobody gets must not stay open
             close(folder)
             raise
 

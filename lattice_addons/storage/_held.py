@@ -107,7 +107,7 @@ def hold_descriptor(
     """Lock an open file, which is ours to close; None (and closed) when another has it for that long."""
     try:
         held = Held(descriptor, still)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what nobody gets must not stay open
         os.close(descriptor)
         raise
     _process.forget_in_children(held)
@@ -116,7 +116,7 @@ def hold_descriptor(
     except BlockingIOError:
         held.release()
         return None
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what nobody gets must not stay open
         held.release()
         raise
     return held

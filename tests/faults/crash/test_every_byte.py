@@ -94,7 +94,22 @@ def altered(path: Path, mask: int) -> Iterator[int]:
 
 def newest(root: Path, kind: str) -> Path:
     """Give the newest manifest or pack."""
-    return max((root / "job" / "rank-00000").glob(kind))
+    return in_order(root, kind)[-1]
+
+
+def in_order(root: Path, kind: str) -> list[Path]:
+    """Give the manifests, or the packs in the order in which manifests came to name them.
+
+    The names of two packs of one millisecond are in no order.
+    """
+    rank = root / "job" / "rank-00000"
+    manifests = sorted(rank.glob("checkpoints/*.json"))
+    if kind.startswith("checkpoints"):
+        return manifests
+    texts = [manifest.read_text() for manifest in manifests]
+    return sorted(
+        rank.glob(kind), key=lambda pack: min(n for n, text in enumerate(texts) if pack.stem in text)
+    )
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x20, 0x80], ids=["lowest bit", "case", "highest bit"])
@@ -113,7 +128,7 @@ def test_every_byte_of_a_manifest(store: Path, noticed: Noticed, mask: int) -> N
 @pytest.mark.parametrize("which", ["newest", "oldest"])
 def test_every_byte_of_a_pack(store: Path, noticed: Noticed, mask: int, which: str) -> None:
     """A pack with one bit flipped, anywhere, is found; the slot is named, and has its older good value or none."""
-    packs = sorted((store / "job" / "rank-00000" / "packs").iterdir())
+    packs = in_order(store, "packs/*.pack")
     assert len(packs) == 2
     for place in altered(packs[-1] if which == "newest" else packs[0], mask):
         values, said = read(store, noticed)
