@@ -75,5 +75,5 @@ class Catalog:
         chunks = frozenset().union(*(record.chunks for record in self.records.values()))
         packs: dict[str, int] = {}
         for chunk in chunks:
-            packs[chunk.pack] = packs.get(chunk.pack, 0) + chunk.length
+            packs[chunk.pack] = packs.get(chunk.pack, 0) + chunk.extent
         return packs

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.checkpoint._layout import manifest_key, pack_key
 from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
-from lattice_addons.checkpoint._pack import PackWriter, read_chunk
+from lattice_addons.checkpoint._pack import PackWriter
+from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import DamagedError, EncodeError, NotInStoreError, StoreError, UnkeepableError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Packs:
 
     def hold(self, chunk: Chunk) -> bool:
         """Tell whether a chunk's pack is there, and long enough for it."""
-        return chunk.offset + chunk.length <= self.size(chunk.pack)
+        return chunk.offset + chunk.extent <= self.size(chunk.pack)
 
 
 @dataclass
@@ -116,12 +117,12 @@ class Commit:
         if chunk is None or not self.packs.hold(chunk):
             return None
         if self._is_to_move(chunk):
-            self._movable -= chunk.length
+            self._movable -= chunk.extent
             return None
         return chunk
 
     def _is_to_move(self, chunk: Chunk) -> bool:
-        return chunk.pack in self.catalog.sparse and chunk.length <= self._movable
+        return chunk.pack in self.catalog.sparse and chunk.extent <= self._movable
 
     def _written(self, name: str, fresh: Fresh, pack: PackWriter) -> Entry:
         encoded = fresh.encoded

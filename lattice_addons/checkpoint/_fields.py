@@ -96,14 +96,17 @@ def _buffer(told: Any) -> tuple[Chunk, ...]:  # noqa: ANN401 - anything that JSO
 
 
 def _chunk(told: Any) -> Chunk:  # noqa: ANN401 - anything that JSON can say
-    if type(told) is not list or len(told) != 4:  # noqa: PLR2004 - digest, length, pack, offset
-        raise BadFieldError(f"a chunk should be [digest, length, pack, offset], and is {_shown(told)}")
-    digest, length, pack, offset = told
+    if type(told) is not list or len(told) not in (4, 5):
+        message = "a chunk should be [digest, length, pack, offset] or have its compressed length besides"
+        raise BadFieldError(f"{message}, and is {_shown(told)}")
+    digest, length, pack, offset, *compressed = told
     if type(digest) is not str or not _DIGEST.fullmatch(digest):
         raise BadFieldError(f"a chunk's digest is {_shown(digest)}")
     if type(pack) is not str or not _PACK.fullmatch(pack):
         raise BadFieldError(f"a chunk's pack is {_shown(pack)}")
-    return Chunk(digest, _whole("length", length, 1, CHUNK), pack, _whole("offset", offset, 0, _LARGEST))
+    length = _whole("length", length, 1, CHUNK)
+    stored = _whole("stored", compressed[0], 1, length) if compressed else 0
+    return Chunk(digest, length, pack, _whole("offset", offset, 0, _LARGEST), stored)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:  # noqa: ANN401 - anything that JSON can say

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._model import CHUNK
-from lattice_addons.checkpoint._pack import read_chunk
+from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import CheckpointError
 
 if TYPE_CHECKING:

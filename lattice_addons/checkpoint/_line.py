@@ -12,8 +12,8 @@ from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 from lattice_addons.checkpoint._manifest import parse
-from lattice_addons.checkpoint._pack import read_buffer
 from lattice_addons.checkpoint._program import program as this_program
+from lattice_addons.checkpoint._read import read_buffer
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._verify import verify
 from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, StoreError

@@ -15,13 +15,14 @@ from lattice_addons.checkpoint._seal import damaged, seal, unseal
 from lattice_addons.errors import CheckpointError, FormatError, UntrustedError
 
 if TYPE_CHECKING:
-    from lattice_addons.checkpoint._model import Entry
+    from lattice_addons.checkpoint._model import Chunk, Entry
 
 __all__ = ["INLINE", "LARGEST", "inline", "parse", "slot_line", "to_text"]
 
 INLINE = 64 * 1024
 LARGEST = 8 * 1024 * 1024
 _fields_of = attrgetter("digest", "length", "pack", "offset")
+_compressed_fields_of = attrgetter("digest", "length", "pack", "offset", "stored")
 _HEADER = ("format", "job", "rank", "number", "parent", "created", "reason", "notes", "program", "metrics")
 
 
@@ -46,8 +47,13 @@ def slot_line(name: str, entry: Entry) -> bytes:
     if entry.value is not None:
         told["value"] = orjson.Fragment(entry.value)
     if entry.buffers or entry.value is None:
-        told["buffers"] = [list(map(_fields_of, buffer)) for buffer in entry.buffers]
+        told["buffers"] = [list(map(_told, buffer)) for buffer in entry.buffers]
     return b"%b: %b" % (orjson.dumps(name), orjson.dumps(told))
+
+
+def _told(chunk: Chunk) -> tuple[object, ...]:
+    fields: tuple[object, ...] = (_compressed_fields_of if chunk.stored else _fields_of)(chunk)
+    return fields
 
 
 def to_text(checkpoint: Checkpoint, key: bytes | None) -> bytes:

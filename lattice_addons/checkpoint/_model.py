@@ -17,7 +17,10 @@ CHUNK = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Up to 4 MiB of a buffer: its BLAKE3 digest, and where in which pack its bytes lie."""
+    """Up to 4 MiB of a buffer: its BLAKE3 digest, and where in which pack its bytes lie.
+
+    One that was compressed (by zstd) takes ``stored`` bytes there; with 0 it lies there as it is.
+    """
 
     __module__ = "lattice_addons.checkpoint"
 
@@ -25,6 +28,12 @@ class Chunk:
     length: int
     pack: str
     offset: int
+    stored: int = 0
+
+    @property
+    def extent(self) -> int:
+        """How many bytes it takes in its pack."""
+        return self.stored or self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,10 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An immutable, numbered record of all slots of a rank at one instant."""
+    """An immutable, numbered record of all slots of a rank at one instant.
+
+    ``tables`` are parts of a manifest that would be too long: texts with small slots, stored as chunks.
+    """
 
     __module__ = "lattice_addons.checkpoint"
 
@@ -75,10 +87,13 @@ class Checkpoint:
     program: Mapping[str, object]
     metrics: Mapping[str, object]
     slots: Mapping[str, Entry]
+    tables: tuple[tuple[Chunk, ...], ...] = ()
     format: int = FORMAT
 
     def chunks(self) -> Iterator[Chunk]:
-        """Give every chunk of every slot."""
+        """Give every chunk of every table and slot."""
+        for table in self.tables:
+            yield from table
         for entry in self.slots.values():
             yield from entry.chunks()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._commit import Packs
 from lattice_addons.checkpoint._layout import manifest_key, pack_key, pack_name
-from lattice_addons.checkpoint._pack import read_chunk
+from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import DamagedError
 
 if TYPE_CHECKING:
