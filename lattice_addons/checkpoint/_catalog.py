@@ -57,6 +57,10 @@ class Catalog:
         """Give where the bytes of this digest are, as far as is known."""
         return self._chunks.get(digest)
 
+    def where(self, chunk: Chunk) -> Chunk:
+        """Give where a chunk's bytes are now."""
+        return chunk
+
     def drop(self, chunk: Chunk) -> None:
         """Forget a chunk whose bytes turned out to be damaged, so that they are written again."""
         if self._chunks.get(chunk.digest) == chunk:

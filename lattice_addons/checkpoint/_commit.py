@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lattice_addons.checkpoint._layout import manifest_key, pack_key
 from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
 from lattice_addons.checkpoint._pack import PackWriter
-from lattice_addons.checkpoint._read import read_chunk
-from lattice_addons.errors import DamagedError, EncodeError, NotInStoreError, StoreError, UnkeepableError
+from lattice_addons.checkpoint._pieces import Saved
+from lattice_addons.checkpoint._tables import spill
+from lattice_addons.errors import EncodeError, NotInStoreError, StoreError, UnkeepableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._catalog import Catalog
     from lattice_addons.checkpoint._model import Chunk
+    from lattice_addons.checkpoint._pieces import Piece
     from lattice_addons.storage import Store
 
 __all__ = ["Commit", "Packs"]
@@ -28,8 +30,6 @@ __all__ = ["Commit", "Packs"]
 _log = logging.getLogger("lattice_addons.checkpoint")
 # Of the largest manifest, what is left to its header.
 _HEADER_ROOM = 512 * 1024
-# How much may be moved out of packs that are mostly dead by one commit.
-_MOVED_AT_ONCE = 64 * 1024 * 1024
 # How long a slot's line is, about, beside its value.
 _SLOT_LINE, _CHUNK_LINE = 300, 128
 
@@ -56,10 +56,43 @@ class Packs:
         return chunk.offset + chunk.extent <= self.size(chunk.pack)
 
 
+#: The text of a table, or the chunks of one that has not changed.
+Table: TypeAlias = "bytes | tuple[Chunk, ...]"
+_Line: TypeAlias = "tuple[str, bytes | None, Sequence[Sequence[object]]]"
+
+
+@dataclass
+class _Added:
+    """A slot whose bytes are on their way into the pack; those of ``text`` did not fit into the manifest."""
+
+    fresh: Fresh
+    value: bytes | None = None
+    text: list[Piece] = field(default_factory=list)
+    buffers: list[list[Piece]] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[list[Piece]]:
+        """Give the pieces of each buffer that the entry will have."""
+        return [self.text, *self.buffers] if self.text else self.buffers
+
+    def entry(self) -> Entry:
+        """Give what the manifest says; each piece's chunk must be known."""
+        encoded = self.fresh.encoded
+        buffers = tuple(map(_chunks, self.parts))
+        return Entry(self.fresh.manager, encoded.encoding, encoded.type, encoded.size, self.value, buffers)
+
+    def tracked(self, name: str) -> Iterator[tuple[tuple[str, int], list[Piece]]]:
+        """Give the buffers that will be compared at the next save, each with its place."""
+        for number, pieces in enumerate((self.text, *self.buffers), -1):
+            if pieces and pieces[0].tracked:
+                yield (name, number), pieces
+
+
 @dataclass
 class Commit:
     """One checkpoint that is being written.
 
+    ``seen`` is what the last save found at each place, and is what this one found once it is committed.
     ``older`` gives the newest older value of a slot whose bytes are all there, for one whose bytes are gone.
     """
 
@@ -67,35 +100,60 @@ class Commit:
     folder: str
     catalog: Catalog
     key: bytes | None
+    seen: dict[tuple[str, int], list[Saved]]
     older: Callable[[str, Packs], Entry | None]
 
     def __post_init__(self) -> None:
         """Trust no pack to be still there: somebody may have removed the root."""
         self.packs = Packs(self.store, self.folder)
-        self._room = LARGEST - _HEADER_ROOM
-        self._movable = 0
 
-    def write(self, slots: Mapping[str, Fresh | Entry], **header: Any) -> Checkpoint:  # noqa: ANN401 - as Checkpoint's
+    def write(
+        self,
+        slots: Mapping[str, Fresh | Entry],
+        tables: Sequence[Table] = (),
+        metrics: Mapping[str, Any] | None = None,
+        **header: Any,  # noqa: ANN401 - as Checkpoint's
+    ) -> Checkpoint:
         """Write the slots and commit them; the header is what `Checkpoint` has beside them."""
         begun = time.perf_counter()
-        with PackWriter(self.store, self.folder, self._known) as pack:
-            if not str(header["reason"]).startswith("signal:"):  # there is no time to tidy up
-                self._movable = _MOVED_AT_ONCE
-            entries = {name: slot for name, slot in slots.items() if isinstance(slot, Entry)}
-            carried = {name: self._carried(name, entry, pack) for name, entry in entries.items()}
-            values = {name: slot for name, slot in slots.items() if isinstance(slot, Fresh)}
-            fresh = {name: self._written(name, value, pack) for name, value in values.items()}
-        both = carried | fresh
-        entries = {name: both[name] for name in slots}
-        metrics = {
-            "bytes_total": sum(entry.size for entry in entries.values()),
-            "bytes_new": pack.bytes_new,
-            "seconds": round(time.perf_counter() - begun, 6),
-        }
-        created = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        checkpoint = Checkpoint(slots=entries, metrics=metrics, created=created, **header)
+        with PackWriter(self.store, self.folder, self.known, self.here) as pack:
+            carried = {
+                name: self._carried(name, slot) for name, slot in slots.items() if isinstance(slot, Entry)
+            }
+            added = {
+                name: self._add(name, slot, pack) for name, slot in slots.items() if isinstance(slot, Fresh)
+            }
+            small = {name: entry for name, entry in carried.items() if not entry.buffers}
+            small |= {name: slot.entry() for name, slot in added.items() if not slot.parts}
+            large: list[_Line] = [
+                (name, entry.value, entry.buffers) for name, entry in carried.items() if entry.buffers
+            ]
+            large += [(name, slot.value, slot.parts) for name, slot in added.items() if slot.parts]
+            kept, spilled = spill(small, LARGEST - _HEADER_ROOM - sum(_length(*each) for each in large))
+            texts = [pack.add(table) if isinstance(table, bytes) else table for table in (*tables, *spilled)]
+        written = time.perf_counter()
+        entries = carried | small | {name: slot.entry() for name, slot in added.items() if slot.parts}
+        checkpoint = Checkpoint(
+            slots={name: entries[name] for name in slots if name in kept or name not in small},
+            tables=tuple(text if isinstance(text, tuple) else _chunks(text) for text in texts),
+            metrics=_measured(entries, pack, written - begun, metrics or {}),
+            created=datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            **header,
+        )
         self._put(checkpoint, pack)
+        self._remember(added, slots)
+        _log_save(checkpoint, time.perf_counter() - written)
         return checkpoint
+
+    def known(self, digest: str) -> Chunk | None:
+        """Give the chunk of this digest, if there is one in the store."""
+        chunk = self.catalog.find(digest)
+        return chunk if chunk is not None and self.packs.hold(chunk) else None
+
+    def here(self, chunk: Chunk) -> Chunk | None:
+        """Give where a chunk's bytes are now, if they are in the store."""
+        chunk = self.catalog.where(chunk)
+        return chunk if self.packs.hold(chunk) else None
 
     def _put(self, checkpoint: Checkpoint, pack: PackWriter) -> None:
         key = manifest_key(self.folder, checkpoint.number)
@@ -105,34 +163,31 @@ class Commit:
             # Its pack would fill a disk that is full already. But a manifest may be there although it was not
             # acknowledged, and then its pack must stay.
             with suppress(StoreError):
-                if pack.name is not None and key not in self.store.list(f"{self.folder}checkpoints/"):
+                if pack.name and key not in self.store.list(f"{self.folder}checkpoints/"):
                     self.store.delete([pack_key(self.folder, pack.name)])
             raise
-        if pack.name is not None:
+        if pack.name:
             self.catalog.written[pack.name] = checkpoint.number
         self.catalog.add(checkpoint)
 
-    def _known(self, digest: str) -> Chunk | None:
-        chunk = self.catalog.find(digest)
-        if chunk is None or not self.packs.hold(chunk):
-            return None
-        if self._is_to_move(chunk):
-            self._movable -= chunk.extent
-            return None
-        return chunk
+    def _remember(self, added: Mapping[str, _Added], slots: Mapping[str, Fresh | Entry]) -> None:
+        for name, slot in added.items():
+            for place, pieces in slot.tracked(name):
+                self.seen[place] = [_saved(piece) for piece in pieces]
+        for place in [place for place in self.seen if place[0] not in slots]:
+            del self.seen[place]
 
-    def _is_to_move(self, chunk: Chunk) -> bool:
-        return chunk.pack in self.catalog.sparse and chunk.extent <= self._movable
-
-    def _written(self, name: str, fresh: Fresh, pack: PackWriter) -> Entry:
+    def _add(self, name: str, fresh: Fresh, pack: PackWriter) -> _Added:
         encoded = fresh.encoded
+        added = _Added(fresh)
         try:
             name.encode()
-            value = inline(encoded.value) if encoded.value is not None else None
-            if value is not None and len(value) > self._room:
-                value = None
-            spilled = () if value is not None or encoded.value is None else (encoded.value,)
-            buffers = tuple(pack.add(buffer) for buffer in (*spilled, *encoded.buffers))
+            if encoded.value is not None:
+                added.value = inline(encoded.value)
+                if added.value is None:
+                    added.text = pack.add(encoded.value, self.seen.get((name, -1), ()))
+            for number, buffer in enumerate(encoded.buffers):
+                added.buffers.append(pack.add(buffer, self.seen.get((name, number), ())))
         except UnkeepableError as error:
             # The caller commits again with this slot's last good value.
             error.slot = name  # type: ignore[attr-defined]
@@ -142,41 +197,22 @@ class Commit:
                 f"the slot name {name!r} has a lone surrogate, which JSON cannot have; take another name"
             )
             raise EncodeError(message, type=encoded.type, where="", slot=name) from None
-        entry = Entry(fresh.manager, encoded.encoding, encoded.type, encoded.size, value, buffers)
-        self._room -= _length(entry)
-        return entry
+        return added
 
-    def _carried(self, name: str, entry: Entry, pack: PackWriter) -> Entry:
+    def _carried(self, name: str, entry: Entry) -> Entry:
         """Give an entry whose bytes are in the store; where they are gone, an older one's."""
-        if not all(map(self.packs.hold, entry.chunks())):
-            entry = self._relocated(entry) or self._rescued(name, entry)
-        elif any(map(self._is_to_move, entry.chunks())):
-            buffers = (tuple(self._moved(chunk, pack) for chunk in buffer) for buffer in entry.buffers)
-            entry = replace(entry, buffers=tuple(buffers))
-        self._room -= _length(entry)
-        return entry
-
-    def _moved(self, chunk: Chunk, pack: PackWriter) -> Chunk:
-        """Write a chunk again, out of a pack that is mostly dead."""
-        if not self._is_to_move(chunk):
-            return chunk
-        data = bytearray(chunk.length)
-        try:
-            read_chunk(self.store, self.folder, chunk, memoryview(data))
-        except DamagedError:
-            return chunk  # it stays what it is: damaged, and found so by who reads it
-        return pack.add(bytes(data))[0]
+        if all(self.catalog.where(chunk) is chunk and self.packs.hold(chunk) for chunk in entry.chunks()):
+            return entry
+        return self._relocated(entry) or self._rescued(name, entry)
 
     def _relocated(self, entry: Entry) -> Entry | None:
         """Find the same bytes in other packs."""
-        found = [[self._elsewhere(chunk) for chunk in buffer] for buffer in entry.buffers]
+        found = [
+            [self.here(chunk) or self.known(chunk.digest) for chunk in buffer] for buffer in entry.buffers
+        ]
         if any(chunk is None for buffer in found for chunk in buffer):
             return None
         return replace(entry, buffers=tuple(tuple(c for c in buffer if c is not None) for buffer in found))
-
-    def _elsewhere(self, chunk: Chunk) -> Chunk | None:
-        other = chunk if self.packs.hold(chunk) else self.catalog.find(chunk.digest)
-        return other if other is not None and self.packs.hold(other) else None
 
     def _rescued(self, name: str, entry: Entry) -> Entry:
         older = self.older(name, self.packs)
@@ -188,6 +224,41 @@ class Commit:
         return older
 
 
-def _length(entry: Entry) -> int:
-    chunks = sum(map(len, entry.buffers))
-    return len(entry.value or b"") + _SLOT_LINE + _CHUNK_LINE * chunks
+def _chunks(pieces: Iterable[Piece]) -> tuple[Chunk, ...]:
+    return tuple(piece.chunk for piece in pieces if piece.chunk is not None)
+
+
+def _saved(piece: Piece) -> Saved:
+    assert piece.chunk is not None  # noqa: S101 - it is committed
+    return Saved(piece.fingerprint, piece.chunk, changed=not piece.unchanged)
+
+
+def _length(name: str, value: bytes | None, buffers: Sequence[Sequence[object]]) -> int:
+    """Give how long the line of a slot is, about."""
+    return len(name) + len(value or b"") + _SLOT_LINE + _CHUNK_LINE * sum(map(len, buffers))
+
+
+def _measured(
+    entries: Mapping[str, Entry], pack: PackWriter, seconds: float, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give what a save costs: bytes, and seconds of which the commit itself is not known yet."""
+    stages = {"write": round(seconds, 6)} | given.get("stages", {})
+    return {
+        "bytes_total": sum(entry.size for entry in entries.values()),
+        "bytes_new": pack.bytes_new,
+        "bytes_written": pack.bytes_written,
+        "seconds": round(sum(stages.values()), 6),
+        **given,
+        "stages": stages,
+    }
+
+
+def _log_save(checkpoint: Checkpoint, seconds: float) -> None:
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    told = dict(checkpoint.metrics)
+    stages = {**told.pop("stages"), "commit": round(seconds, 6)}  # type: ignore[dict-item]
+    parts = [f"{name}={value}" for name, value in (*told.items(), *stages.items())]
+    _log.info(
+        "checkpoint %d of %s (%s): %s", checkpoint.number, checkpoint.job, checkpoint.reason, " ".join(parts)
+    )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._catalog import Catalog
 from lattice_addons.checkpoint._commit import Commit
+from lattice_addons.checkpoint._detach import detach, dirty
+from lattice_addons.checkpoint._kept import KEPT, budget
 from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
@@ -21,8 +23,9 @@ from lattice_addons.errors import CheckpointError, DamagedError, FormatError, No
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from lattice_addons.checkpoint._commit import Packs
+    from lattice_addons.checkpoint._commit import Packs, Table
     from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
+    from lattice_addons.checkpoint._pieces import Saved
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
@@ -52,6 +55,7 @@ class Line:
         self._retention = Retention(store, self.folder, self._catalog)
         self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
+        self._seen: dict[tuple[str, int], list[Saved]] = {}
         self._lost: set[str] = set()
 
     def __repr__(self) -> str:
@@ -145,6 +149,8 @@ class Line:
         reason: str,
         notes: Sequence[str] = (),
         program: Mapping[str, object] | None = None,
+        tables: Sequence[Table] = (),
+        metrics: Mapping[str, object] | None = None,
     ) -> Checkpoint:
         """Write the next checkpoint; it is there, durably, when this returns.
 
@@ -158,9 +164,11 @@ class Line:
         numbers = self._learn()
         # Not the listing alone: after somebody removed the root, numbers still go up.
         number = max([self._last, *numbers]) + 1
-        writing = Commit(self.store, self.folder, self._catalog, self.settings.key, self._older)
+        writing = self._commit()
         checkpoint = writing.write(
             slots,
+            tables,
+            metrics,
             job=self.job,
             rank=self.rank,
             number=number,
@@ -174,6 +182,22 @@ class Line:
         # Its own pack counts as lost never: if that is not there, the checkpoint is not good.
         self._lost = {pack for pack in self._lost if self._catalog.written.get(pack) != number}
         return checkpoint
+
+    def detach(self, slots: Mapping[str, Fresh | Entry]) -> dict[str, Fresh | Entry] | None:
+        """Give slots that share no memory with the program: what has changed since the last commit is copied.
+
+        None when that would take more memory than it may: then they must be committed as they are, at once.
+        """
+        most = budget(getattr(self.settings, "memory", None))
+        KEPT.trim(most)
+        return detach(slots, self._seen, self._commit().here, most)
+
+    def dirty(self, slots: Mapping[str, Fresh]) -> int:
+        """Give how many bytes of these slots' buffers have changed since they were committed last."""
+        return dirty(slots.items(), self._seen, self._commit().known)
+
+    def _commit(self) -> Commit:
+        return Commit(self.store, self.folder, self._catalog, self.settings.key, self._seen, self._older)
 
     def retain(self, *protect: int) -> None:
         """Delete what need not stay, once the newest checkpoint is known to be readable."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CHUNK = 4 * 1024 * 1024
+#: A buffer of this size or more begins at the start of a page of its pack, so that it can be mapped.
+LARGE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,79 @@
-"""Chunks are written side by side into a pack of their own commit."""
+"""Pieces come in, are named by the workers, and those that are new are written side by side into one pack."""
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._cut import pieces
+from lattice_addons.checkpoint._cut import pieces as cut
+from lattice_addons.checkpoint._detach import Taken
+from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
-from lattice_addons.checkpoint._model import CHUNK, Chunk
-from lattice_addons.checkpoint._read import digest_of
+from lattice_addons.checkpoint._model import CHUNK, LARGE, Chunk
+from lattice_addons.checkpoint._pieces import Batch, Piece, name_all, tracked, whole_pages
+from lattice_addons.checkpoint._workers import BYTES, DISK, Task
+from lattice_addons.encoding import Stream
+from lattice_addons.errors import EncodeError
 from lattice_addons.storage import ulid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from lattice_addons.checkpoint._kept import Block
+    from lattice_addons.checkpoint._pieces import Saved
     from lattice_addons.encoding import Buffer
     from lattice_addons.storage import Store, Writer
 
 __all__ = ["PackWriter"]
 
-LARGE = 64 * 1024
-_ALIGNMENT = 4096
+# What is on its way at once: blocks that are being filled and named, and blocks that are being written.
+_NAMING, _WRITING = 5, 3
+# Small pieces are named together, until they are so many bytes or so many pieces.
+_TOGETHER, _MANY = 1024 * 1024, 512
 
 
 class PackWriter:
-    """The pack of one commit; it is made when the first chunk comes that is nowhere else.
+    """The pack of one commit; it is made when the first piece comes that is nowhere else.
 
-    ``known`` gives the chunk of a digest that is in a pack already.
+    ``known`` gives the chunk of a digest that is in a pack already, and ``here`` where a chunk that was saved
+    is now, or None where it is gone. A piece's ``chunk`` is known when all is done.
     """
 
-    def __init__(self, store: Store, folder: str, known: Callable[[str], Chunk | None]) -> None:
-        self.name: str | None = None
-        self.written: dict[str, Chunk] = {}
+    def __init__(
+        self,
+        store: Store,
+        folder: str,
+        known: Callable[[str], Chunk | None],
+        here: Callable[[Chunk], Chunk | None],
+    ) -> None:
+        self.name = ""
+        self.bytes_new = 0
+        self.bytes_written = 0
         self._store = store
         self._folder = folder
         self._known = known
+        self._here = here
+        self._written: dict[str, Piece] = {}
         self._open = ExitStack()
         self._writer: Writer | None = None
-        # Every chunk is digested and written from this copy: another thread may change an array meanwhile.
-        self._bounce = bytearray()
-
-    @property
-    def bytes_new(self) -> int:
-        """How many bytes of chunks were written."""
-        return sum(chunk.length for chunk in self.written.values())
+        self._end = 0
+        self._batch = Batch()
+        self._small: list[Piece] = []
+        self._small_size = 0
+        self._tail = Tail()
+        # Whether there is more than one batch: then threads have part in it, and whole pages are written directly.
+        self._large = False
+        self._naming: deque[tuple[Batch | None, Task[Sequence[Piece]]]] = deque()
+        self._writing: deque[Task[None]] = deque()
+        # What was copied before may share a batch with what comes later.
+        self._handed: set[Batch] = set()
+        # Of equal pieces one is written, and gives the others its chunk.
+        self._twins: list[tuple[Piece, Piece]] = []
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -56,39 +83,221 @@ class PackWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         """Make the pack durable, or remove it when the block failed."""
+        if kind is None:
+            try:
+                self._finish()
+            except BaseException as failed:
+                self._quieten()
+                self._open.__exit__(type(failed), failed, failed.__traceback__)
+                raise
+        else:
+            self._quieten()
         return self._open.__exit__(kind, error, trace)
 
-    def add(self, buffer: Buffer) -> tuple[Chunk, ...]:
-        """Give the chunks of a buffer; those that are new are written."""
-        size, parts = pieces(buffer)
-        aligned = size < LARGE
-        chunks = []
-        for piece in parts:
-            data = self._copied(piece)
-            digest = digest_of(data)
-            chunk = self.written.get(digest) or self._known(digest)
-            if chunk is None:
-                chunk = self._write(digest, data, align=not aligned)
-                aligned = True
-            chunks.append(chunk)
-        return tuple(chunks)
+    def add(self, buffer: Buffer, saved: Sequence[Saved] = ()) -> list[Piece]:
+        """Take a buffer in, and give its pieces; ``saved`` is what was saved of them last."""
+        if isinstance(buffer, Taken):
+            return self._add_taken(buffer)
+        size, parts = cut(buffer)
+        if size < LARGE or isinstance(buffer, Stream):
+            return [self._add_small(bytes(part)) for part in parts]
+        found = tracked(parts, saved, self._here)
+        for piece in found:
+            if not self._batch.fits(piece):
+                self._hand_batch()
+            self._batch.add(piece)
+        return found
 
-    def _copied(self, piece: bytes | memoryview) -> bytes | memoryview:
-        if isinstance(piece, bytes):
-            return piece
-        if not self._bounce:
-            self._bounce = bytearray(CHUNK)
-        copy = memoryview(self._bounce)[: piece.nbytes]
-        copy[:] = piece
-        return copy
+    def _add_small(self, data: bytes) -> Piece:
+        piece = Piece(data)
+        if self._small_size + len(data) > _TOGETHER or len(self._small) == _MANY:
+            self._hand_small()
+        self._small.append(piece)
+        self._small_size += len(data)
+        return piece
 
-    def _write(self, digest: str, data: bytes | memoryview, *, align: bool) -> Chunk:
-        if self._writer is None or self.name is None:
-            self.name = ulid()
-            self._writer = self._open.enter_context(self._store.create(pack_key(self._folder, self.name)))
-        if align and self._writer.position % _ALIGNMENT:
-            self._writer.write(bytes(-self._writer.position % _ALIGNMENT))
-        chunk = Chunk(digest, len(data), self.name, self._writer.position)
-        self._writer.write(data)
-        self.written[digest] = chunk
-        return chunk
+    def _add_taken(self, taken: Taken) -> list[Piece]:
+        """Take in what was copied before; its batches come in the order of their pieces."""
+        for piece in taken.parts:
+            piece.chunk = None
+            if piece.unchanged and piece.saved is not None and self._here(piece.saved.chunk) is None:
+                raise _stale()
+        for batch in taken.batches:
+            if batch not in self._handed:
+                self._handed.add(batch)
+                self._hand(batch, partial(name_all, batch.pieces, self._known))
+        return taken.parts
+
+    # -- naming
+
+    def _hand_batch(self, *, last: bool = False) -> None:
+        batch, self._batch = self._batch, Batch()
+        if batch.pieces:
+            block, known = KEPT.block(), self._known
+            self._hand(batch, lambda: name_all(batch.take(block).pieces, known), last=last)
+
+    def _hand_small(self, *, last: bool = False) -> None:
+        small, self._small, self._small_size = self._small, [], 0
+        if small:
+            self._hand(None, partial(name_all, small, self._known), last=last)
+
+    def _hand(self, batch: Batch | None, job: Callable[[], Sequence[Piece]], *, last: bool = False) -> None:
+        while len(self._naming) >= _NAMING:
+            self._settle()
+        if last and not self._large:
+            # All there is: for so little no thread is started.
+            task = Task(job)
+            task.do()
+        else:
+            self._large = True
+            task = BYTES.hand(job)
+        self._naming.append((batch, task))
+
+    def _settle(self) -> None:
+        """Give the oldest pieces that were named their places."""
+        batch, task = self._naming[0]
+        named = task.result()
+        self._naming.popleft()
+        run: list[Piece] = []
+        for piece in named:
+            if self._is_new(piece):
+                if batch is not None and batch.block is not None and piece.squeezed is None:
+                    run.append(piece)
+                    continue
+                self._append(piece)
+            if run and batch is not None:
+                self._write_run(batch, run)
+                run = []
+        if run and batch is not None:
+            self._write_run(batch, run)
+
+    def _is_new(self, piece: Piece) -> bool:
+        if piece.unchanged and piece.saved is not None:
+            piece.chunk = self._here(piece.saved.chunk)
+            return False
+        twin = self._written.get(piece.digest)
+        if twin is not None:
+            self._twins.append((piece, twin))
+            return False
+        piece.chunk = self._known(piece.digest)
+        if piece.chunk is not None:
+            return False
+        self._written[piece.digest] = piece
+        self.bytes_new += piece.length
+        return True
+
+    # -- writing
+
+    def _write_run(self, batch: Batch, run: list[Piece]) -> None:
+        """Write pieces that lie side by side in their block."""
+        first, last = run[0], run[-1]
+        size = whole_pages(last.at + last.length) - first.at
+        for piece in run:
+            piece.chunk = self._chunk(piece, self._end + piece.at - first.at)
+        assert batch.block is not None  # noqa: S101 - these pieces were copied to it
+        self._write(batch.block, first.at, size)
+
+    def _append(self, piece: Piece) -> None:
+        """Put a small or compressed piece tightly behind the one before."""
+        data = piece.squeezed or piece.data
+        if not self._tail.fits(data):
+            self._flush()
+        self._tail.append(piece, data)
+
+    def _flush(self) -> None:
+        tail, self._tail = self._tail, Tail()
+        if tail.block is None:
+            return
+        for piece, at in tail.pieces:
+            piece.chunk = self._chunk(piece, self._end + at)
+        size = whole_pages(tail.size) if self._large else tail.size
+        tail.block.view[tail.size : size] = bytes(size - tail.size)
+        self._write(tail.block, 0, size)
+
+    def _chunk(self, piece: Piece, offset: int) -> Chunk:
+        stored = len(piece.squeezed) if piece.squeezed is not None else 0
+        piece.squeezed = None
+        return Chunk(piece.digest, piece.length, self._pack(), offset, stored)
+
+    def _write(self, block: Block, start: int, size: int) -> None:
+        writer = self._writer
+        assert writer is not None  # noqa: S101 - the pack was made when its name was asked for
+        offset, paged = self._end, self._large
+        self._end += size
+        self.bytes_written += size
+        while len(self._writing) >= _WRITING:
+            self._writing[0].result()
+            self._writing.popleft()
+
+        def write() -> None:
+            # The block is named here so that it is not used again before this is done.
+            writer.write_at(block.view[start : start + size], offset, paged=paged)
+
+        if paged:
+            self._writing.append(DISK.hand(write))
+        else:
+            write()
+
+    def _pack(self) -> str:
+        if not self.name:
+            name = ulid()
+            self._writer = self._open.enter_context(self._store.create(pack_key(self._folder, name)))
+            self.name = name
+        return self.name
+
+    # -- the end
+
+    def _finish(self) -> None:
+        """Wait until all is written, but not yet durable."""
+        self._hand_batch(last=True)
+        self._hand_small(last=True)
+        while self._naming:
+            self._settle()
+        self._flush()
+        while self._writing:
+            self._writing[0].result()
+            self._writing.popleft()
+        for piece, twin in self._twins:
+            piece.chunk = twin.chunk
+
+    def _quieten(self) -> None:
+        """Wait until no worker has anything of ours in hand, whatever interrupts that."""
+        interrupted: BaseException | None = None
+        tasks: deque[Task[Sequence[Piece]] | Task[None]] = deque(task for _, task in self._naming)
+        tasks.extend(self._writing)
+        while tasks:
+            try:
+                tasks[0].wait()
+                tasks.popleft()
+            except BaseException as error:  # noqa: BLE001 - Ctrl-C: a descriptor in use must not be closed
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
+
+class Tail:
+    """The block in which small pieces are put together before they are written."""
+
+    def __init__(self) -> None:
+        self.block: Block | None = None
+        self.size = 0
+        self.pieces: list[tuple[Piece, int]] = []
+
+    def fits(self, data: bytes | memoryview) -> bool:
+        """Say whether there is room for this."""
+        return self.size + len(data) <= CHUNK
+
+    def append(self, piece: Piece, data: bytes | memoryview) -> None:
+        """Put it behind what is there."""
+        if self.block is None:
+            self.block = KEPT.block()
+        self.block.view[self.size : self.size + len(data)] = data
+        self.pieces.append((piece, self.size))
+        self.size += len(data)
+
+
+def _stale() -> EncodeError:
+    message = (
+        "what had not changed was taken to be in the store, and has vanished from it meanwhile: save again"
+    )
+    return EncodeError(message, type="", where="")

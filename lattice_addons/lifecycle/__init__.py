@@ -6,6 +6,7 @@ from ._identity import job_id, passive_reason, rank, world_size
 from ._owner import Owner
 from ._process import Saver
 from ._tell import tell
+from ._watcher import end_thread, start_thread
 
 __all__ = [
     "Attachment",
@@ -13,9 +14,11 @@ __all__ = [
     "Owner",
     "Saver",
     "attach",
+    "end_thread",
     "job_id",
     "passive_reason",
     "rank",
+    "start_thread",
     "tell",
     "world_size",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def _take_back(folder: int, name: str, descriptor: int) -> None:
 
 
 class FileWriter:
-    """A new file of the store, written piece by piece under its own name."""
+    """A new file of the store, written piece by piece under its own name, from any thread."""
 
     def __init__(self, folders: Folders, parts: Sequence[str], url: str) -> None:
         self.position = 0
@@ -84,6 +85,8 @@ class FileWriter:
         self._key = "/".join(parts)
         self._held: Held | None = None
         self._fault: StoreError | None = None
+        self._direct = False
+        self._counting = threading.Lock()
 
     def open(self) -> None:
         """Make the file, which must not be there."""
@@ -98,12 +101,31 @@ class FileWriter:
 
     def write(self, data: Bytes) -> None:
         """Append all of these bytes."""
+        self.write_at(data, self.position)
+
+    def write_at(self, data: Bytes, offset: int, *, paged: bool = False) -> None:
+        """Write all of these bytes there; directly to the disk, if they are whole pages of memory."""
         try:
             with told("write", self._path):
-                self.position += _files.write_all(self._descriptor, data)
+                end = offset + _files.write_all(self._mode(paged=paged), data, offset)
         except StoreError as error:
             self._fault = error
             raise
+        with self._counting:
+            self.position = max(self.position, end)
+
+    def _mode(self, *, paged: bool) -> int:
+        """Give the descriptor, in the mode in which it takes such a write.
+
+        The first write of whole pages decides for the file: from then on all are, or none is direct.
+        """
+        descriptor = self._descriptor
+        if paged and not self._direct:
+            with self._counting:
+                if not self._direct:
+                    _files.write_directly(descriptor)
+                    self._direct = True
+        return descriptor
 
     def finish(self) -> None:
         """Make the file and its name durable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ __all__ = [
     "new_file",
     "open_descriptor",
     "open_file",
+    "open_to_read",
     "owner_only",
     "read_into",
     "remove",
@@ -31,6 +33,8 @@ __all__ = [
     "sync_folder",
     "temporary_file",
     "write_all",
+    "write_directly",
+    "write_through_memory",
 ]
 
 # One call into the system, short enough that a signal's handler need not wait for it to end.
@@ -56,6 +60,17 @@ def open_file(folder: int, name: str, flags: int = os.O_RDONLY) -> int:
         code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP
         raise OSError(code, "not a regular file")
     return descriptor
+
+
+def open_to_read(folder: int, name: str, *, direct: bool) -> int:
+    """Open an existing regular file, past the system's cache where that is wished for and can be."""
+    if direct and hasattr(os, "O_DIRECT"):
+        try:
+            return open_file(folder, name, os.O_RDONLY | os.O_DIRECT)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+    return open_file(folder, name)
 
 
 def new_file(folder: int, name: str) -> int:
@@ -100,8 +115,8 @@ def temporary_file(folder: int) -> Iterator[tuple[str, int]]:
                 remove(folder, name)
 
 
-def write_all(descriptor: int, data: Bytes) -> int:
-    """Write all of the bytes, however few the system takes at a time; give how many they are."""
+def write_all(descriptor: int, data: Bytes, offset: int = 0) -> int:
+    """Write all of the bytes there, however few the system takes at a time; give how many they are."""
     view = memoryview(data)
     if view.nbytes == 0:
         return 0
@@ -109,12 +124,32 @@ def write_all(descriptor: int, data: Bytes) -> int:
         view = memoryview(view.tobytes())
     view = view.cast("B")
     done = 0
+    refused = False
     while done < view.nbytes:
-        taken = os.write(descriptor, view[done : done + _PIECE])
+        try:
+            taken = os.pwrite(descriptor, view[done : done + _PIECE], offset + done)
+        except OSError as error:
+            # What is left after a direct write that took only a part need not be whole pages.
+            if error.errno != errno.EINVAL or refused:
+                raise
+            refused = True
+            write_through_memory(descriptor)
+            continue
         if taken == 0:
             raise OSError(errno.EIO, "nothing was written")
         done += taken
     return done
+
+
+def write_directly(descriptor: int) -> None:
+    """Have whole pages written to the disk without a copy in the system's memory, where the file system can."""
+    with suppress(OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_DIRECT)
+
+
+def write_through_memory(descriptor: int) -> None:
+    """Have no more direct writes, for they would not do."""
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_DIRECT)
 
 
 def read_into(descriptor: int, start: int, buffer: memoryview) -> int:

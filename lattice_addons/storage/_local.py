@@ -24,6 +24,7 @@ from lattice_addons.storage._folders import Folders
 from lattice_addons.storage._held import hold_descriptor
 from lattice_addons.storage._keys import is_temporary, split_key
 from lattice_addons.storage._process import LOCK_SECONDS, keep_spare
+from lattice_addons.storage._reader import FileReader
 from lattice_addons.storage._store import Store, critical_section
 
 if TYPE_CHECKING:
@@ -83,11 +84,14 @@ class LocalStore(Store):
 
     def read_into(self, key: str, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``."""
-        with self._reading(key) as descriptor, told("read", self._path(key)):
-            target = buffer.cast("B") if buffer.nbytes else buffer
-            done = _files.read_into(descriptor, start, target) if start >= 0 else 0
-            if done < buffer.nbytes or start < 0:
-                raise ends_early(self.url, key, os.fstat(descriptor).st_size, start + buffer.nbytes)
+        with self.reading(key) as reader:
+            reader.read_into(start, buffer)
+
+    @contextmanager
+    def reading(self, key: str, *, direct: bool = False) -> Iterator[FileReader]:
+        """Open a key's file for a block; ``direct`` where the file system has it."""
+        with self._reading(key, direct=direct) as descriptor:
+            yield FileReader(descriptor, self.url, key)
 
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""
@@ -250,13 +254,13 @@ class LocalStore(Store):
         return os.path.join(self.root, key)
 
     @contextmanager
-    def _reading(self, key: str) -> Iterator[int]:
+    def _reading(self, key: str, *, direct: bool = False) -> Iterator[int]:
         """Open a key's file for a block."""
         parts = split_key(key)
         with told("read", self._path(key)):
             try:
                 with self._folders.enter(parts[:-1]) as folder:
-                    descriptor = _files.open_file(folder, parts[-1])
+                    descriptor = _files.open_to_read(folder, parts[-1], direct=direct)
             except FileNotFoundError as error:
                 raise not_there(self.url, key) from error
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ class _MemoryWriter:
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self._writing = threading.Lock()
 
     @property
     def position(self) -> int:
@@ -97,4 +99,12 @@ class _MemoryWriter:
 
     def write(self, data: Bytes) -> None:
         """Append a copy of these bytes."""
-        self.data += bytes(data)  # as bytearray refuses memory that is not contiguous
+        self.write_at(data, len(self.data))
+
+    def write_at(self, data: Bytes, offset: int, *, paged: bool = False) -> None:
+        """Put a copy of these bytes there."""
+        del paged
+        copy = bytes(data)  # as bytearray refuses memory that is not contiguous
+        with self._writing:
+            self.data.extend(bytes(max(offset + len(copy) - len(self.data), 0)))
+            self.data[offset : offset + len(copy)] = copy

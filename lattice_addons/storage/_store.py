@@ -10,12 +10,14 @@ from lattice_addons.storage._faults import ends_early, kept_locked
 from lattice_addons.storage._held import hold_here
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._process import LOCK_SECONDS, section_lock
+from lattice_addons.storage._reader import KeyReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from lattice_addons.storage._held import Held
+    from lattice_addons.storage._reader import Reader
 
 __all__ = ["Bytes", "Keys", "Store", "Writer", "critical_section"]
 
@@ -40,10 +42,17 @@ class Writer(Protocol):
 
     @property
     def position(self) -> int:
-        """Give the number of bytes written so far: the offset of the next piece."""
+        """Give where the next piece is appended: behind the last byte that was written."""
 
     def write(self, data: Bytes) -> None:
         """Append all of these bytes."""
+
+    def write_at(self, data: Bytes, offset: int, *, paged: bool = False) -> None:
+        """Write all of these bytes there, from any thread; what lies between is zeros.
+
+        With ``paged`` they are whole pages of memory that begin at a page's start, and go to whole pages: these need
+        not be copied once more on their way to the disk.
+        """
 
 
 class Store(abc.ABC):
@@ -67,6 +76,19 @@ class Store(abc.ABC):
             raise ends_early(self.url, key, start + len(data), start + buffer.nbytes)
         if data:
             target[:] = data
+
+    @contextmanager
+    def reading(self, key: str, *, direct: bool = False) -> Iterator[Reader]:  # noqa: ARG002 - as every store's
+        """Open a key to read from it more than once; ``direct`` prefers the disk to the system's cache."""
+        yield KeyReader(self, key)
+
+    def map(self, key: str, start: int, length: int) -> memoryview | None:
+        """Give bytes as writable memory of one's own, filled when it is used; None where this cannot be had.
+
+        It stays as it is whatever becomes of the key.
+        """
+        with self.reading(key) as reader:
+            return reader.map(start, length)
 
     @abc.abstractmethod
     def size(self, key: str) -> int:

@@ -1,0 +1,114 @@
+"""What has changed is copied, so that it can be saved while the program goes on changing it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint._cut import pieces as cut
+from lattice_addons.checkpoint._kept import KEPT
+from lattice_addons.checkpoint._model import CHUNK, LARGE, Fresh
+from lattice_addons.checkpoint._pieces import Batch, tracked
+from lattice_addons.checkpoint._read import digest_of
+from lattice_addons.checkpoint._workers import BYTES
+from lattice_addons.encoding import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from lattice_addons.checkpoint._model import Chunk, Entry
+    from lattice_addons.checkpoint._pieces import Piece, Seen
+    from lattice_addons.encoding import Buffer
+
+__all__ = ["Taken", "detach", "dirty"]
+
+
+class Taken(Stream):
+    """A buffer whose bytes are copied where they have changed, and known by their chunks where they have not."""
+
+    def __init__(self, size: int, parts: list[Piece], batches: list[Batch]) -> None:
+        self.size = size
+        self.parts = parts
+        # They keep the memory of the copies, and may have pieces of other buffers, too.
+        self.batches = batches
+
+    def pieces(self) -> Iterator[bytes]:
+        """Refuse: only a pack writer knows what to do with what is not here because it has not changed."""
+        raise NotImplementedError
+
+
+class _Detaching:
+    """Puts what can change of all slots into batches."""
+
+    def __init__(self, seen: Seen, here: Callable[[Chunk], Chunk | None]) -> None:
+        self.batches: list[Batch] = [Batch()]
+        self._seen = seen
+        self._here = here
+
+    def slot(self, name: str, fresh: Fresh) -> Fresh:
+        """Give a slot that shares no memory with the program any more, once all batches are taken."""
+        encoded = fresh.encoded
+        buffers = tuple(self._buffer((name, number), buffer) for number, buffer in enumerate(encoded.buffers))
+        return replace(fresh, encoded=replace(encoded, buffers=buffers))
+
+    def _buffer(self, place: tuple[str, int], buffer: Buffer) -> Buffer:
+        if isinstance(buffer, bytes):
+            return buffer
+        if isinstance(buffer, Stream):
+            return buffer.frozen()
+        size, parts = cut(buffer)
+        if size < LARGE:
+            return bytes(buffer)
+        pieces = tracked(parts, self._seen.get(place, ()), self._here)
+        batches: list[Batch] = []
+        for piece in pieces:
+            if not self.batches[-1].fits(piece):
+                self.batches.append(Batch())
+            if not batches or batches[-1] is not self.batches[-1]:
+                batches.append(self.batches[-1])
+            self.batches[-1].add(piece)
+        return Taken(size, pieces, batches)
+
+
+def detach(
+    slots: Mapping[str, Fresh | Entry], seen: Seen, here: Callable[[Chunk], Chunk | None], most: int
+) -> dict[str, Fresh | Entry] | None:
+    """Give slots that share no memory with the program; None when that would take more than ``most`` bytes."""
+    detaching = _Detaching(seen, here)
+    detached = {
+        name: detaching.slot(name, slot) if isinstance(slot, Fresh) else slot for name, slot in slots.items()
+    }
+    taken = 0
+    for batch in BYTES.run(_takes(detaching.batches)):
+        taken += CHUNK if batch.block is not None else 0
+        if taken > most:
+            return None
+    return detached
+
+
+def _takes(batches: Iterable[Batch]) -> Iterator[Callable[[], Batch]]:
+    # Each gets its block when its turn comes: of what has not changed the block is soon free for another.
+    return (partial(batch.take, KEPT.block()) for batch in batches if batch.pieces)
+
+
+def dirty(slots: Iterable[tuple[str, Fresh]], seen: Seen, known: Callable[[str], Chunk | None]) -> int:
+    """Give how many bytes of these slots' buffers would have to be written."""
+    pieces: list[Piece] = []
+    total = 0
+    for name, fresh in slots:
+        for number, buffer in enumerate(fresh.encoded.buffers):
+            size, parts = cut(buffer)
+            if size >= LARGE and not isinstance(buffer, Stream):
+                pieces += tracked(parts, seen.get((name, number), ()), lambda chunk: chunk)
+            else:
+                total += sum(len(part) for part in parts if known(digest_of(part)) is None)
+    jobs = (partial(_dirty_bytes, piece, known) for piece in pieces)
+    return total + sum(BYTES.run(jobs))
+
+
+def _dirty_bytes(piece: Piece, known: Callable[[str], Chunk | None]) -> int:
+    # What was never saved by this process may be in the store all the same, from the one before.
+    if piece.compare() or (piece.saved is None and known(digest_of(piece.data)) is not None):
+        return 0
+    return piece.length

@@ -1,0 +1,91 @@
+"""Memory for copies is kept and used again: fresh memory is slow, and what disks write directly lies in pages."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Final
+
+from lattice_addons.checkpoint._model import CHUNK
+
+__all__ = ["KEPT", "Block", "Kept", "budget"]
+
+#: How many blocks a save has in hand while its bytes go from memory to the disk.
+WORKING: Final = 8
+
+
+class Block:
+    """One chunk's worth of page-aligned memory; it goes back to where it came from with its last reference."""
+
+    __slots__ = ("_home", "_pages", "view")
+
+    def __init__(self, home: Kept, pages: mmap.mmap) -> None:
+        self._home = home
+        self._pages = pages
+        self.view = memoryview(pages)
+
+    def __del__(self) -> None:
+        """Go back, so that the next copy finds memory that is there already."""
+        self._home.take_back(self._pages)
+
+
+class Kept:
+    """The blocks of this process that are in nobody's hands; also a signal handler may ask for one."""
+
+    def __init__(self) -> None:
+        # A list's append and pop are one step each.
+        self._free: list[mmap.mmap] = []
+
+    def block(self) -> Block:
+        """Give a block, an old one if there is one; ``MemoryError`` when the system has no memory."""
+        try:
+            return Block(self, self._free.pop())
+        except IndexError:
+            pass
+        try:
+            return Block(self, mmap.mmap(-1, CHUNK))
+        except OSError as error:
+            raise MemoryError(f"no memory for a buffer of {CHUNK} bytes") from error
+
+    def take_back(self, pages: mmap.mmap) -> None:
+        """Keep a block that was let go."""
+        self._free.append(pages)
+
+    def trim(self, most: int) -> None:
+        """Give blocks beyond so many bytes back to the system."""
+        for _ in range(len(self._free) - most // CHUNK):
+            try:
+                self._free.pop().close()
+            except (IndexError, BufferError):
+                return
+
+
+#: Of the whole process: groups take turns.
+KEPT: Final = Kept()
+
+
+def budget(limit: int | None) -> int:
+    """Give how many bytes copies may take: the limit, or a quarter of the memory that is available."""
+    if limit is not None:
+        return limit
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    return min(available, _left_to_group(available)) // 4
+
+
+def _left_to_group(otherwise: int) -> int:
+    """Give what the control group of this process may take yet; containers have less than their machine."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            path = next(line.rstrip("\n").partition("::")[2] for line in file if line.startswith("0::"))
+        folder = f"/sys/fs/cgroup{path}"
+        most, used = (_number(f"{folder}/memory.{name}") for name in ("max", "current"))
+    except (OSError, StopIteration, ValueError):
+        # No such group, or no limit ("max").
+        return otherwise
+    return max(most - used, 0)
+
+
+def _number(path: str) -> int:
+    with open(path, encoding="ascii") as file:
+        return int(file.read())

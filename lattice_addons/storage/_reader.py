@@ -1,0 +1,115 @@
+"""One key that is open for reading, by several threads at once."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from lattice_addons.storage import _files
+from lattice_addons.storage._faults import ends_early, told
+from lattice_addons.storage._mapping import fetch, map_private
+
+if TYPE_CHECKING:
+    from lattice_addons.storage._store import Store
+
+__all__ = ["FileReader", "KeyReader", "Reader"]
+
+
+class Reader(Protocol):
+    """Gives the bytes of one key, from any thread."""
+
+    size: int
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes that begin at ``start``; ``DamagedError`` where there are too few."""
+
+    def read_pages(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer of whole pages with the bytes from a page's start on; give how many there were.
+
+        Where the store can, they come straight from the disk and leave the system's cache as it is.
+        """
+
+    def map(self, start: int, length: int) -> memoryview | None:
+        """Give bytes as writable memory of one's own that the system fills when it is used; None if it cannot."""
+
+    def fetch(self, mapped: memoryview) -> None:
+        """Bring part of what `map` gave into memory."""
+
+
+class KeyReader:
+    """A reader of any store: each read is one of the store's own."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store = store
+        self._key = key
+        self.size = store.size(key)
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes that begin at ``start``."""
+        self._store.read_into(self._key, start, buffer)
+
+    def read_pages(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer with what there is from ``start`` on."""
+        there = max(min(buffer.nbytes, self.size - start), 0)
+        if there:
+            self._store.read_into(self._key, start, buffer[:there])
+        return there
+
+    def map(self, start: int, length: int) -> memoryview | None:  # noqa: ARG002 - as every reader's
+        """Give None: there is no file."""
+        return None
+
+    def fetch(self, mapped: memoryview) -> None:
+        """Have nothing to do."""
+
+
+class FileReader:
+    """A reader of an open file, which somebody else closes."""
+
+    def __init__(self, descriptor: int, url: str, key: str) -> None:
+        self._descriptor = descriptor
+        self._url = url
+        self._key = key
+        self._path = os.path.join(url, key)
+        self.size = os.fstat(descriptor).st_size
+        self._direct = bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT)
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes that begin at ``start``."""
+        with told("read", self._path):
+            target = buffer.cast("B") if buffer.nbytes else buffer
+            done = _files.read_into(self._descriptor, start, target) if start >= 0 else 0
+            if done < buffer.nbytes or start < 0:
+                end = os.fstat(self._descriptor).st_size
+                raise ends_early(self._url, self._key, end, start + buffer.nbytes)
+
+    def read_pages(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer with what there is from ``start`` on."""
+        with told("read", self._path):
+            try:
+                done = _files.read_into(self._descriptor, start, buffer)
+            except OSError as error:
+                if error.errno != errno.EINVAL or not self._direct:
+                    raise
+                # The file can be opened for direct reads and wants another alignment than a page's.
+                flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+                fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+                self._direct = False
+                done = _files.read_into(self._descriptor, start, buffer)
+            if not self._direct:
+                # What is read once must not push out of the cache what is read often.
+                os.posix_fadvise(self._descriptor, start, done, os.POSIX_FADV_DONTNEED)
+            return done
+
+    def map(self, start: int, length: int) -> memoryview | None:
+        """Map the file's pages; what is changed in them is the caller's alone."""
+        if start < 0 or start + length > self.size:
+            raise ends_early(self._url, self._key, self.size, start + length)
+        return map_private(self._descriptor, start, length)
+
+    def fetch(self, mapped: memoryview) -> None:
+        """Have the system read the pages."""
+        with told("read", self._path):
+            fetch(mapped)
