@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     Check: TypeAlias = "Callable[[object, Place], object]"
 
+AUTO = "auto"
 YEAR = 366 * 24 * 3600
+MOST_BYTES = 2**60
 SHORTEST_KEY = 16
 LONGEST_JOB_ID = 200
 UNCATCHABLE = {
@@ -123,6 +125,25 @@ def seconds(*, zero: bool) -> Check:
         raise place.refuse(value, f"must be a number of seconds {bound} to {YEAR} (a year)")
 
     return check
+
+
+_positive_seconds = seconds(zero=False)
+
+
+def interval(value: object, place: Place) -> object:
+    """Check how often something is done: every so many seconds, or as it turns out to be best."""
+    if not isinstance(value, str):
+        return _positive_seconds(value, place)
+    if value != AUTO:
+        raise place.refuse(value, f"must be a number of seconds, or {AUTO!r}")
+    return value
+
+
+def share(value: object, place: Place) -> float:
+    """Check a part of a whole that is neither nothing nor all of it."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1:
+        return value
+    raise place.refuse(value, "must be a number above 0 and below 1; 3.5 percent is 0.035")
 
 
 def signals(value: object, place: Place) -> tuple[str, ...]:

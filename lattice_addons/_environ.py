@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lattice_addons._allowed import SHORTEST_KEY, Place
+from lattice_addons._allowed import AUTO, SHORTEST_KEY, Place
+from lattice_addons._amounts import UNITS, bytes_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -136,6 +137,20 @@ def _number(kind: type[int | float], what: str) -> Callable[[str, Place], object
     return read
 
 
+def _interval(text: str, place: Place) -> object:
+    return AUTO if text == AUTO else _seconds_or_auto(text, place)
+
+
+def _size(text: str, place: Place) -> object:
+    count = bytes_in(text)
+    if count is None:
+        units = ", ".join(unit for unit in UNITS if unit)
+        raise place.refuse(
+            text, f"must be a number of bytes, such as 512MiB; its unit may be {units}, or none"
+        )
+    return count
+
+
 def _names(text: str, place: Place) -> object:
     del place
     return () if text in ("", "none") else tuple(name.strip() for name in text.split("+"))
@@ -153,15 +168,19 @@ def _upper(text: str, place: Place) -> object:
 
 _whole = _number(int, "a whole number, such as 3")
 _seconds = _number(float, "a number of seconds, such as 30")
+_seconds_or_auto = _number(float, f"a number of seconds, such as 30, or {AUTO}")
+_share = _number(float, "a share of 1, such as 0.035 for 3.5 percent")
 READERS: dict[str, Callable[[str, Place], object]] = {
     "atexit_saving": _switch,
     "periodic_saving": _switch,
-    "periodic_saving_interval": _seconds,
+    "periodic_saving_interval": _interval,
+    "periodic_saving_overhead": _share,
     "signals": _names,
     "grace": _seconds,
     "keep": _whole,
     "keep_hourly": _whole,
     "keep_daily": _whole,
+    "memory": _size,
     "ckpt_service_port": _whole,
     "key": _bytes,
     "strict": _flag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lattice_addons import _allowed, _environ
 from lattice_addons._allowed import Place
@@ -69,8 +69,15 @@ class Settings:
         shown="``disabled``",
         meaning="save every so often from a background thread",
     )
-    periodic_saving_interval: float | None = _key(
-        None, _allowed.seconds(zero=False), "–", "seconds; required when ``periodic_saving`` is enabled"
+    periodic_saving_interval: float | Literal["auto"] | None = _key(
+        None,
+        _allowed.interval,
+        "–",
+        "seconds, or ``auto``: as often as ``periodic_saving_overhead`` allows; required when ``periodic_saving``"
+        " is enabled",
+    )
+    periodic_saving_overhead: float = _key(
+        0.035, _allowed.share, "0.035", "``auto``: the share of the run time that periodic saves may cost"
     )
     signals: tuple[str, ...] = _key(
         ("SIGTERM", "SIGHUP", "SIGXCPU"),
@@ -97,6 +104,19 @@ class Settings:
         None, _allowed.word, "–", "``remote``: the host on which the checkpoint service listens"
     )
     ckpt_service_port: int = _key(5555, _allowed.whole(1, 65535), "5555", "``remote``: the port on that host")
+    restore: str = _key(
+        "read",
+        _allowed.one_of("read", "map"),
+        "``read``",
+        "how large buffers come back: ``read`` into memory, or as a private ``map`` of the file",
+    )
+    memory: int | None = _key(
+        None,
+        _allowed.whole(0, _allowed.MOST_BYTES),
+        "a quarter of the memory available",
+        "bytes that the copies of asynchronous and periodic saves may take, such as ``512MiB``; a save that would"
+        " need more is written before the program goes on",
+    )
     trust: str = _key(
         "pickle",
         _allowed.one_of("pickle", "signed", "safe"),
@@ -178,7 +198,8 @@ def _agree(settings: Settings) -> None:
     config = Place(_environ.CONFIG)
     if settings.periodic_saving and settings.periodic_saving_interval is None:
         raise config.refuse(
-            "periodic_saving", "it is enabled, but not how often; add periodic_saving_interval=SECONDS"
+            "periodic_saving",
+            "it is enabled, but not how often; add periodic_saving_interval=auto, or =SECONDS",
         )
     if settings.type == "remote" and settings.ckpt_service_endpoint is None:
         raise config.refuse(

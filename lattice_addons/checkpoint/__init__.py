@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from lattice_addons.checkpoint._jobs import clear, jobs, ranks
+from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
+from lattice_addons.checkpoint._slots import Slots
+from lattice_addons.checkpoint._tables import SMALL, ends_table, table_text
 
-__all__ = ["Checkpoint", "Chunk", "Entry", "Finding", "Fresh", "Line", "clear", "jobs", "ranks"]
+__all__ = [
+    "SMALL",
+    "Checkpoint",
+    "Chunk",
+    "Entry",
+    "Finding",
+    "Fresh",
+    "Line",
+    "Slots",
+    "clear",
+    "ends_table",
+    "jobs",
+    "ranks",
+    "running",
+    "table_text",
+]

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lattice_addons.checkpoint._layout import manifest_key, pack_key
@@ -14,6 +15,9 @@ from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
 from lattice_addons.checkpoint._pack import PackWriter
 from lattice_addons.checkpoint._pieces import Saved
+from lattice_addons.checkpoint._read import read_buffers
+from lattice_addons.checkpoint._slots import Slots
+from lattice_addons.checkpoint._tables import Table as SlotTable
 from lattice_addons.checkpoint._tables import spill
 from lattice_addons.errors import EncodeError, NotInStoreError, StoreError, UnkeepableError
 
@@ -129,14 +133,18 @@ class Commit:
                 (name, entry.value, entry.buffers) for name, entry in carried.items() if entry.buffers
             ]
             large += [(name, slot.value, slot.parts) for name, slot in added.items() if slot.parts]
+            size = sum(len(table) for table in tables if isinstance(table, bytes))
             kept, spilled = spill(small, LARGEST - _HEADER_ROOM - sum(_length(*each) for each in large))
-            texts = [pack.add(table) if isinstance(table, bytes) else table for table in (*tables, *spilled)]
+            tables = (*tables, *spilled)
+            texts = [pack.add(table) if isinstance(table, bytes) else [] for table in tables]
         written = time.perf_counter()
         entries = carried | small | {name: slot.entry() for name, slot in added.items() if slot.parts}
+        lines = {name: entries[name] for name in slots if name in kept or name not in small}
+        made = list(map(_table, tables, texts))
         checkpoint = Checkpoint(
-            slots={name: entries[name] for name in slots if name in kept or name not in small},
-            tables=tuple(text if isinstance(text, tuple) else _chunks(text) for text in texts),
-            metrics=_measured(entries, pack, written - begun, metrics or {}),
+            slots=Slots(lines, made, partial(read_buffers, self.store, self.folder)),
+            tables=tuple(table.chunks for table in made),
+            metrics=_measured(entries, size, pack, written - begun, metrics or {}),
             created=datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             **header,
         )
@@ -228,6 +236,10 @@ def _chunks(pieces: Iterable[Piece]) -> tuple[Chunk, ...]:
     return tuple(piece.chunk for piece in pieces if piece.chunk is not None)
 
 
+def _table(given: Table, pieces: Iterable[Piece]) -> SlotTable:
+    return SlotTable(_chunks(pieces), given) if isinstance(given, bytes) else SlotTable(given)
+
+
 def _saved(piece: Piece) -> Saved:
     assert piece.chunk is not None  # noqa: S101 - it is committed
     return Saved(piece.fingerprint, piece.chunk, changed=not piece.unchanged)
@@ -239,12 +251,12 @@ def _length(name: str, value: bytes | None, buffers: Sequence[Sequence[object]])
 
 
 def _measured(
-    entries: Mapping[str, Entry], pack: PackWriter, seconds: float, given: Mapping[str, Any]
+    entries: Mapping[str, Entry], tables: int, pack: PackWriter, seconds: float, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Give what a save costs: bytes, and seconds of which the commit itself is not known yet."""
     stages = {"write": round(seconds, 6)} | given.get("stages", {})
     return {
-        "bytes_total": sum(entry.size for entry in entries.values()),
+        "bytes_total": tables + sum(entry.size for entry in entries.values()),
         "bytes_new": pack.bytes_new,
         "bytes_written": pack.bytes_written,
         "seconds": round(sum(stages.values()), 6),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint._cut import pieces as cut
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._model import CHUNK, LARGE, Fresh
-from lattice_addons.checkpoint._pieces import Batch, tracked
+from lattice_addons.checkpoint._pieces import Batch, Guess, tracked
 from lattice_addons.checkpoint._read import digest_of
 from lattice_addons.checkpoint._workers import BYTES
 from lattice_addons.encoding import Stream
@@ -89,7 +89,8 @@ def detach(
 
 def _takes(batches: Iterable[Batch]) -> Iterator[Callable[[], Batch]]:
     # Each gets its block when its turn comes: of what has not changed the block is soon free for another.
-    return (partial(batch.take, KEPT.block()) for batch in batches if batch.pieces)
+    guess = Guess()
+    return (partial(batch.take, KEPT.block(), guess) for batch in batches if batch.pieces)
 
 
 def dirty(slots: Iterable[tuple[str, Fresh]], seen: Seen, known: Callable[[str], Chunk | None]) -> int:

@@ -12,7 +12,7 @@ from lattice_addons.checkpoint._model import CHUNK, Chunk, Entry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BadFieldError", "entries", "field", "integer", "texts", "unchecked_format"]
+__all__ = ["BadFieldError", "entry", "field", "integer", "tables", "texts", "unchecked_format"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PACK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
@@ -53,15 +53,17 @@ def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def entries(slots: Mapping[str, Any]) -> dict[str, Entry]:
-    """Give the slots of a manifest."""
-    found = {}
-    for name, told in slots.items():
-        try:
-            found[name] = _entry(told)
-        except BadFieldError as error:
-            raise BadFieldError(f"in slot {name!r} {error}") from None
-    return found
+def entry(name: str, told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
+    """Give a slot of a manifest."""
+    try:
+        return _entry(told)
+    except BadFieldError as error:
+        raise BadFieldError(f"in slot {name!r} {error}") from None
+
+
+def tables(fields: Mapping[str, Any]) -> tuple[tuple[Chunk, ...], ...]:
+    """Give the chunks of each table; most manifests have none, and no such field."""
+    return tuple(map(_buffer, field(fields, "tables", list))) if "tables" in fields else ()
 
 
 def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say

@@ -10,7 +10,7 @@ from lattice_addons.checkpoint._lease import Lease
 if TYPE_CHECKING:
     from lattice_addons.storage import Store
 
-__all__ = ["clear", "jobs", "ranks"]
+__all__ = ["clear", "jobs", "ranks", "running"]
 
 
 def jobs(store: Store) -> list[str]:
@@ -22,6 +22,11 @@ def ranks(store: Store, job: str) -> list[int]:
     """Give the ranks of a job, sorted."""
     found = map(RANK.fullmatch, store.folders(job))
     return sorted(int(match[1]) for match in found if match is not None)
+
+
+def running(store: Store, job: str, rank: int = 0) -> bool | None:
+    """Say whether a live process writes a rank of a job; None where that cannot be told from here."""
+    return Lease(store, job, rank).is_held()
 
 
 def clear(store: Store, job: str, *, rank: int | None = None) -> int:

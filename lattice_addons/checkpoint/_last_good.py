@@ -33,7 +33,7 @@ class LastGood:
 
         The history is newest first. Only bytes that matter are read, and manifests as far as they do.
         """
-        carried = {name: entry for name, entry in newest.slots.items() if self._is_of_others(entry)}
+        carried = {name: entry for name, entry in newest.lines.items() if self._is_of_others(entry)}
         needed: set[int] = set()
         for older in history if carried else ():
             # A slot that has been the same all along has no other value to be kept.

@@ -57,6 +57,16 @@ class Lease:
             self._lock = self._store.flock_hold(self._key)
         _held_here.add(self)
 
+    def is_held(self) -> bool | None:
+        """Say whether a live process has it; None where that cannot be told from here. No lock is taken."""
+        told = self._told()
+        if told is None:
+            return False
+        try:
+            return Owner.from_dict(told).alive()
+        except ValueError:
+            return None
+
     def release(self) -> None:
         """Let another process write; nothing happens where the lease is not this one's."""
         if self._pid != os.getpid():

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._catalog import Catalog
 from lattice_addons.checkpoint._commit import Commit
 from lattice_addons.checkpoint._detach import detach, dirty
+from lattice_addons.checkpoint._fill import fill
 from lattice_addons.checkpoint._kept import KEPT, budget
 from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 from lattice_addons.checkpoint._manifest import parse
+from lattice_addons.checkpoint._opened import of_slot
 from lattice_addons.checkpoint._program import program as this_program
-from lattice_addons.checkpoint._read import read_buffer
+from lattice_addons.checkpoint._read import read_buffers
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._verify import verify
 from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._commit import Packs, Table
     from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
@@ -84,7 +87,9 @@ class Line:
         """
         key = manifest_key(self.folder, number)
         text = self.store.read(key)
-        checkpoint = parse(text, self.settings.key, f"{self.store.url}/{key}", (self.job, self.rank, number))
+        place = (self.job, self.rank, number)
+        read = partial(read_buffers, self.store, self.folder)
+        checkpoint = parse(text, self.settings.key, f"{self.store.url}/{key}", place, read)
         self._catalog.add(checkpoint)
         return checkpoint
 
@@ -99,7 +104,7 @@ class Line:
             worst: CheckpointError | None = None
             for number in reversed(numbers):
                 try:
-                    return self.load(number)
+                    return self._whole(number)
                 except NotInStoreError:
                     continue
                 except FormatError:
@@ -115,6 +120,16 @@ class Line:
             # All that were listed are gone: the writer went on meanwhile, and what is there now is newer.
         return None
 
+    def _whole(self, number: int) -> Checkpoint:
+        """Load a checkpoint with its tables: what is damaged in them is passed over as a manifest is."""
+        checkpoint = self.load(number)
+        try:
+            checkpoint.read_tables()
+        except DamagedError as error:
+            self.store.size(manifest_key(self.folder, number))  # `NotInStoreError` when it was deleted meanwhile
+            raise self._damaged(error, None) from None
+        return checkpoint
+
     def history(
         self, before: int | None = None, among: Collection[int] | None = None
     ) -> Iterator[Checkpoint]:
@@ -128,20 +143,33 @@ class Line:
                     continue
                 yield checkpoint
 
-    def read(self, entry: Entry, slot: str | None = None) -> tuple[bytes | None, list[bytearray]]:
+    def read(
+        self, entry: Entry, slot: str | None = None
+    ) -> tuple[bytes | None, list[bytearray | memoryview]]:
         """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot."""
+        mapped = self.settings.restore == "map"
         try:
-            return entry.value, [read_buffer(self.store, self.folder, buffer) for buffer in entry.buffers]
+            return entry.value, read_buffers(self.store, self.folder, entry.buffers, mapped=mapped)
         except DamagedError as error:
-            chunk = getattr(error, "chunk", None)
-            if chunk is not None:
-                # The same bytes, saved again, must not be taken to be in the store.
-                self._catalog.drop(chunk)
-            if slot is None:
-                raise
-            raise DamagedError(f"slot {slot!r}: {error}", key=error.key, slot=slot) from error
+            damage = self._damaged(error, slot)
+        raise damage
 
-    def commit(
+    def fill(self, targets: Mapping[str, tuple[Entry, memoryview]]) -> dict[str, DamagedError]:
+        """Fill memory with the last buffer of each slot's entry, every byte checked; say which are damaged."""
+        buffers = {name: (entry.buffers[-1], memory) for name, (entry, memory) in targets.items()}
+        damaged = fill(self.store, self.folder, buffers)
+        return {name: self._damaged(error, name) for name, error in damaged.items()}
+
+    def _damaged(self, error: DamagedError, slot: str | None) -> DamagedError:
+        chunk = getattr(error, "chunk", None)
+        if chunk is not None:
+            # The same bytes, saved again, must not be taken to be in the store, nor for unchanged. Not by clear():
+            # another thread may be saving.
+            self._catalog.drop(chunk)
+            self._seen = {}
+        return error if slot is None else of_slot(error, slot)
+
+    def commit(  # noqa: PLR0913 - most are fields of the manifest, and named
         self,
         slots: Mapping[str, Fresh | Entry],
         *,
@@ -231,9 +259,9 @@ class Line:
             self.store.sweep(self.folder)
             self._retention.delete_packs(self._learn())
 
-    def verify(self) -> Iterator[Finding]:
-        """Read every byte; say of each slot of each checkpoint whether it is good."""
-        return verify(self)
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Finding]:
+        """Read every byte, telling how many of how many are; say of each slot of each checkpoint if it is good."""
+        return verify(self, progress)
 
     def _learn(self) -> list[int]:
         """See that the catalog has every checkpoint that is there, and no other; give their numbers."""

@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Any
 # Imported at once: a program that is out of file descriptors can import nothing when it is saved.
 import orjson
 
-from lattice_addons.checkpoint._fields import BadFieldError, entries, field, integer, texts, unchecked_format
+from lattice_addons.checkpoint._fields import (
+    BadFieldError,
+    entry,
+    field,
+    integer,
+    tables,
+    texts,
+    unchecked_format,
+)
 from lattice_addons.checkpoint._model import FORMAT, Checkpoint
 from lattice_addons.checkpoint._seal import damaged, seal, unseal
+from lattice_addons.checkpoint._slots import Lines, Slots
+from lattice_addons.checkpoint._tables import Table
 from lattice_addons.errors import CheckpointError, FormatError, UntrustedError
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint._model import Chunk, Entry
+    from lattice_addons.checkpoint._slots import ReadTexts
 
 __all__ = ["INLINE", "LARGEST", "inline", "parse", "slot_line", "to_text"]
 
@@ -57,14 +68,23 @@ def _told(chunk: Chunk) -> tuple[object, ...]:
 
 
 def to_text(checkpoint: Checkpoint, key: bytes | None) -> bytes:
-    """Give the whole manifest: one line per header field, one per slot, the seal last."""
-    header = (b'"%b": %b,\n' % (name.encode(), _json(getattr(checkpoint, name))) for name in _HEADER)
-    slots = b",\n".join(slot_line(name, entry) for name, entry in checkpoint.slots.items())
-    return seal(b'{\n%b"slots": {\n%b\n}' % (b"".join(header), slots), key)
+    """Give the whole manifest: one line per header field, one per table, one per slot, the seal last."""
+    header = b"".join(b'"%b": %b,\n' % (name.encode(), _json(getattr(checkpoint, name))) for name in _HEADER)
+    if checkpoint.tables:
+        rows = b",\n".join(orjson.dumps(list(map(_told, table))) for table in checkpoint.tables)
+        header += b'"tables": [\n%b\n],\n' % rows
+    slots = b",\n".join(slot_line(name, entry) for name, entry in checkpoint.lines.items())
+    return seal(b'{\n%b"slots": {\n%b\n}' % (header, slots), key)
 
 
-def parse(text: bytes, key: bytes | None, where: str, place: tuple[str, int, int]) -> Checkpoint:
-    """Read a manifest that must be that of this place (job, rank, number); `where` names its file."""
+def parse(
+    text: bytes, key: bytes | None, where: str, place: tuple[str, int, int], read: ReadTexts | None = None
+) -> Checkpoint:
+    """Read a manifest that must be that of this place (job, rank, number); `where` names its file.
+
+    What it says of a slot is checked when that slot is asked for, and then raises `DamagedError` as well; so are its
+    tables, whose texts ``read`` gives.
+    """
     try:
         body = unseal(text, key, where)
     except CheckpointError:
@@ -79,7 +99,7 @@ def parse(text: bytes, key: bytes | None, where: str, place: tuple[str, int, int
     except orjson.JSONDecodeError as error:
         raise damaged(where, f"it is not JSON ({error})") from None
     try:
-        checkpoint = _checkpoint(fields)
+        checkpoint = _checkpoint(fields, where, read)
     except BadFieldError as error:
         raise damaged(where, str(error)) from None
     if (checkpoint.job, checkpoint.rank, checkpoint.number) != place:
@@ -87,11 +107,19 @@ def parse(text: bytes, key: bytes | None, where: str, place: tuple[str, int, int
     return checkpoint
 
 
-def _checkpoint(fields: Any) -> Checkpoint:  # noqa: ANN401 - anything that JSON can say
-    if type(fields) is not dict or fields.keys() != {*_HEADER, "slots"}:
+def _checkpoint(fields: Any, where: str, read: ReadTexts | None) -> Checkpoint:  # noqa: ANN401 - any JSON
+    if type(fields) is not dict or fields.keys() - {"tables"} != {*_HEADER, "slots"}:
         raise BadFieldError(f"its fields are not {', '.join(_HEADER)}, slots, digest")
     if integer(fields, "format", 1) != FORMAT:
         raise BadFieldError("its format is not told in its first line")
+
+    def checked(name: str, told: object) -> Entry:
+        try:
+            return entry(name, told)
+        except BadFieldError as error:
+            raise damaged(where, str(error)) from None
+
+    chunks = tables(fields)
     return Checkpoint(
         job=field(fields, "job", str),
         rank=integer(fields, "rank"),
@@ -102,7 +130,8 @@ def _checkpoint(fields: Any) -> Checkpoint:  # noqa: ANN401 - anything that JSON
         notes=texts(fields, "notes"),
         program=field(fields, "program", dict),
         metrics=field(fields, "metrics", dict),
-        slots=entries(field(fields, "slots", dict)),
+        slots=Slots(Lines(field(fields, "slots", dict), checked), map(Table, chunks), read),
+        tables=chunks,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._slots import Slots
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -92,12 +94,23 @@ class Checkpoint:
     tables: tuple[tuple[Chunk, ...], ...] = ()
     format: int = FORMAT
 
+    @property
+    def lines(self) -> Mapping[str, Entry]:
+        """The slots that have a line in the manifest: all that are not in tables, which are not read for it."""
+        return self.slots.lines if isinstance(self.slots, Slots) else self.slots
+
     def chunks(self) -> Iterator[Chunk]:
         """Give every chunk of every table and slot."""
         for table in self.tables:
             yield from table
-        for entry in self.slots.values():
+        # Slots in tables have none.
+        for entry in self.lines.values():
             yield from entry.chunks()
+
+    def read_tables(self) -> None:
+        """See that all tables can be read; `DamagedError` otherwise."""
+        if isinstance(self.slots, Slots):
+            self.slots.read()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from lattice_addons.checkpoint._cut import pieces as cut
 from lattice_addons.checkpoint._detach import Taken
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
-from lattice_addons.checkpoint._model import CHUNK, LARGE, Chunk
-from lattice_addons.checkpoint._pieces import Batch, Piece, name_all, tracked, whole_pages
+from lattice_addons.checkpoint._model import LARGE, Chunk
+from lattice_addons.checkpoint._pieces import Batch, Guess, Piece, name_all, tracked, whole_pages
+from lattice_addons.checkpoint._tail import Tail
 from lattice_addons.checkpoint._workers import BYTES, DISK, Task
 from lattice_addons.encoding import Stream
 from lattice_addons.errors import EncodeError
@@ -65,6 +66,7 @@ class PackWriter:
         self._batch = Batch()
         self._small: list[Piece] = []
         self._small_size = 0
+        self._guess = Guess()
         self._tail = Tail()
         # Whether there is more than one batch: then threads have part in it, and whole pages are written directly.
         self._large = False
@@ -133,8 +135,8 @@ class PackWriter:
     def _hand_batch(self, *, last: bool = False) -> None:
         batch, self._batch = self._batch, Batch()
         if batch.pieces:
-            block, known = KEPT.block(), self._known
-            self._hand(batch, lambda: name_all(batch.take(block).pieces, known), last=last)
+            block, known, guess = KEPT.block(), self._known, self._guess
+            self._hand(batch, lambda: name_all(batch.take(block, guess).pieces, known), last=last)
 
     def _hand_small(self, *, last: bool = False) -> None:
         small, self._small, self._small_size = self._small, [], 0
@@ -142,7 +144,7 @@ class PackWriter:
             self._hand(None, partial(name_all, small, self._known), last=last)
 
     def _hand(self, batch: Batch | None, job: Callable[[], Sequence[Piece]], *, last: bool = False) -> None:
-        while len(self._naming) >= _NAMING:
+        while self._naming and (len(self._naming) >= _NAMING or self._naming[0][1].done):
             self._settle()
         if last and not self._large:
             # All there is: for so little no thread is started.
@@ -273,27 +275,6 @@ class PackWriter:
                 interrupted = error
         if interrupted is not None:
             raise interrupted
-
-
-class Tail:
-    """The block in which small pieces are put together before they are written."""
-
-    def __init__(self) -> None:
-        self.block: Block | None = None
-        self.size = 0
-        self.pieces: list[tuple[Piece, int]] = []
-
-    def fits(self, data: bytes | memoryview) -> bool:
-        """Say whether there is room for this."""
-        return self.size + len(data) <= CHUNK
-
-    def append(self, piece: Piece, data: bytes | memoryview) -> None:
-        """Put it behind what is there."""
-        if self.block is None:
-            self.block = KEPT.block()
-        self.block.view[self.size : self.size + len(data)] = data
-        self.pieces.append((piece, self.size))
-        self.size += len(data)
 
 
 def _stale() -> EncodeError:

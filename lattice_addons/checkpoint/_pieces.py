@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._kept import Block
     from lattice_addons.checkpoint._model import Chunk
 
-__all__ = ["PAGE", "Batch", "Piece", "Saved", "Seen", "copy", "name_all", "tracked", "whole_pages"]
+__all__ = ["PAGE", "Batch", "Guess", "Piece", "Saved", "Seen", "copy", "name_all", "tracked", "whole_pages"]
 
 PAGE: Final = 4096
+_TRY_EVERY: Final = 16
 
 
 class Saved:
@@ -35,6 +36,31 @@ class Saved:
         self.fingerprint = fingerprint
         self.chunk = chunk
         self.changed = changed
+
+
+class Guess:
+    """Whether what changed last time has changed again; found out by trying some of it.
+
+    To compare what has changed is one more pass over its bytes; not to compare what has not is a copy for nothing.
+    """
+
+    __slots__ = ("_changed", "_untried")
+
+    def __init__(self) -> None:
+        self._changed = False
+        self._untried = 0
+
+    def worth_comparing(self) -> bool:
+        """Say whether to compare the next one; every so often one is tried whatever was found before."""
+        self._untried += 1
+        if self._changed and self._untried < _TRY_EVERY:
+            return False
+        self._untried = 0
+        return True
+
+    def learn(self, *, changed: bool) -> None:
+        """Hear what a comparison said."""
+        self._changed = changed
 
 
 #: What was saved last of each slot's buffers, by the slot's name and the buffer's number.
@@ -74,14 +100,16 @@ class Piece:
         self.unchanged = self.saved is not None and self.fingerprint == self.saved.fingerprint
         return self.unchanged
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block, guess: Guess) -> None:
         """Copy it to a block, unless it has not changed.
 
-        From here on only the copy counts: another thread may change an array meanwhile. What changed last
-        time is not compared first: that would be another pass over its bytes.
+        From here on only the copy counts: another thread may change an array meanwhile.
         """
-        if self.saved is not None and not self.saved.changed and self.compare():
-            return
+        if self.saved is not None and (not self.saved.changed or guess.worth_comparing()):
+            unchanged = self.compare()
+            guess.learn(changed=not unchanged)
+            if unchanged:
+                return
         end = self.at + self.length
         target = block.view[self.at : end]
         copy(self.data, target)
@@ -130,11 +158,11 @@ class Batch:
         self.pieces.append(piece)
         self.size = whole_pages(self.size + piece.length)
 
-    def take(self, block: Block) -> Batch:
+    def take(self, block: Block, guess: Guess) -> Batch:
         """Copy what has changed, or may have."""
         self.block = block
         for piece in self.pieces:
-            piece.take(block)
+            piece.take(block, guess)
         if all(piece.unchanged for piece in self.pieces):
             self.block = None
         return self

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import closing
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
+from lattice_addons.checkpoint._fresh import fresh
+from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
-from lattice_addons.errors import DamagedError, NotInStoreError
+from lattice_addons.checkpoint._opened import OpenPacks, altered
+from lattice_addons.checkpoint._squeeze import expand
+from lattice_addons.checkpoint._workers import BYTES
+from lattice_addons.errors import DamagedError
 
 if TYPE_CHECKING:
-    from lattice_addons.checkpoint._model import Chunk
-    from lattice_addons.storage import Store
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-__all__ = ["digest_of", "read_buffer", "read_chunk"]
+    from lattice_addons.checkpoint._model import Chunk
+    from lattice_addons.storage import Reader, Store
+
+    Pieces = Generator[memoryview, None, None]
+
+__all__ = ["digest_of", "expanded", "read_buffer", "read_buffers", "read_chunk", "read_into"]
+
+# What one thread fills while another one digests what was filled before.
+_PIECE = 1024 * 1024
+# With so many jobs there is enough for every thread, and none need share a chunk.
+_MANY = 4
 
 
 def digest_of(data: bytes | bytearray | memoryview) -> str:
@@ -21,53 +38,171 @@ def digest_of(data: bytes | bytearray | memoryview) -> str:
     return blake3(data).hexdigest()
 
 
-def read_buffer(store: Store, folder: str, chunks: tuple[Chunk, ...]) -> bytearray:
+def read_buffer(store: Store, folder: str, chunks: tuple[Chunk, ...]) -> bytearray | memoryview:
     """Give the bytes of a buffer, each chunk checked."""
-    # What a manifest says is held against the packs before memory is taken for it.
-    for pack in {chunk.pack for chunk in chunks}:
-        _check_extent(store, pack_key(folder, pack), [chunk for chunk in chunks if chunk.pack == pack])
-    buffer = bytearray(sum(chunk.length for chunk in chunks))
-    view = memoryview(buffer)
-    at = 0
-    for chunk in chunks:
-        read_chunk(store, folder, chunk, view[at : at + chunk.length])
-        at += chunk.length
-    return buffer
+    return read_buffers(store, folder, [chunks])[0]
+
+
+def read_buffers(
+    store: Store, folder: str, buffers: Sequence[tuple[Chunk, ...]], *, mapped: bool = False
+) -> list[bytearray | memoryview]:
+    """Give the bytes of buffers, each chunk checked; with ``mapped``, the pages of packs where that can be."""
+    results: list[bytearray | memoryview] = []
+    parts: list[_Part] = []
+    with OpenPacks(store, folder) as packs:
+        # What a manifest says is held against the packs before memory is taken for it.
+        packs.check([chunk for chunks in buffers for chunk in chunks])
+        for chunks in buffers:
+            pages = packs.map(chunks) if mapped else None
+            memory = fresh(sum(chunk.length for chunk in chunks)) if pages is None else pages
+            results.append(memory)
+            if pages is None:
+                parts += _parts(chunks, memoryview(memory))
+            else:
+                parts += (_Part(chunk, None) for chunk in chunks)
+        for _, group in groupby(parts, key=lambda part: part.chunk.pack):
+            some = list(group)
+            _Filling(store, folder, packs.open(some[0].chunk)).fill(some)
+    return results
+
+
+def read_into(store: Store, folder: str, chunks: tuple[Chunk, ...], memory: memoryview) -> None:
+    """Fill memory with the bytes of a buffer; what is not good is there, too, when it is found out."""
+    with OpenPacks(store, folder) as packs:
+        packs.check(chunks)
+        for part in _parts(chunks, memory):
+            _Filling(store, folder, packs.open(part.chunk)).fill([part])
 
 
 def read_chunk(store: Store, folder: str, chunk: Chunk, target: memoryview) -> None:
-    """Fill the target with a chunk's bytes, which must have its digest."""
-    key = pack_key(folder, chunk.pack)
-    try:
-        store.read_into(key, chunk.offset, target)
-    except NotInStoreError:
-        raise _gone(store, key, chunk) from None
-    except DamagedError as error:
-        error.chunk = chunk  # type: ignore[attr-defined]  # a fact of the case, as those given as keywords
-        raise
-    if digest_of(target) != chunk.digest:
-        message = (
-            f"the pack {key} in {store.url} is damaged: its {chunk.length} bytes at {chunk.offset} "
-            "are not those that were written. `lattice verify` shows what is still good."
-        )
-        raise DamagedError(message, key=key, chunk=chunk)
+    """Fill the target with a chunk's bytes, which must have its digest; in this thread, which may be a worker."""
+    with OpenPacks(store, folder) as packs:
+        packs.check([chunk])
+        _Filling(store, folder, packs.reader).fill_alone(_Part(chunk, target))
 
 
-def _check_extent(store: Store, key: str, chunks: list[Chunk]) -> None:
-    last = max(chunks, key=lambda chunk: chunk.offset + chunk.length)
-    end = last.offset + last.length
-    try:
-        size = store.size(key)
-    except NotInStoreError:
-        raise _gone(store, key, last) from None
-    if end > size:
-        message = (
-            f"the pack {key} in {store.url} is damaged: it was cut off at byte {size}, "
-            f"and should have bytes up to {end}. `lattice verify` shows what is still good."
-        )
-        raise DamagedError(message, key=key, chunk=last)
+def expanded(chunk: Chunk, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    """Give a chunk's bytes as they were before they were compressed; ``ValueError`` where they cannot be."""
+    return expand(data, chunk.length) if chunk.stored else data
 
 
-def _gone(store: Store, key: str, chunk: Chunk) -> DamagedError:
-    message = f"the pack {key} is missing from {store.url}. `lattice verify` shows what is still good."
-    return DamagedError(message, key=key, chunk=chunk)
+class _Part(NamedTuple):
+    """One chunk, and where its bytes go; None for one that is mapped, and has only to be checked."""
+
+    chunk: Chunk
+    target: memoryview | None
+
+
+def _parts(chunks: Iterable[Chunk], target: memoryview) -> Iterator[_Part]:
+    at = 0
+    for chunk in chunks:
+        yield _Part(chunk, target[at : at + chunk.length])
+        at += chunk.length
+
+
+class _Filling:
+    """Fills memory from one pack, on all cores, and checks what it has filled."""
+
+    def __init__(self, store: Store, folder: str, reader: Reader) -> None:
+        self._store = store
+        self._folder = folder
+        self._reader = reader
+
+    def fill(self, parts: Sequence[_Part]) -> None:
+        """Fill each part; the first that is damaged is the one that is told."""
+        jobs = list(_jobs(parts))
+        if len(jobs) >= _MANY:
+            for _ in BYTES.run(partial(self._fill_some, job) for job in jobs):
+                pass
+            return
+        for part in parts:
+            self._fill_one(part, self._shared if part.chunk.length > _PIECE else self._alone)
+
+    def fill_alone(self, part: _Part) -> None:
+        """Fill one part in this thread."""
+        self._fill_one(part, self._alone)
+
+    def _fill_some(self, parts: Sequence[_Part]) -> None:
+        for part in parts:
+            self.fill_alone(part)
+
+    def _fill_one(self, part: _Part, pieces: Callable[[Chunk, memoryview], Pieces]) -> None:
+        if part.chunk.stored:
+            self._expand(part)
+        elif part.target is None:
+            # Read elsewhere: to touch the mapped pages would make the system read far more than them, and a disk
+            # that fails then ends the program.
+            block = KEPT.block()
+            self._check(part.chunk, pieces(part.chunk, block.view[: part.chunk.length]))
+        else:
+            self._check(part.chunk, pieces(part.chunk, part.target))
+
+    def _alone(self, chunk: Chunk, target: memoryview) -> Pieces:
+        """Fill the pieces of a chunk one after another."""
+        return (piece() for piece in self._pieces(chunk, target))
+
+    def _shared(self, chunk: Chunk, target: memoryview) -> Pieces:
+        """Fill the pieces of a chunk, the first half of them here and the others meanwhile."""
+        pieces = list(self._pieces(chunk, target))
+        half = len(pieces) // 2
+        tasks = [BYTES.hand(piece) for piece in pieces[half:]]
+        try:
+            for piece in pieces[:half]:
+                yield piece()
+            for task in tasks:
+                yield task.result()
+        finally:
+            for task in tasks:
+                task.wait()
+
+    def _pieces(self, chunk: Chunk, target: memoryview) -> Iterator[Callable[[], memoryview]]:
+        """Give what fills the pieces of a chunk: in any order, and by any thread."""
+        for at in range(0, chunk.length, _PIECE):
+            yield partial(self._piece, chunk, target[at : at + _PIECE], at)
+
+    def _piece(self, chunk: Chunk, piece: memoryview, at: int) -> memoryview:
+        try:
+            self._reader.read_into(chunk.offset + at, piece)
+        except DamagedError as error:
+            error.chunk = chunk  # type: ignore[attr-defined]  # a fact of the case, as in the others
+            raise
+        return piece
+
+    def _check(self, chunk: Chunk, pieces: Pieces) -> None:
+        digest = blake3()
+        # Closed at once, also after a Ctrl-C: else a worker may yet fill memory that is used again.
+        with closing(pieces):
+            for piece in pieces:
+                digest.update(piece)
+        if digest.hexdigest() != chunk.digest:
+            raise self._altered(chunk)
+
+    def _expand(self, part: _Part) -> None:
+        chunk, target = part
+        assert target is not None  # noqa: S101 - what is compressed is not mapped
+        squeezed = bytearray(chunk.stored)
+        self._piece(chunk, memoryview(squeezed), 0)
+        try:
+            data = expanded(chunk, squeezed)
+        except ValueError as error:
+            raise self._altered(chunk) from error
+        if digest_of(data) != chunk.digest:
+            raise self._altered(chunk)
+        target[:] = data
+
+    def _altered(self, chunk: Chunk) -> DamagedError:
+        return altered(self._store, pack_key(self._folder, chunk.pack), chunk)
+
+
+def _jobs(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
+    """Put small parts together, so that handing them over is not most of the work."""
+    job: list[_Part] = []
+    size = 0
+    for part in parts:
+        job.append(part)
+        size += part.chunk.length
+        if size >= _PIECE:
+            yield job
+            job, size = [], 0
+    if job:
+        yield job

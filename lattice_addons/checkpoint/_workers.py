@@ -8,10 +8,11 @@ from _queue import SimpleQueue
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lattice_addons.lifecycle import start_thread
+from lattice_addons.lifecycle import end_thread, look_after, start_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
+    from threading import Thread
 
 __all__ = ["BYTES", "DISK", "Task", "Workers"]
 
@@ -42,6 +43,11 @@ class Task(Generic[Result]):
             self._job = None
             self._done.release()
 
+    @property
+    def done(self) -> bool:
+        """Whether it is done; it may be the moment after this said no."""
+        return not self._done.locked()
+
     def wait(self) -> None:
         """Wait until it is done."""
         self._done.acquire()
@@ -58,14 +64,16 @@ class Task(Generic[Result]):
 class Workers:
     """Some daemon threads, started when there is something to do and as many as are needed.
 
-    Where no thread can be started (at exit, from Python 3.12 on) jobs are done in the thread that has them.
+    Where no thread can be started (at exit in Python 3.12) jobs are done in the thread that has them.
     """
+
+    needed_for_saving = True
 
     def __init__(self, name: str, most: int) -> None:
         self._name = name
         self._most = most
-        self._queue: SimpleQueue[Task[Any]] = SimpleQueue()
-        self._count = 0
+        self._queue: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._threads: list[Thread] = []
         self._pid = 0
 
     def hand(self, job: Callable[[], Result]) -> Task[Result]:
@@ -77,7 +85,7 @@ class Workers:
             task.do()
         return task
 
-    def run(self, jobs: Iterable[Callable[[], Result]], ahead: int = 8) -> Iterator[Result]:
+    def run(self, jobs: Iterable[Callable[[], Result]], ahead: int = 8) -> Generator[Result, None, None]:
         """Give the jobs' results in their order; at most so many are handed over and not yet given.
 
         However this ends, none of the jobs runs on afterwards: what they work on may be used again.
@@ -94,24 +102,40 @@ class Workers:
             for task in tasks:
                 task.wait()
 
+    def start(self) -> None:
+        """Go on after a fork, if another thread has handed something over meanwhile."""
+        if self._pid == os.getpid() and not self._queue.empty():
+            self._manned()
+
+    def stop(self, timeout: float) -> bool:
+        """End the threads, when they have done what they were handed; say whether they ended in time."""
+        threads, self._threads = self._threads, []
+        for _ in threads:
+            self._queue.put(None)
+        for thread in threads:
+            end_thread(thread, timeout)
+        return not any(thread.is_alive() for thread in threads)
+
     def _manned(self) -> bool:
         """See that the threads are there; a forked child has none, and none can be waited for there."""
         if self._pid != os.getpid():
-            self._queue, self._count, self._pid = SimpleQueue(), 0, os.getpid()
-        while self._count < self._most:
+            self._queue, self._threads, self._pid = SimpleQueue(), [], os.getpid()
+            look_after(self)
+        while len(self._threads) < self._most:
             try:
-                start_thread(self._work(self._queue), f"{self._name}-{self._count}")
+                thread = start_thread(self._work(self._queue), f"{self._name}-{len(self._threads)}")
             except RuntimeError:  # the interpreter is at its end, or the system has no more threads
                 break
-            self._count += 1
-        return self._count > 0
+            self._threads.append(thread)
+        return bool(self._threads)
 
     @staticmethod
-    def _work(queue: SimpleQueue[Task[Any]]) -> Callable[[], None]:
+    def _work(queue: SimpleQueue[Task[Any] | None]) -> Callable[[], None]:
         def work() -> None:
-            while True:
-                # Not kept in a name until the next one comes: the task holds its result.
-                queue.get().do()
+            while (task := queue.get()) is not None:
+                task.do()
+                # Not kept until the next one comes: it holds its result.
+                del task
 
         return work
 

@@ -6,10 +6,12 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons._amounts import duration, size
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-KIB = 1024
+__all__ = ["duration", "print_json", "print_table", "size"]
 
 
 def print_json(answer: object) -> None:
@@ -36,13 +38,3 @@ def print_table(
         # As text: a slot named "[red]" is no markup.
         table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row.values()))
     Console().print(table if rows else Text(title + empty))
-
-
-def size(count: int) -> str:
-    """Show a number of bytes in the unit that fits."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < KIB or unit == "GiB":
-            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= KIB
-    raise AssertionError  # pragma: no cover - the loop always returns

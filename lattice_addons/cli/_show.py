@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.encoding import decode, needs_pickle
 from lattice_addons.errors import NotInStoreError, UnknownSlotError
+from lattice_addons.state import SaveCosts
 
 from ._output import print_json, print_table, size
 from ._store import OpenStore, add_store_arguments
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint import Checkpoint, Entry, Line
 
 NAME = "show"
-HELP = "show the newest checkpoint of a job, or the value of one of its slots"
+HELP = "show the newest checkpoint of a job and what it cost, or the value of one of its slots"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +80,8 @@ def _show_checkpoint(checkpoint: Checkpoint) -> None:
         rows.append(row)
     title = f"{checkpoint.job}, checkpoint {checkpoint.number}, {checkpoint.created}, {checkpoint.reason}"
     print_table("; ".join((title, *checkpoint.notes)), rows, right=("size",))
+    if checkpoint.metrics:
+        print(f"saved: {SaveCosts.of(checkpoint.metrics)}")
 
 
 def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) -> None:

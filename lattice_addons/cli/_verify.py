@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import DamagedError
@@ -11,8 +13,11 @@ from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     from lattice_addons.checkpoint import Line
+
+    Progress = Callable[[int, int], None]
 
 NAME = "verify"
 HELP = "read every byte that is stored and say what is damaged"
@@ -39,13 +44,36 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rows(line: Line) -> list[dict[str, object]]:
-    return [
-        {
-            "job": line.job,
-            "rank": line.rank,
-            "checkpoint": finding.number,
-            "slot": finding.slot,
-            "state": "good" if finding.error is None else str(finding.error),
-        }
-        for finding in line.verify()
-    ]
+    with _shown(f"{line.job}, rank {line.rank}") as progress:
+        return [
+            {
+                "job": line.job,
+                "rank": line.rank,
+                "checkpoint": finding.number,
+                "slot": finding.slot,
+                "state": "good" if finding.error is None else str(finding.error),
+            }
+            for finding in line.verify(progress)
+        ]
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Progress | None]:
+    """Show how far it has come to a person who watches, beside the answer, which may go to a file."""
+    # Without a stderr (`2>&-`) it is None.
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

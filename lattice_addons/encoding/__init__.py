@@ -7,16 +7,21 @@ from lattice_addons.encoding._encode import encode
 from lattice_addons.encoding._encoded import Buffer, Encoded, Stream
 from lattice_addons.encoding._encoders import Encoder, register_encoder
 from lattice_addons.encoding._encoders import from_encoder as from_encoder  # pickles find it under this name
+from lattice_addons.encoding._into import memory_for
 from lattice_addons.encoding._plain import is_plain
+from lattice_addons.encoding._table import FlatTable, encode_table
 
 __all__ = [
     "Buffer",
     "Encoded",
     "Encoder",
+    "FlatTable",
     "Stream",
     "decode",
     "encode",
+    "encode_table",
     "is_plain",
+    "memory_for",
     "needs_pickle",
     "register_encoder",
 ]

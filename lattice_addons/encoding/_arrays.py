@@ -58,7 +58,7 @@ def decode_array(header: bytes, buffers: Sequence[bytearray | memoryview], kind:
 
     try:
         fields = from_json(header)
-        dtype = _restored(fields["dtype"])
+        dtype = restored_dtype(fields["dtype"])
         shape, order = tuple(fields["shape"]), fields["order"]
         [buffer] = buffers
         if math.prod(shape) * dtype.itemsize != memoryview(buffer).nbytes:
@@ -79,7 +79,7 @@ def _described(dtype: np.dtype[Any]) -> Any:
     if description is None:
         return None
     try:
-        again = _restored(description)
+        again = restored_dtype(description)
     except (TypeError, ValueError):
         return None
     # == looks at titles of fields, but not at alignment, nor at a record type in place of void.
@@ -108,7 +108,7 @@ def _description(dtype: np.dtype[Any]) -> Any:
     }
 
 
-def _restored(description: Any) -> np.dtype[Any]:
+def restored_dtype(description: Any) -> np.dtype[Any]:
     import numpy as np
 
     if isinstance(description, str):
@@ -117,9 +117,9 @@ def _restored(description: Any) -> np.dtype[Any]:
             raise ValueError(message)
         return np.dtype(description)
     if "base" in description:
-        return np.dtype((_restored(description["base"]), tuple(description["shape"])))
+        return np.dtype((restored_dtype(description["base"]), tuple(description["shape"])))
     names = [str(name) for name in description["names"]]
-    formats = [_restored(field) for field in description["formats"]]
+    formats = [restored_dtype(field) for field in description["formats"]]
     layout = {"names": names, "formats": formats, "offsets": description["offsets"]}
     layout["itemsize"] = description["itemsize"]
     return np.dtype(layout, align=bool(description["aligned"]))  # type: ignore[call-overload, no-any-return]

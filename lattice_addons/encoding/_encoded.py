@@ -15,18 +15,16 @@ PIECE = 4 * 1024 * 1024
 class Stream(abc.ABC):
     """Bytes that are read only while they are written, so that they are never all in memory.
 
-    ``size`` is how many there are; the pieces must add up to it.
+    ``size`` is how many there are; the pieces must add up to it. They are stored in chunks whose boundaries depend
+    on the bytes, and not on where a piece begins or ends: of a stream that has grown, or in which something was put
+    in or taken out, only the chunks around that are written again.
     """
 
     size: int
 
     @abc.abstractmethod
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes | memoryview]:
         """Give the bytes in order, in pieces of at most 4 MiB."""
-
-    def cuts(self) -> Sequence[int] | None:
-        """Give the lengths in which the bytes are to be cut into chunks; None leaves it to the writer."""
-        return None
 
     def frozen(self) -> Stream:
         """Give the same bytes in a stream that they stay in, whatever happens to where they come from."""
@@ -65,20 +63,11 @@ class Joined(Stream):
         self._parts = parts
         self.size = sum(len(part) for part in parts)
 
-    def pieces(self) -> Iterator[bytes]:
-        """Cut at every 4 MiB, wherever the parts begin and end, so that equal bytes make equal chunks."""
-        block = bytearray()
+    def pieces(self) -> Iterator[memoryview]:
+        """Give the parts, in pieces of at most 4 MiB."""
         for part in self._parts:
             view = memoryview(part)
-            while view:
-                taken = view[: PIECE - len(block)]
-                view = view[len(taken) :]
-                block += taken
-                if len(block) == PIECE:
-                    yield bytes(block)
-                    block.clear()
-        if block:
-            yield bytes(block)
+            yield from (view[at : at + PIECE] for at in range(0, len(view), PIECE))
 
 
 def type_name(kind: type) -> str:

@@ -55,9 +55,9 @@ class Payload:
             self._parts[-1].write(data)  # type: ignore[union-attr]
 
     def buffer(self) -> Buffer:
-        """Give all that was written as one buffer."""
+        """Give all that was written as one buffer; a large one as a stream, which is cut by its content."""
         parts = [part.getvalue() if isinstance(part, io.BytesIO) else part for part in self._parts]
-        return parts[0] if len(parts) == 1 else Joined(parts)
+        return Joined(parts) if sum(map(len, parts)) >= _BIG else b"".join(parts)
 
 
 class Rules:

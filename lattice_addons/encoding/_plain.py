@@ -17,8 +17,8 @@ from typing import Any
 
 from lattice_addons.errors import DecodeError
 
-_SCALARS = frozenset({type(None), bool, int, float, str})
-_PLAIN = _SCALARS | {list, dict}
+SCALARS = frozenset({type(None), bool, int, float, str})
+_PLAIN = SCALARS | {list, dict}
 _KEYS = frozenset({str})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 # Python refuses to read or write longer decimals (sys.set_int_max_str_digits may be as low as 640), but never
@@ -39,7 +39,7 @@ def to_json(value: object) -> bytes | None:
         return None
     import orjson  # not at the top: it imports inspect, uuid and more, 13 ms that an idle program is spared
 
-    if kind in _SCALARS:
+    if kind in SCALARS:
         try:
             return orjson.dumps(_tagged(value))
         except TypeError:  # a lone surrogate: no JSON text can hold it
@@ -82,7 +82,7 @@ def _copy(value: Any, copies: list[Any], with_floats: list[Any]) -> bool:
             kinds = set(map(type, copy))
         if float in kinds:
             with_floats.append(copy)
-        if kinds <= _SCALARS:
+        if kinds <= SCALARS:
             continue
         if not kinds <= _PLAIN:
             return False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import logging
 import os
 import signal
-import time
+import threading
 import weakref
+
+# Not from signal, whose getsignal makes an enum of every answer: both are asked at each update.
+from _signal import getsignal as _standing_at  # type: ignore[import-not-found]
+from _thread import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from . import _exit, _fork
@@ -25,6 +29,8 @@ __all__ = ["Attachment", "attach"]
 log = logging.getLogger("lattice_addons.lifecycle")
 
 _IGNORED = int(signal.SIG_IGN)
+# After so many glances comes a look, in which the clock says whether it is time for the wakeup descriptor.
+_GLANCES = 64
 
 
 def attach(saver: Saver) -> Attachment:
@@ -43,7 +49,11 @@ class Attachment:
         self._refused: dict[int, str] = {}
         self._installed = False
         self._wakeup_is_ours = False
-        self._looked = 0.0
+        self._main = threading.main_thread().ident
+        self._look_again = 0.0
+        self._left = self._glances = 0
+        self._seen: list[tuple[int, object]] = []
+        self._remember()
         PROCESS.savers.append(self._saver)
         _fork.register()
         _exit.register()
@@ -87,26 +97,57 @@ class Attachment:
         PROCESS.hooks[signum] = hook
         signal.signal(signum, hook)
 
+    def glance(self) -> None:
+        """See that what stood at our signals still stands there, and else `verify`; next to nothing."""
+        # Written out, and with the clock and the thread left to `verify`: this is most of what an update costs.
+        left = self._left = self._left - 1
+        if (
+            _standing_at(self._first) is not self._at_first
+            or _standing_at(self._second) is not self._at_second
+            or _standing_at(self._third) is not self._at_third
+            or left < 0
+        ):
+            self.verify()
+
     def verify(self) -> None:
         """Take back signals whose handler was replaced since; the main thread's, and cheap."""
+        # The main thread is known by number. A child that was forked in another thread has another number here.
+        if get_ident() != self._main:
+            return
+        self._left = self._glances
+        if monotonic() > self._look_again or any(_standing_at(n) is not h for n, h in self._seen):
+            self._look()
+
+    def _look(self) -> None:
+        """Look at each signal, and once in a while at the wakeup descriptor."""
         # A forked child still has its parent's attachments, and must take no signal for them.
-        if not is_main_thread() or self._pid != os.getpid():
+        if not self._signums or self._pid != os.getpid():
+            self._look_again = float("inf")
             return
         if not self._installed:
             self._install()
         replaced = False
         for signum in self._signums:
-            # From _signal: signal.getsignal makes an enum of every answer.
-            standing = _signal.getsignal(signum)
+            standing = _standing_at(signum)
             if standing is PROCESS.hooks.get(signum) or standing == _IGNORED or self._refused.get(signum):
                 continue
             replaced = True
             self._take(signum)
-        now = time.monotonic()
-        if PROCESS.watcher is not None and self._signums and (replaced or now - self._looked > 1):
+        self._remember()
+        now = monotonic()
+        if PROCESS.watcher is not None and (replaced or now > self._look_again):
             # asyncio takes the wakeup descriptor over and leaves none behind.
-            self._looked = now
+            self._look_again = now + 1
             self._wakeup_is_ours = PROCESS.watcher.take_wakeup()
+
+    def _remember(self) -> None:
+        """Note what stands at each signal, three of them apart for `glance`."""
+        self._seen = [(signum, _standing_at(signum)) for signum in self._signums]
+        three = [*self._seen, *[(int(signal.SIGINT), _standing_at(signal.SIGINT))] * 3][:3]
+        (self._first, self._at_first), (self._second, self._at_second), (self._third, self._at_third) = three
+        # With more than three, none is worth a glance.
+        self._glances = _GLANCES if len(self._seen) == len(three) else 0
+        self._left = 0
 
     def problems(self) -> tuple[str, ...]:
         """Say what keeps us from saving on a signal, or in C code."""

@@ -41,6 +41,9 @@ def save_at_exit() -> None:
         with others_held(drop_ctrl_c=True):
             for periodic in here.periodic:
                 periodic.stop(min(here.grace, 60.0))
+            for helper in here.helping():
+                if not helper.needed_for_saving:
+                    helper.stop(min(here.grace, 60.0))
             failure = save_all(savers, reason, notes)
     finally:
         here.serving = False

@@ -35,7 +35,7 @@ def _before() -> None:
     # Python drops what arrives in a child before its hooks have run: a worker that is terminated then, lives on.
     PROCESS.masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, PROCESS.hooks)
     # Python 3.12 warns of a fork with threads; a lock that one of them holds would stay locked in the child.
-    for thread in (PROCESS.watcher, *PROCESS.periodic):
+    for thread in (PROCESS.watcher, *PROCESS.periodic, *PROCESS.helping()):
         if thread is not None:
             thread.stop(_PATIENCE)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import _thread
+import logging
 import signal
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ._after_call import after_call
+from ._cadence import Cadence, Meter
 from ._hold import others_held
 from ._process import PROCESS, is_main_thread
 from ._saving import mid_element_notes
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from ._process import Saver
 
 __all__ = ["Periodic", "Snapshot", "on_tick", "take_tick"]
+
+log = logging.getLogger("lattice_addons.lifecycle")
 
 # How long the main thread may take to come to a snapshot before it is made without it, in seconds.
 _REACTION = 0.1
@@ -44,6 +48,7 @@ class Snapshot:
         self.error: BaseException | None = None
         self.put_off = False  # the main thread knows of it, and waits for a section's or an element's end
         self.broken_off = False  # the main thread would have waited for ever
+        self.standstill = 0.0  # for how many seconds the main thread made it, or waited for it
         self._claim = _thread.allocate_lock()
         self._made = _thread.allocate_lock()
         self._made.acquire()
@@ -57,6 +62,7 @@ class Snapshot:
         """Make it here, unless another thread does."""
         if not self._claim.acquire(blocking=False):
             return False
+        began = time.monotonic()
         try:
             self.write = self.saver.begin_save("periodic", notes)
         except BrokenOff:
@@ -66,6 +72,9 @@ class Snapshot:
         # Whatever a value raises is told by the periodic thread, not raised in the middle of the program.
         except BaseException as error:  # noqa: BLE001
             self.error = error
+        finally:
+            if is_main_thread():
+                self.standstill += time.monotonic() - began
         self._made.release()
         return True
 
@@ -86,7 +95,9 @@ class Snapshot:
             # could be waiting for us, and the gate keeps it out anyway; in the middle of a write, too, for the
             # file's lock.
             if not gate.closed_here and self.saver.ready():
+                began = time.monotonic()
                 self.wait(_BARRIER)
+                self.standstill += time.monotonic() - began
         elif gate.closed_here or (gate.main_mid_element and not safe):
             self.put_off = True
             gate.when_open(self.come_up)
@@ -129,10 +140,10 @@ def on_tick(signum: int, frame: FrameType | None) -> None:
 class Periodic:
     """The thread that saves one group every so often."""
 
-    def __init__(self, saver: Saver, interval: float) -> None:
+    def __init__(self, saver: Saver, interval: float | Literal["auto"]) -> None:
         self.paused = False
         self._saver = weakref.ref(saver)
-        self._interval = interval
+        self._cadence = Cadence(interval, saver.settings.periodic_saving_overhead)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._told: str | None = None
@@ -153,19 +164,26 @@ class Periodic:
         return not thread.is_alive()
 
     def _run(self) -> None:
-        due = time.monotonic() + self._interval
+        pause = self._cadence.first
+        due = time.monotonic() + pause
         while not self._stopping.wait(max(due - time.monotonic(), 0)):
             # Counted from the start of the last one: a slow store makes saves rarer, never a queue of them.
-            due = time.monotonic() + self._interval
+            due = time.monotonic()
             saver = self._saver()
             if saver is None:
                 return
             if not self.paused:
-                self._save(saver)
+                cost, took = self._save(saver)
+                pause = self._cadence.after(cost, took)
+                log.debug("a periodic save cost %.3f s, took %.3f; the next is due after %.1f", cost, took, pause)
+            due += pause
             del saver  # a group that nobody else holds must be able to go
 
-    def _save(self, saver: Saver) -> None:
+    def _save(self, saver: Saver) -> tuple[float, float]:
+        """Save; give how many seconds that cost the program, and how many it took."""
+        meter = Meter()
         snapshot = self._snapshot(saver)
+        meter.captured(snapshot.standstill)
         error = snapshot.error
         try:
             if snapshot.write is not None:
@@ -177,6 +195,7 @@ class Periodic:
         if text is not None and text != self._told:
             tell(f"the periodic save failed: {text}")
         self._told = text
+        return meter.written()
 
     def _snapshot(self, saver: Saver) -> Snapshot:
         """Have a snapshot made, by the main thread if it can: nothing changes while it captures."""

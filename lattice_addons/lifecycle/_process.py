@@ -6,10 +6,10 @@ import _thread
 import os
 import signal
 import threading
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import weakref
     from collections.abc import Callable, Iterator, Sequence
 
     from lattice_addons.settings import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._signals import Hook
     from ._watcher import Watcher
 
-__all__ = ["PROCESS", "Process", "Saver"]
+__all__ = ["PROCESS", "Helper", "Process", "Saver", "look_after"]
 
 
 class Saver(Protocol):
@@ -36,6 +36,21 @@ class Saver(Protocol):
 
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot; what is returned writes it."""
+
+
+class Helper(Protocol):
+    """Threads of ours that work for savers, and may be stopped at any time.
+
+    Those that are not ``needed_for_saving`` are stopped before the last save.
+    """
+
+    needed_for_saving: bool
+
+    def start(self) -> None:
+        """Start it, or start it again after a fork, if there is something to do."""
+
+    def stop(self, timeout: float) -> bool:
+        """End it; say whether it ended in time."""
 
 
 class Process:
@@ -63,6 +78,7 @@ class Process:
         self.masks: dict[int, set[int | signal.Signals]] = {}  # of the threads that are forking
         self.watcher: Watcher | None = None
         self.periodic: list[Periodic] = []
+        self.helpers: list[weakref.ref[Helper]] = []
         self.tick: int | None = None  # the signal by which our threads call upon the main thread
         self.tick_expected = False
         self.breaking: BaseException | None = None  # to be raised in the main thread, where it waits
@@ -70,7 +86,7 @@ class Process:
 
     def start_threads(self) -> None:
         """Start the threads of ours again, after a fork."""
-        for thread in (self.watcher, *self.periodic):
+        for thread in (self.watcher, *self.periodic, *self.helping()):
             try:
                 if thread is not None:
                     thread.start()
@@ -85,6 +101,15 @@ class Process:
                 self.savers.remove(reference)
             else:
                 yield saver
+
+    def helping(self) -> Iterator[Helper]:
+        """Go through the helpers that are still there."""
+        for reference in tuple(self.helpers):
+            helper = reference()
+            if helper is None:
+                self.helpers.remove(reference)
+            else:
+                yield helper
 
     def wanting(self, signum: int) -> list[Saver]:
         """Give the savers whose settings name this signal."""
@@ -112,3 +137,10 @@ def is_main_thread() -> bool:
 
 
 PROCESS = Process()
+
+
+def look_after(helper: Helper) -> None:
+    """Have threads stopped before a fork, and perhaps before the last save, and started again after the fork."""
+    reference = weakref.ref(helper)
+    if reference not in PROCESS.helpers:
+        PROCESS.helpers.append(reference)

@@ -9,6 +9,7 @@ from ._manager import NoValue, StateManager
 from ._picklable import Picklable, PicklableDict, PicklableWrapper, State
 from ._reference import StateRefManager
 from ._resume import ResumedLoop
+from ._stats import SaveCosts, SaveStats, Stats
 from ._status import SlotStatus, Status
 from ._symbolic import StateSymbolicManager
 
@@ -19,6 +20,8 @@ __all__ = [
     "PicklableDict",
     "PicklableWrapper",
     "ResumedLoop",
+    "SaveCosts",
+    "SaveStats",
     "SlotStatus",
     "State",
     "StateClosureManager",
@@ -29,5 +32,6 @@ __all__ = [
     "StateManagerGroup",
     "StateRefManager",
     "StateSymbolicManager",
+    "Stats",
     "Status",
 ]

@@ -43,7 +43,7 @@ class Alone:
 
     def delete(self) -> None:
         """Forget the value in this process; stored checkpoints stay."""
-        self._own_session().slot(SLOT).reset(None)
+        self._own_session().empty(SLOT)
 
     def save(self) -> Checkpoint | None:
         """Save now; give the checkpoint, or None where nothing is saved."""

@@ -1,4 +1,4 @@
-"""The contents of a file are cut so that of one that has grown only what is new has to be stored."""
+"""The contents of a file are read while they are stored, and are never all in memory."""
 
 from __future__ import annotations
 
@@ -13,17 +13,8 @@ from lattice_addons.errors import FileStateError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIECES: Final = (4 << 20, 64 << 10, 4 << 10)
+PIECE: Final = 4 << 20
 MOST_IN_MEMORY: Final = 64 << 20
-
-
-def cut(size: int) -> list[int]:
-    """Give the lengths of the pieces: first as many large ones as there can be, then smaller ones."""
-    lengths: list[int] = []
-    for piece in PIECES:
-        count, size = divmod(size, piece)
-        lengths += [piece] * count
-    return [*lengths, size] if size else lengths
 
 
 class KeptContents(Stream):
@@ -33,16 +24,9 @@ class KeptContents(Stream):
         self._data = memoryview(data).cast("B")
         self.size = len(self._data)
 
-    def cuts(self) -> list[int]:
-        """Give the lengths of the pieces."""
-        return cut(self.size)
-
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[memoryview]:
         """Give the contents, piece by piece."""
-        start = 0
-        for length in self.cuts():
-            yield bytes(self._data[start : start + length])
-            start += length
+        return (self._data[start : start + PIECE] for start in range(0, self.size, PIECE))
 
 
 class DiskContents(Stream):
@@ -59,18 +43,14 @@ class DiskContents(Stream):
         # Not at exit: weakref would close it before the last save, and the system closes it anyway.
         weakref.finalize(self, os.close, descriptor).atexit = False
 
-    def cuts(self) -> list[int]:
-        """Give the lengths of the pieces."""
-        return cut(self.size)
-
     def pieces(self) -> Iterator[bytes]:
         """Read the contents, piece by piece.
 
         Raises:
             FileStateError: the file has become shorter meanwhile, or cannot be read.
         """
-        start = 0
-        for length in self.cuts():
+        for start in range(0, self.size, PIECE):
+            length = min(PIECE, self.size - start)
             # By position: neither the program's place in the file nor a concurrent reader is disturbed.
             piece = read_at(self._descriptor, start, length)
             if len(piece) < length:
@@ -80,7 +60,6 @@ class DiskContents(Stream):
                 )
                 raise FileStateError(message, path=self._path)
             yield piece
-            start += length
 
     def frozen(self) -> Stream:
         """Give the same contents so that the program may write to the file before they are stored."""

@@ -25,7 +25,12 @@ def is_file(value: object) -> bool:
     """Tell whether `StateFileManager` is the one to keep this value, or to say why it cannot be kept."""
     if isinstance(value, (io.StringIO, io.BytesIO)):
         return False  # they live in memory and are stored like other values
-    return type(value).__module__.partition(".")[0] in _LIKE_FILES and hasattr(value, "fileno")
+    return may_be_file(type(value)) and hasattr(value, "fileno")
+
+
+def may_be_file(kind: type) -> bool:
+    """Tell whether values of a type may be files."""
+    return kind.__module__.partition(".")[0] in _LIKE_FILES
 
 
 def checked(file: object) -> OpenFile:

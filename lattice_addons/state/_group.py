@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lattice_addons.errors import NotAManagerError, UnknownSlotError
 from lattice_addons.settings import Settings
 
+from ._into import restore_into
 from ._manager import StateManager
 from ._resume import ResumedLoop, finish_element, start_loop
 from ._session import Session
+from ._stats import Stats, describe_stats
 from ._status import Status, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from lattice_addons.checkpoint import Checkpoint
 
 Element = TypeVar("Element")
+Value = TypeVar("Value")
+_NO_FILES = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set})
 
 
 class StateManagerGroup:
@@ -79,12 +83,27 @@ class StateManagerGroup:
             UnknownSlotError: no slot has this name.
             UnkeepableError: the manager cannot keep such a value.
         """
-        self._session.hold(key, value)
+        session = self._session
+        # A program may do this in its innermost loop. Slots and values of the common kinds take one assignment, which
+        # no signal can divide; all others take hold in their manager's way.
+        try:
+            slot = session.slots[key]
+        except (KeyError, TypeError):
+            slot = session.slot(key)  # raises
+        manager, kind = slot.quick, type(value)
+        if manager is None or (kind is not slot.suits and kind not in _NO_FILES):
+            session.hold(key, value)
+            return
+        manager._held = value  # noqa: SLF001 - a manager of ours, and this is what its hold() does
+        session.completed = False
+        if session.attachment is not None:
+            session.attachment.glance()
 
-    def get(self, key: str | None = None) -> Any:  # noqa: ANN401 - whatever the program gave
+    def get(self, key: str | None = None, *, into: Any = None) -> Any:  # noqa: ANN401 - whatever the program gave
         """Give a slot's value, from the store after a restart; None when there is none.
 
-        Without a key the only slot is meant.
+        Without a key the only slot is meant. With ``into``, an array of the stored type and shape, the value is
+        read into its memory, and it becomes the slot's value.
 
         Raises:
             UnknownSlotError: no slot has this name, or there is not exactly one.
@@ -92,7 +111,23 @@ class StateManagerGroup:
             DecodeError: the stored value cannot be made here (a class that is gone); its bytes are kept.
             UntrustedError: the stored value needs pickle and ``trust`` allows none.
         """
-        return self._session.value(self._only_key() if key is None else key)
+        name = self._only_key() if key is None else key
+        if into is not None:
+            return restore_into(self._session, {name: into}).get(name)
+        return self._session.value(name)
+
+    def restore(self, into: Mapping[str, Value]) -> dict[str, Value]:
+        """Read the values of slots into arrays that the program has, all at once, and give those that were filled.
+
+        Each is a NumPy array, or shows its memory as one, of the stored type and shape. It becomes the slot's value,
+        as after `get`. A slot that has no value leaves its array as it is.
+
+        Raises:
+            UnknownSlotError: no slot has such a name.
+            DecodeError: a stored value cannot go into its array; nothing was read into any.
+            DamagedError: a value is damaged in every checkpoint; its array is of no use, the others are filled.
+        """
+        return restore_into(self._session, into)
 
     def delete(self, key: str) -> None:
         """Forget a slot (``'*'``: every slot) in this process; what is stored stays.
@@ -170,11 +205,11 @@ class StateManagerGroup:
         future: Future[Checkpoint | None] = Future()
         with session.gate.busy():
             finish_element(session)
-            snapshot = session.snapshot(copy=True)
+            commit = session.prepare_save("manual")
 
         def write() -> None:
             try:
-                future.set_result(session.commit(snapshot, "manual"))
+                future.set_result(commit())
             except BaseException as error:  # noqa: BLE001 - it is the future's to raise
                 future.set_exception(error)
 
@@ -228,6 +263,13 @@ class StateManagerGroup:
     def status(self) -> Status:
         """Say which job this is, what would be saved how, what cannot be, and why."""
         return describe(self._session)
+
+    def stats(self) -> Stats:
+        """Say what saves have cost so far, and what would be lost if the process were killed now.
+
+        The values are looked at as a save would do it, which takes as long as a save of nothing new.
+        """
+        return describe_stats(self._session)
 
     def close(self) -> None:
         """Take the group's hooks off and let another process write its job; nothing is saved."""

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.errors import DuplicateSlotError, NotSavedError, UnkeepableError, UnknownSlotError
+from lattice_addons.errors import (
+    DamagedError,
+    DuplicateSlotError,
+    NotSavedError,
+    UnkeepableError,
+    UnknownSlotError,
+)
 from lattice_addons.lifecycle import Gate, attach
 
+from ._blocks import Blocks
 from ._keys import check_key
 from ._manager import NoValue
 from ._resume import Progress
 from ._slot import Slot
+from ._snapshot import Snapshot, capture
 from ._stored import COMPLETE, Stored
 from ._words import in_words
 
 if TYPE_CHECKING:
     import weakref
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
+    from lattice_addons.checkpoint import Checkpoint, Entry
     from lattice_addons.settings import Settings
 
     from ._manager import StateManager
     from ._resume import ResumedLoop
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All slots at one instant, and why some have their last good value instead."""
-
-    serial: int
-    slots: dict[str, Fresh | Entry]
-    failures: dict[str, Exception]
-
-    def give_up(self, name: str, error: Exception, good: Entry | None) -> None:
-        """Let a slot that cannot be stored have its last good value, if there is one."""
-        self.failures[name] = error
-        self.slots.pop(name, None)
-        if good is not None:
-            self.slots[name] = good
 
 
 class Session:
@@ -53,16 +44,21 @@ class Session:
         self.settings = settings
         self.gate = Gate()
         self.slots: dict[str, Slot] = {}
+        self.blocks = Blocks()
         self.loops: list[weakref.ref[ResumedLoop[Any]]] = []
         # Loops that were left within an element, by an exception or a break: it will be worked on again.
         self.broken_off: dict[str, None] = {}
         self.completed = False
         self.completions = 0
         self.stored = Stored(settings, own=own)
+        # What was read from the store or written to it last: for saves in which a value cannot be stored.
+        self._good = self._of_base()
+        # Slots whose stored value counts no more, each with the number of the last snapshot that has it.
+        self._void: dict[str, int] = {}
         # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
-        self.unclaimed: dict[str, Entry] = dict(self.stored.base.slots) if self.stored.base else {}
+        self.unclaimed = dict.fromkeys(self._good, self._good)
         self.deleted: set[str] = set()
-        self._serials = itertools.count(1)
+        self._serial = 0
         self.attachment = attach(self) if self.stored.passive is None else None
 
     # -- slots
@@ -74,12 +70,10 @@ class Session:
             if key in self.slots:
                 message = f"slot {key!r} is registered already; use another name, or delete({key!r}) first"
                 raise DuplicateSlotError(message, slot=key)
-            stored = self.unclaimed.pop(key, None)
+            source = self.unclaimed.pop(key, None)
             self.deleted.discard(key)
-            slot = Slot(key, manager, stored)
-            if not auto_load:
-                slot.pending = None
-            self.slots[key] = slot
+            slot = self.slots[key] = Slot(key, manager, source if auto_load else None)
+            self.blocks.add(slot)
             return slot
 
     def slot(self, key: str) -> Slot:
@@ -94,7 +88,7 @@ class Session:
     def hold(self, key: str, value: object) -> None:
         """Let a slot take hold of a value."""
         slot = self.slot(key)
-        if slot.pending is not None and slot.manager.restore_first:
+        if slot.source is not None and slot.manager.restore_first:
             self._rehydrate(slot)
         # Other threads' snapshots are not excluded: the lock order of the program's own locks and ours would
         # then decide between life and deadlock. A manager takes hold in one step.
@@ -107,7 +101,7 @@ class Session:
     def value(self, key: str) -> object:
         """Give a slot's value to the program, read from the store if need be; None when there is none."""
         slot = self.slot(key)
-        if slot.pending is not None:
+        if slot.source is not None:
             self._rehydrate(slot)
         try:
             return slot.manager.value()
@@ -119,59 +113,80 @@ class Session:
         self.slot(key)
         with self.gate:
             slot = self.slots.pop(key)
+            self.blocks.remove(slot)
             # What is stored stays stored, as for a slot that nobody has registered. A loop begins anew.
             if isinstance(slot.manager, Progress):
+                self._void[key] = self._serial
                 return
             self.deleted.add(key)
-            if slot.good is not None:
-                self.unclaimed[key] = slot.good
+            if key in self._good and key not in self._void:
+                self.unclaimed[key] = self._good
+
+    def last_good(self, key: str) -> Entry | None:
+        """Give what was last read from the store for a slot, or written to it."""
+        try:
+            return None if key in self._void else self._good.get(key)
+        except DamagedError:
+            return None
+
+    def empty(self, key: str) -> None:
+        """Let a slot have no value, not even the stored one."""
+        with self.gate:
+            self.slot(key).reset(None)
+            self._void[key] = self._serial
 
     def reload(self) -> None:
         """Let every slot have what is newest in the store."""
         with self.gate:
             self.stored.reload()
-            entries = dict(self.stored.base.slots) if self.stored.base else {}
+            self._good, self._void = self._of_base(), {}
+            self.unclaimed = dict.fromkeys(self._good, self._good)
             for name, slot in self.slots.items():
-                slot.reset(entries.pop(name, None))
-                if slot.manager.restore_first and slot.pending is not None:
+                slot.reset(self.unclaimed.pop(name, None))
+                if slot.source is not None and slot.manager.restore_first:
                     # The program uses the bound object itself and may never ask for it here.
-                    slot.restore(self.stored.fetch(name, slot.pending))
-            self.unclaimed = entries
+                    self._rehydrate(slot)
+
+    def _of_base(self) -> Mapping[str, Entry]:
+        return self.stored.base.slots if self.stored.base is not None else {}
 
     def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
-            if slot.pending is not None:
-                slot.restore(self.stored.fetch(slot.name, slot.pending))
+            entry = slot.pending
+            if entry is not None:
+                slot.restore(self.stored.fetch(slot.name, entry))
 
     # -- saving
 
-    def snapshot(self, *, copy: bool) -> Snapshot:
-        """Capture every slot; with ``copy``, nothing captured shares memory with the program."""
+    def snapshot(self) -> Snapshot:
+        """Capture every slot; what is captured shares memory with the program."""
         with self.gate:
-            snapshot = Snapshot(next(self._serials), dict(self.unclaimed), {})
-            for name, slot in list(self.slots.items()):
-                try:
-                    snapshot.slots[name] = slot.capture(copy=copy)
-                except NoValue:
-                    continue
-                except Exception as error:  # noqa: BLE001 - whatever a value raises, the other slots are saved
-                    snapshot.give_up(name, error, slot.good)
-        return snapshot
+            begun = time.perf_counter()
+            self._serial += 1
+            snapshot = capture(self, self._serial)
+            snapshot.metrics["stages"] = {"capture": round(time.perf_counter() - begun, 6)}
+            return snapshot
 
     def commit(self, snapshot: Snapshot, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
         """Write a snapshot; raise `NotSavedError`, after that, if slots kept their last good value."""
         checkpoint = self._commit_what_can_be_read(snapshot, reason, notes)
         if checkpoint is not None:
-            for name, entry in checkpoint.slots.items():
-                slot = self.slots.get(name)
-                if slot is not None:
-                    slot.good = entry
-                elif name in self.deleted:
-                    self.unclaimed[name] = entry  # it was being written when it was deleted
+            self._learn(snapshot.serial)
         if snapshot.failures and self.stored.passive is None:
             raise _not_saved(snapshot.failures, checkpoint)
         return checkpoint
+
+    def _learn(self, serial: int) -> None:
+        # No gate: the thread that writes must not wait for a program that waits for it in a closed section.
+        newest = self.stored.newest
+        good = self._good = newest.slots if newest is not None else {}
+        for name, last in list(self._void.items()):
+            if last < serial:
+                self._void.pop(name, None)
+        for name in list(self.deleted):
+            if name in good and name in self.deleted:
+                self.unclaimed[name] = good  # it was being written when it was deleted
 
     def _commit_what_can_be_read(
         self, snapshot: Snapshot, reason: str, notes: Sequence[str]
@@ -179,12 +194,12 @@ class Session:
         # Some values are read only while they are written (a file's contents), and may fail to be there then.
         while True:
             try:
-                return self.stored.commit(snapshot.slots, serial=snapshot.serial, reason=reason, notes=notes)
+                return self.stored.commit(snapshot, reason=reason, notes=notes)
             except UnkeepableError as error:
                 name = getattr(error, "slot", None)
                 if name not in snapshot.slots or name in snapshot.failures:
                     raise
-                snapshot.give_up(name, error, self.slots[name].good if name in self.slots else None)
+                snapshot.give_up(name, error, self.last_good(name))
 
     def save(self, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
         """Save all slots now; everything is on disk when this returns."""
@@ -192,11 +207,11 @@ class Session:
             return None
         # The gate stays closed while live memory is written, so that disciplined threads cannot tear it.
         with self.gate:
-            return self.commit(self.snapshot(copy=False), reason, notes)
+            return self.commit(self.snapshot(), reason, notes)
 
     def ready(self) -> bool:
         """Say whether every value can be captured now: not in the middle of a write to a held file."""
-        return all(slot.pending is not None or slot.manager.ready() for slot in list(self.slots.values()))
+        return all(slot.quick or slot.source is not None or slot.manager.ready() for slot in list(self.slots.values()))
 
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save because lifecycle says so (at exit, on a signal)."""
@@ -206,14 +221,28 @@ class Session:
 
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot now; what is returned writes it."""
-        if self.completed or self.stored.passive is not None:
+        if self.completed:
             return lambda: None
-        snapshot = self.snapshot(copy=True)
+        commit = self.prepare_save(reason, notes)
 
         def write() -> None:
-            self.commit(snapshot, reason, notes)
+            commit()
 
         return write
+
+    def prepare_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], Checkpoint | None]:
+        """Take the snapshot now, so that the program may go on; what is returned writes it, or says what was wrong."""
+        if self.stored.passive is not None:
+            return lambda: None
+        with self.gate:
+            begun = time.perf_counter()
+            snapshot = self.snapshot()
+            detached = self.stored.detach(snapshot.slots)
+            if detached is None:  # it would take too much memory
+                return _outcome(lambda: self.commit(snapshot, reason, notes))
+            snapshot.slots.update(detached)
+            snapshot.metrics["standstill"] = round(time.perf_counter() - begun, 6)
+        return lambda: self.commit(snapshot, reason, notes)
 
     def complete(self) -> Checkpoint | None:
         """Commit that the work is done."""
@@ -238,6 +267,20 @@ class Session:
             self.attachment.detach()
             self.attachment = None
         self.stored.close()
+
+
+def _outcome(commit: Callable[[], Checkpoint | None]) -> Callable[[], Checkpoint | None]:
+    """Commit at once; what is returned gives the checkpoint, or raises what went wrong, when it is called."""
+    try:
+        checkpoint = commit()
+    except Exception as error:  # noqa: BLE001 - it is told where any failed save of this kind is told
+        failure = error
+
+        def fail() -> Checkpoint | None:
+            raise failure
+
+        return fail
+    return lambda: checkpoint
 
 
 def _not_saved(failures: dict[str, Exception], checkpoint: Checkpoint | None) -> NotSavedError:

@@ -8,60 +8,77 @@ from lattice_addons.checkpoint import Fresh
 from lattice_addons.encoding import encode
 
 from ._file import FileState, StateFileManager, is_file
+from ._file_facts import may_be_file
 from ._manager import NoValue, StateManager
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lattice_addons.checkpoint import Entry
 
 
 class Slot:
     """One name of a session.
 
-    ``pending`` is what the store has and nobody has asked for yet; ``good`` is what was last read from
-    the store or written to it, kept for the save in which the value itself cannot be stored.
+    ``source`` are the stored slots that have a value for it which nobody has asked for yet. ``quick`` is the manager
+    where that is the default one and holds a value: then that is all there is to the slot, and values of the type
+    ``suits`` may be put there without looking at them.
     """
 
-    __slots__ = ("good", "kind", "manager", "name", "pending")
+    __slots__ = ("kind", "manager", "name", "quick", "source", "suits")
 
-    def __init__(self, name: str, manager: StateManager, stored: Entry | None) -> None:
+    def __init__(self, name: str, manager: StateManager, source: Mapping[str, Entry] | None) -> None:
         self.name = name
         self.kind = type(manager)
         self.manager = manager
-        self.pending = stored
-        self.good = stored
+        self.source = source
+        self.quick: StateManager | None = None
+        self.suits: type | None = None
+
+    @property
+    def pending(self) -> Entry | None:
+        """What the store has and nobody has asked for yet."""
+        return self.source[self.name] if self.source is not None else None
 
     def hold(self, value: object) -> None:
         """Take hold of a value of the program's; what was stored and not asked for no longer counts."""
         self._suit(files=is_file(value))
         self.manager.hold(value)
-        self.pending = None
+        self._settle()
+        kind = type(value)
+        self.suits = None if may_be_file(kind) else kind
 
     def restore(self, stored: object) -> None:
         """Give the manager what the store had."""
         self._suit(files=isinstance(stored, FileState))
         self.manager.restore(stored)
-        self.pending = None
+        self._settle()
 
-    def capture(self, *, copy: bool) -> Fresh | Entry:
-        """Give what is to be stored now; raise `NoValue` when there is nothing and never was."""
-        if self.pending is not None:
-            return self.pending
+    def capture(self, good: Entry | None) -> Fresh | Entry:
+        """Give what is to be stored now, or the last good value; raise `NoValue` when there is neither."""
+        if self.source is not None:
+            return self.source[self.name]
         try:
             value = self.manager.capture()
         except NoValue:
-            if self.good is None:
+            if good is None:
                 raise
-            return self.good
-        return Fresh(manager=type(self.manager).__name__, encoded=encode(value, copy=copy))
+            return good
+        return Fresh(manager=type(self.manager).__name__, encoded=encode(value))
 
-    def reset(self, stored: Entry | None) -> None:
+    def reset(self, source: Mapping[str, Entry] | None) -> None:
         """Forget the value; what is stored comes back at the next `get`, into the object that is bound if any."""
-        if stored is None:
+        self.quick = None
+        if source is None:
             self.manager = self.kind()
-        self.pending = stored
-        self.good = stored
+        self.source = source
+
+    def _settle(self) -> None:
+        self.source = None
+        self.quick = self.manager if type(self.manager) is StateManager else None
 
     def _suit(self, *, files: bool) -> None:
         # The default manager hands open files to the manager that knows them, and takes other values back.
         if self.kind is StateManager and files is not isinstance(self.manager, StateFileManager):
+            self.quick = None
             self.manager = StateFileManager() if files else StateManager()

@@ -11,6 +11,8 @@ from ._manager import NoValue
 from ._words import in_words
 
 if TYPE_CHECKING:
+    from lattice_addons.checkpoint import Entry
+
     from ._session import Session
     from ._slot import Slot
 
@@ -74,8 +76,9 @@ def describe(session: Session) -> Status:
     """Look at a session as it would be saved now."""
     newest = session.stored.newest
     with session.gate:
-        slots = tuple(_describe_slot(slot) for slot in list(session.slots.values()))
-    for name, entry in session.unclaimed.items():
+        slots = tuple(_describe_slot(slot, session.last_good(slot.name)) for slot in list(session.slots.values()))
+    for name, source in session.unclaimed.items():
+        entry = source[name]
         slots += (SlotStatus(name, entry.manager, "unclaimed", entry.encoding, entry.type, entry.size, ""),)
     return Status(
         job=session.stored.job,
@@ -94,14 +97,14 @@ def _problems(session: Session) -> tuple[str, ...]:
     return session.attachment.problems() if session.attachment is not None else ()
 
 
-def _describe_slot(slot: Slot) -> SlotStatus:
+def _describe_slot(slot: Slot, good: Entry | None) -> SlotStatus:
     manager = type(slot.manager).__name__
     try:
-        item = slot.capture(copy=False)
+        item = slot.capture(good)
     except NoValue:
         return SlotStatus(slot.name, manager, "none", "", "", 0, "")
     except Exception as error:  # noqa: BLE001 - whatever a value raises is what this report is about
         return SlotStatus(slot.name, manager, "live", "", "", 0, in_words(error))
     told = item.encoded if isinstance(item, Fresh) else item
-    where = "stored" if slot.pending is not None else "live"
+    where = "stored" if slot.source is not None else "live"
     return SlotStatus(slot.name, manager, where, told.encoding, told.type, told.size, "")

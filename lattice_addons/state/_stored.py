@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
@@ -13,11 +14,16 @@ from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError
 from lattice_addons.lifecycle import job_id, passive_reason, rank
 from lattice_addons.storage import open_store
 
+from ._into import fill
+from ._stats import Tally
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
     from lattice_addons.settings import Settings
+
+    from ._snapshot import Snapshot
 
 log = logging.getLogger("lattice_addons.state")
 
@@ -44,6 +50,7 @@ class Stored:
         self._line: Line | None = None
         if not settings.disabled and not (self._passive or "").startswith("pytest"):
             self._open()
+        self.tally = Tally(carries_on=self.base is not None)
 
     @property
     def passive(self) -> str | None:
@@ -69,26 +76,49 @@ class Stored:
         """Read and decode a slot's value; on damage, the newest older value of it that is good."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
+        read = partial(self._decode, name, self._line)
         try:
-            return self._decode(name, self._line, entry)
+            return read(entry)
         except DamagedError as damage:
-            return self._fetch_older(name, self._line, damage)
+            return self._fetch_older(name, damage, read)
 
-    def commit(
-        self, slots: Mapping[str, Fresh | Entry], *, serial: int, reason: str, notes: Sequence[str] = ()
-    ) -> Checkpoint | None:
-        """Write a checkpoint of slots that were captured as number ``serial`` of this session.
+    def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
+        """Read the values of slots into memory of the program's, as `fetch` does; give those that are damaged."""
+        if self._line is None:  # pragma: no cover - an entry comes from a line
+            raise NotInStoreError("there is no store to read from", url=self.url, key="")
+        return fill(self._line, targets, self._fetch_older)
 
-        A capture that is older than one already committed is dropped: the newest number must be the newest state.
+    def detach(self, slots: Mapping[str, Fresh | Entry]) -> dict[str, Fresh | Entry] | None:
+        """Give slots that share no memory with the program; None when that would take too much memory."""
+        return self._line.detach(slots) if self._line is not None else dict(slots)
+
+    def dirty(self, slots: Mapping[str, Fresh]) -> int:
+        """Give how many bytes of these slots' buffers are not stored."""
+        if self._line is None:
+            return sum(slot.encoded.size - len(slot.encoded.value or b"") for slot in slots.values())
+        return self._line.dirty(slots)
+
+    def commit(self, snapshot: Snapshot, *, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
+        """Write a checkpoint of a snapshot.
+
+        One that is older than one already committed is dropped: the newest number must be the newest state.
         """
         if self._line is None or self.passive is not None:
             return None
         with self._committing:
-            if serial < self._last_serial or (not slots and reason != COMPLETE):
+            nothing = not snapshot.slots and not snapshot.tables and reason != COMPLETE
+            if snapshot.serial < self._last_serial or nothing:
                 return self.newest
-            parent = self.newest.number if self.newest is not None else None
-            self.newest = self._line.commit(slots, parent=parent, reason=reason, notes=notes)
-            self._last_serial = serial
+            self.newest = self._line.commit(
+                snapshot.slots,
+                tables=snapshot.tables,
+                parent=self.newest.number if self.newest is not None else None,
+                reason=reason,
+                notes=notes,
+                metrics=snapshot.metrics,
+            )
+            self._last_serial = snapshot.serial
+            self.tally.add(self.newest, snapshot.captured)
             if not reason.startswith("signal:"):
                 # Deleting is slow, and nobody knows how long a process that was signalled has.
                 self._line.retain(*([self.base.number] if self.base else []))
@@ -131,16 +161,17 @@ class Stored:
         value, buffers = line.read(entry, slot=name)
         return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
 
-    def _fetch_older(self, name: str, line: Line, damage: DamagedError) -> object:
+    def _fetch_older(self, name: str, damage: DamagedError, read: Callable[[Entry], object]) -> object:
         assert self.base is not None  # noqa: S101 - the damaged entry came from it
-        for older in line.history(before=self.base.number):
+        assert self._line is not None  # noqa: S101 - and that from the line
+        for older in self._line.history(before=self.base.number):
             entry = older.slots.get(name)
             if older.reason == COMPLETE:
                 break
             if entry is None:
                 continue
             try:
-                value = self._decode(name, line, entry)
+                value = read(entry)
             except DamagedError:
                 continue
             log.warning(

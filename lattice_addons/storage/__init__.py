@@ -10,4 +10,14 @@ from lattice_addons.storage._open import open_store
 from lattice_addons.storage._reader import Reader
 from lattice_addons.storage._store import Store, Writer
 
-__all__ = ["Held", "LocalStore", "MemoryStore", "Reader", "Store", "Writer", "open_store", "split_key", "ulid"]
+__all__ = [
+    "Held",
+    "LocalStore",
+    "MemoryStore",
+    "Reader",
+    "Store",
+    "Writer",
+    "open_store",
+    "split_key",
+    "ulid",
+]

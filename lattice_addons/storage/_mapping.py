@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
-import os
 from typing import Any
 
-__all__ = ["MAPPABLE", "fetch", "map_private"]
+__all__ = ["map_private"]
 
 # A mapping begins at a page's start in the file.
-MAPPABLE = mmap.ALLOCATIONGRANULARITY
-_POPULATE_READ = 22
+_MAPPABLE = mmap.ALLOCATIONGRANULARITY
 _libc: list[Any] = []
 
 
 def map_private(descriptor: int, start: int, length: int) -> memoryview | None:
     """Map a stretch of a file copy-on-write, without keeping a descriptor; None where that cannot be."""
-    if length <= 0 or start % MAPPABLE:
+    if length <= 0 or start % _MAPPABLE:
         return None
     try:
         import ctypes
@@ -34,22 +31,6 @@ def map_private(descriptor: int, start: int, length: int) -> memoryview | None:
         # No ctypes, not such a system, or no more mappings: there is another way, to read.
         return None
     return memoryview(pages)
-
-
-def fetch(mapped: memoryview) -> None:
-    """Bring part of a mapping into memory; ``OSError`` where the disk fails, which else would end the program."""
-    import ctypes
-
-    first = ctypes.c_char.from_buffer(mapped)
-    inside = ctypes.addressof(first) % mmap.PAGESIZE
-    address = ctypes.addressof(first) - inside
-    done = _system().madvise(
-        ctypes.c_void_p(address), ctypes.c_size_t(mapped.nbytes + inside), ctypes.c_int(_POPULATE_READ)
-    )
-    code = ctypes.get_errno()
-    # Linux before 5.14 does not know it; then the pages come when they are read.
-    if done != 0 and code == errno.EFAULT:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _replace_pages(address: int, length: int, descriptor: int, start: int) -> bool:

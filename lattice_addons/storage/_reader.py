@@ -7,14 +7,16 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from lattice_addons.storage import _files
 from lattice_addons.storage._faults import ends_early, told
-from lattice_addons.storage._mapping import fetch, map_private
+from lattice_addons.storage._mapping import map_private
 
 if TYPE_CHECKING:
     from lattice_addons.storage._store import Store
 
 __all__ = ["FileReader", "KeyReader", "Reader"]
+
+# One call into the system, short enough that a signal's handler need not wait for it to end.
+_AT_ONCE = 16 << 20
 
 
 class Reader(Protocol):
@@ -33,9 +35,6 @@ class Reader(Protocol):
 
     def map(self, start: int, length: int) -> memoryview | None:
         """Give bytes as writable memory of one's own that the system fills when it is used; None if it cannot."""
-
-    def fetch(self, mapped: memoryview) -> None:
-        """Bring part of what `map` gave into memory."""
 
 
 class KeyReader:
@@ -61,9 +60,6 @@ class KeyReader:
         """Give None: there is no file."""
         return None
 
-    def fetch(self, mapped: memoryview) -> None:
-        """Have nothing to do."""
-
 
 class FileReader:
     """A reader of an open file, which somebody else closes."""
@@ -80,36 +76,44 @@ class FileReader:
         """Fill a buffer with the bytes that begin at ``start``."""
         with told("read", self._path):
             target = buffer.cast("B") if buffer.nbytes else buffer
-            done = _files.read_into(self._descriptor, start, target) if start >= 0 else 0
+            done = self._fill(start, target, target.nbytes) if start >= 0 else 0
             if done < buffer.nbytes or start < 0:
                 end = os.fstat(self._descriptor).st_size
                 raise ends_early(self._url, self._key, end, start + buffer.nbytes)
 
     def read_pages(self, start: int, buffer: memoryview) -> int:
         """Fill a buffer with what there is from ``start`` on."""
+        there = max(min(buffer.nbytes, self.size - start), 0)
         with told("read", self._path):
-            try:
-                done = _files.read_into(self._descriptor, start, buffer)
-            except OSError as error:
-                if error.errno != errno.EINVAL or not self._direct:
-                    raise
-                # The file can be opened for direct reads and wants another alignment than a page's.
-                flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
-                fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
-                self._direct = False
-                done = _files.read_into(self._descriptor, start, buffer)
+            done = self._fill(start, buffer, there)
             if not self._direct:
                 # What is read once must not push out of the cache what is read often.
                 os.posix_fadvise(self._descriptor, start, done, os.POSIX_FADV_DONTNEED)
-            return done
+        return done
+
+    def _fill(self, start: int, buffer: memoryview, enough: int) -> int:
+        done = 0
+        while done < enough:
+            got = self._read(start + done, buffer[done : done + _AT_ONCE])
+            if got == 0:
+                break
+            done += got
+        return done
+
+    def _read(self, start: int, buffer: memoryview) -> int:
+        try:
+            return os.preadv(self._descriptor, [buffer], start)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._direct:
+                raise
+        # The file can be opened for direct reads, and wants another alignment than a page's.
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+        self._direct = False
+        return os.preadv(self._descriptor, [buffer], start)
 
     def map(self, start: int, length: int) -> memoryview | None:
         """Map the file's pages; what is changed in them is the caller's alone."""
         if start < 0 or start + length > self.size:
             raise ends_early(self._url, self._key, self.size, start + length)
         return map_private(self._descriptor, start, length)
-
-    def fetch(self, mapped: memoryview) -> None:
-        """Have the system read the pages."""
-        with told("read", self._path):
-            fetch(mapped)

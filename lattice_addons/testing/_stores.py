@@ -10,12 +10,12 @@ import pytest
 
 from lattice_addons.errors import DamagedError, NotInStoreError, StoreError
 
-from ._holds import HoldContract
+from ._streams import StreamContract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lattice_addons.storage import Store, Writer
+    from lattice_addons.storage import Store
 
 _BAD_KEYS = (
     "",
@@ -34,7 +34,7 @@ _BAD_KEYS = (
 )
 
 
-class StoreContract(HoldContract):
+class StoreContract(StreamContract):
     """Inherit this in a test class of your store; say how to make one, and how to reach around it.
 
     ::
@@ -164,40 +164,6 @@ class StoreContract(HoldContract):
         assert store.folders("job") == store.folders("job/") == ["a", "b"]
         assert store.folders("nothing") == []
 
-    def test_a_stream(self, store: Store) -> None:
-        """Pieces are put together, and the writer knows where the next one begins."""
-        with store.create("job/pack") as writer:
-            assert writer.position == 0
-            writer.write(b"abc")
-            writer.write(b"")
-            assert writer.position == 3
-            writer.write(memoryview(b"defg"))
-            assert writer.position == 7
-        assert self.stored(store, "job/pack") == b"abcdefg"
-
-    @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
-    def test_a_stream_that_fails_is_not_there(self, store: Store, error: type[BaseException]) -> None:
-        """The block's own error comes out, and nothing stays."""
-
-        def fail() -> None:
-            with store.create("job/pack") as writer:
-                writer.write(b"abc")
-                raise error("mine")
-
-        with pytest.raises(error, match="mine") as caught:
-            fail()
-        assert type(caught.value) is error
-        assert self.stored(store, "job/pack") is None
-        assert store.list() == []
-
-    def test_a_stream_never_goes_over_an_old_key(self, store: Store) -> None:
-        """The old bytes stay, though the new ones are given up."""
-        self.plant(store, "job/pack", b"old")
-        with pytest.raises(StoreError, match="job/pack") as caught, store.create("job/pack") as writer:
-            writer.write(b"new")
-        assert caught.value.errno == errno.EEXIST
-        assert self.stored(store, "job/pack") == b"old"
-
     def test_deleting(self, store: Store) -> None:
         """Those that are there go, those that are not are fine, the others stay."""
         for key in ("a/1", "a/2", "b/1"):
@@ -283,13 +249,6 @@ class StoreContract(HoldContract):
         reader.join()
         assert {len(data) for data in seen} == {100_000}
         assert all(len(set(data)) == 1 for data in seen)
-
-    def test_a_writer_is_a_writer(self, store: Store) -> None:
-        """What `create` gives has the shape that is promised."""
-        with store.create("key") as writer:
-            promised: Writer = writer
-            promised.write(b"x")
-        assert self.stored(store, "key") == b"x"
 
     def test_sweeping_leaves_keys(self, store: Store) -> None:
         """A key is never taken for what a dead writer left."""

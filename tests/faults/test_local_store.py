@@ -46,9 +46,9 @@ attempt(lambda: {second})
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        ("write", errno.EIO),
-        ("write", errno.ENOSPC),
-        ("write", errno.EDQUOT),
+        ("pwrite64", errno.EIO),
+        ("pwrite64", errno.ENOSPC),
+        ("pwrite64", errno.EDQUOT),
         ("fsync,fdatasync", errno.EIO),
         ("fsync,fdatasync", errno.ENOSPC),
         ("openat", errno.ENOSPC),
@@ -227,7 +227,7 @@ def test_a_kill_at_any_call_leaves_old_or_new(tmp_path: Path, writer: str) -> No
     assert kills >= 4, "the kills hit nothing"
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "linkat"])
+@pytest.mark.parametrize("call", ["pwrite64", "fsync", "linkat"])
 def test_an_interrupt_leaves_no_temporary(tmp_path: Path, call: str) -> None:
     """Ctrl-C in the middle of a put: the key is whole or not there, and nothing else is."""
     source = """

@@ -72,11 +72,13 @@ def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def read(text: bytes, key: bytes | None = None) -> Checkpoint | None:
-    """Parse it; None when it is refused as it should be."""
+    """Parse it, and look at every slot; None when it is refused as it should be."""
     try:
-        return parse(text, key, "the file", PLACE)
+        checkpoint = parse(text, key, "the file", PLACE)
+        dict(checkpoint.slots)
     except CheckpointError:
         return None
+    return checkpoint
 
 
 @given(checkpoints, keys)

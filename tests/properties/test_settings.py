@@ -39,7 +39,11 @@ def test_any_text_is_settings_or_a_settings_error(environ: dict[str, str]) -> No
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type"]), texts
+            st.sampled_from(
+                ["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type", "memory", "restore"]
+                + ["periodic_saving_interval", "periodic_saving_overhead"]
+            ),
+            texts,
         )
     )
 )

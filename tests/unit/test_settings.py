@@ -39,8 +39,9 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
     """A configuration that names every key changes every field."""
     text = (
         f"root={tmp_path}/r, job_id=train-7, atexit_saving=disabled, periodic_saving=enabled,"
-        "periodic_saving_interval=0.5, signals=SIGTERM+SIGUSR1, grace=3, keep=4, keep_hourly=5, keep_daily=6,"
-        f"spool={tmp_path}/s, ckpt_service_endpoint=there, ckpt_service_port=7, trust=signed, opt.a=1, opt.b=2"
+        "periodic_saving_interval=0.5, periodic_saving_overhead=0.1, signals=SIGTERM+SIGUSR1, grace=3, keep=4,"
+        f"keep_hourly=5, keep_daily=6, spool={tmp_path}/s, ckpt_service_endpoint=there, ckpt_service_port=7,"
+        "restore=map, memory=512MiB, trust=signed, opt.a=1, opt.b=2"
     )
     settings = configured(
         text,
@@ -57,6 +58,7 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         atexit_saving=False,
         periodic_saving=True,
         periodic_saving_interval=0.5,
+        periodic_saving_overhead=0.1,
         signals=("SIGTERM", "SIGUSR1"),
         grace=3,
         keep=4,
@@ -65,6 +67,8 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         spool=f"{tmp_path}/s",
         ckpt_service_endpoint="there",
         ckpt_service_port=7,
+        restore="map",
+        memory=512 * 1024**2,
         trust="signed",
         options={"a": "1", "b": "2"},
         key=SECRET.encode(),
@@ -151,6 +155,22 @@ def test_signals_can_be_none() -> None:
     """Saving on signals can be turned off, and a name given twice counts once."""
     assert configured("signals=none").signals == configured("signals=").signals == ()
     assert configured("signals=SIGTERM + SIGTERM").signals == ("SIGTERM",)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("0", 0), ("4096", 4096), ("4096B", 4096), ("1kB", 1000), ("512MiB", 512 << 20), ("2 GB", 2 * 10**9)],
+)
+def test_memory_is_said_as_people_say_it(text: str, count: int) -> None:
+    """Bytes, with or without a unit; in the program it is a number."""
+    assert configured(f"memory={text}").memory == Settings(memory=count).memory == count
+
+
+def test_interval_may_choose_itself() -> None:
+    """Periodic saving needs no number: ``auto`` is an interval too, in the environment and in the program."""
+    settings = configured("periodic_saving=enabled,periodic_saving_interval=auto")
+    assert settings == Settings(periodic_saving=True, periodic_saving_interval="auto")
+    assert settings.periodic_saving_overhead == 0.035
 
 
 def test_secret_is_read_byte_for_byte() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lattice_addons.errors import StoreError
@@ -54,7 +55,7 @@ def parts(number: int) -> dict[str, object]:
     }
 
 
-def whole(found: dict[str, object]) -> int | None:
+def whole(found: dict[str, object], parts: Callable[[int], dict[str, object]]) -> int | None:
     """Give the number that these slots stand for, if they all stand for the same one."""
     if all(value is None for value in found.values()):
         return None
@@ -75,22 +76,52 @@ class Group:
 
         settings = Settings(root=os.path.join(folder, "store"), job_id="job", signals=(), atexit_saving=False)
         self.group: StateManagerGroup = StateManagerGroup(settings)
-        for name in parts(0):
+        for name in self.parts(0):
             self.group.register(name)
+
+    def parts(self, number: int) -> dict[str, object]:
+        """Give the slots that stand for a number."""
+        return parts(number)
 
     def load(self) -> int | None:
         """Read every slot."""
-        return whole({name: self.group.get(name) for name in parts(0)})
+        return whole({name: self.group.get(name) for name in self.parts(0)}, self.parts)
 
     def save(self, number: int) -> None:
         """Update every slot, and save."""
-        for name, value in parts(number).items():
+        for name, value in self.parts(number).items():
             self.group.update(name, value)
+        self.write()
+
+    def write(self) -> None:
+        """Save; all is safe when this returns."""
         self.group.save()
 
     def close(self) -> None:
         """End the group's hold on the job."""
         self.group.close()
+
+
+class Large(Group):
+    """Beside the small parts there are some that take several blocks: threads write them, directly to the disk."""
+
+    def parts(self, number: int) -> dict[str, object]:
+        """Give bytes that do not get shorter by compression, and some that do."""
+        chance = random.Random(number)
+        several = {f"several {n}": bytearray(chance.randbytes(400_000)) for n in range(3)}
+        large = {
+            "blocks": bytearray(chance.randbytes(9 << 20)),
+            "text": bytearray(b"%d" % number * (1 << 20)),
+        }
+        return parts(number) | large | several
+
+
+class InTheBackground(Large):
+    """What is saved was copied before."""
+
+    def write(self) -> None:
+        """Save while the program could go on."""
+        self.group.async_save().result()
 
 
 class SafeFile:
@@ -212,6 +243,8 @@ class LeavesTemporary(SafeFile):
 
 KEEPERS: dict[str, Callable[[str], Keeper]] = {
     "group": Group,
+    "large": Large,
+    "in the background": InTheBackground,
     "safe": SafeFile,
     "in place": InPlace,
     "no sync": NoSync,

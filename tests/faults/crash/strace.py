@@ -57,7 +57,12 @@ class Strace:
         """Let the program go on by itself."""
         if self._process.poll() is None:
             self._process.terminate()
-        _, errors = self._process.communicate(timeout=30)
+        try:
+            _, errors = self._process.communicate(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            # Of a program with threads that is killed it sometimes waits for one that is gone.
+            self._process.kill()
+            _, errors = self._process.communicate(timeout=30)
         assert not errors or error is not None, errors.decode()
 
     def lines(self) -> list[str]:

@@ -37,6 +37,25 @@ def test_a_kill_at_any_call_leaves_old_or_new(zygote: Zygote, folder: Path, step
     )
 
 
+@pytest.mark.parametrize("keeper", ["large", "in the background"])
+def test_a_kill_while_threads_write_leaves_old_or_new(zygote: Zygote, folder: Path, keeper: str) -> None:
+    """Also where blocks are written directly to the disk, out of order, and after they were copied."""
+    tally = Matrix(zygote, folder, keeper, step="save").kill("p?write.*|f.*sync|(rename|link)(at2?)?")
+
+    tally.check("pwrite64", "f(data)?sync", "(rename|link)(at2?)?")
+
+
+@pytest.mark.parametrize("keeper", ["large", "in the background"])
+def test_an_error_while_threads_write_is_told_and_loses_nothing(
+    zygote: Zygote, folder: Path, keeper: str
+) -> None:
+    """EIO and ENOSPC in a thread that writes are the save's error, and the next save succeeds."""
+    tally = Matrix(zygote, folder, keeper, step="save").errors("p?write.*|f.*sync")
+
+    tally.check("pwrite64", "f(data)?sync")
+    assert tally.refused
+
+
 @each_case
 @pytest.mark.parametrize(
     "calls", ["p?write.*|f.*sync|ftruncate|fallocate|rename.*|link.*|mkdir.*|unlink.*", "open.*"]

@@ -12,7 +12,7 @@ from lattice_addons.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lattice_addons.checkpoint import Checkpoint
+    from lattice_addons.checkpoint import Checkpoint, Entry
     from lattice_addons.storage import Store
 
 FOLDER = "job/rank-00000/"
@@ -50,6 +50,11 @@ def value(line: Line, checkpoint: Checkpoint, name: str) -> object:
     return decode(entry.encoding, *line.read(entry), type=entry.type)
 
 
+def contents(line: Line, entry: Entry) -> list[bytes]:
+    """Read the bytes of a slot's buffers."""
+    return [bytes(buffer) for buffer in line.read(entry)[1]]
+
+
 def packs(store: Store) -> list[str]:
     """Give the keys of the packs that are there."""
     return store.list(FOLDER + "packs")
@@ -75,19 +80,12 @@ def forge(store: Store, number: int, old: bytes, new: bytes, *, key: bytes | Non
 
 
 class Pieces(Stream):
-    """Bytes that come in pieces, and are cut as told."""
+    """Bytes that come in these pieces."""
 
-    def __init__(
-        self, pieces: Sequence[bytes], cuts: Sequence[int] | None = None, size: int | None = None
-    ) -> None:
+    def __init__(self, pieces: Sequence[bytes], size: int | None = None) -> None:
         self._pieces = pieces
-        self._cuts = cuts
         self.size = sum(map(len, pieces)) if size is None else size
 
     def pieces(self) -> Iterator[bytes]:
         """Give the pieces."""
         return iter(self._pieces)
-
-    def cuts(self) -> Sequence[int] | None:
-        """Give the cuts."""
-        return self._cuts

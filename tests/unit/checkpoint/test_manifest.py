@@ -11,7 +11,7 @@ import pytest
 from lattice_addons.checkpoint import Fresh
 from lattice_addons.encoding import Encoded, encode
 from lattice_addons.errors import DamagedError, FormatError
-from tests.unit.checkpoint.lines import damage, forge, fresh, line_of, manifest, save, value, values
+from tests.unit.checkpoint.lines import contents, damage, forge, fresh, line_of, manifest, save, value, values
 
 if TYPE_CHECKING:
     from lattice_addons.storage import Store
@@ -79,7 +79,7 @@ def test_a_deep_value_is_stored_as_a_chunk(store: Store) -> None:
     line.commit({"deep": slot}, parent=None, reason="manual")
     loaded = line_of(store).load(1).slots["deep"]
     assert loaded.value is None
-    assert line.read(loaded)[1] == [text]
+    assert contents(line, loaded) == [text]
 
 
 def test_a_manifest_stays_under_eight_mebibytes(store: Store) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+import pytest
 
 from lattice_addons.checkpoint import clear, jobs, ranks
 from lattice_addons.errors import DamagedError
-from tests.unit.checkpoint.lines import damage, line_of, manifest, packs, save
+from tests.unit.checkpoint.lines import damage, line_of, manifest, packs, raw, save
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lattice_addons.checkpoint import Entry
     from lattice_addons.storage import LocalStore, Store
 
 
@@ -78,3 +84,55 @@ def test_clearing_leaves_no_folders(local: LocalStore) -> None:
     line.release()
     clear(local, "job")
     assert local.folders() == []
+
+
+def test_progress_is_told_up_to_the_last_byte(store: Store) -> None:
+    """Each byte is counted once, however many checkpoints have it, and damaged ones too."""
+    line = line_of(store)
+    first = save(line, a=(1, 2), b=os.urandom(3_000_000), c=os.urandom(100))
+    line.commit(first.slots, parent=1, reason="manual")
+    damage(store, packs(store)[0], next(first.slots["b"].chunks()).offset)
+    told: list[tuple[int, int]] = []
+    assert len([*line.verify(lambda done, total: told.append((done, total)))]) == 6
+    stored = sum(chunk.extent for chunk in set(first.chunks()))
+    assert {total for _, total in told} == {stored}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1] == (stored, stored)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5000, 4_500_000])
+def test_a_pack_that_was_cut_off_damages_what_lay_there(store: Store, cut: int) -> None:
+    """And nothing else; one that is gone damages all."""
+    line = line_of(store)
+    slots = {f"{number}": raw(os.urandom(1_000_000)) for number in range(6)}
+    entries = line.commit(slots, parent=None, reason="manual").slots
+    [pack] = packs(store)
+    whole = store.read(pack)
+    store.replace(pack, whole[: len(whole) - cut])
+    lost = {name for name, entry in entries.items() if _end(entry) > len(whole) - cut}
+    assert {finding.slot for finding in line.verify() if not finding.good} == lost
+    store.delete([pack])
+    assert {finding.slot for finding in line.verify() if not finding.good} == set(slots)
+
+
+def _end(entry: Entry) -> int:
+    return max(chunk.offset + chunk.extent for chunk in entry.chunks())
+
+
+def test_a_disk_that_fails_damages_only_what_it_fails_for(
+    local: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to be read together with it is read alone."""
+    line = line_of(local)
+    slots = {f"{number}": raw(os.urandom(10_000)) for number in range(9)}
+    entries = line.commit(slots, parent=None, reason="manual").slots
+    bad = next(entries["4"].chunks()).offset + 5000
+    preadv = os.preadv
+
+    def failing(descriptor: int, buffers: Sequence[memoryview], at: int) -> int:
+        if at <= bad < at + sum(len(buffer) for buffer in buffers):
+            raise OSError(5, "Input/output error")
+        return preadv(descriptor, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", failing)
+    assert [finding.slot for finding in line.verify() if not finding.good] == ["4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "store"
     group = StateManagerGroup(Settings(root=str(folder), job_id="job", signals=()))
-    for key, value in (("n", 0), ("blob", b"x" * 100_000), ("[red]odd", {"a": [1.5, None]})):
+    for key, value in (("n", 0), ("blob", os.urandom(100_000)), ("[red]odd", {"a": [1.5, None]})):
         group.register(key)
         group.update(key, value)
     for n in range(3):

@@ -167,7 +167,7 @@ def test_large_bytes_are_not_copied() -> None:
     (payload,) = encoded.buffers
     assert isinstance(payload, Stream)
     pieces = list(payload.pieces())
-    assert {len(piece) for piece in pieces[:-1]} == {4 * 1024 * 1024}
+    assert max(map(len, pieces)) == 4 * 1024 * 1024
     assert sum(map(len, pieces)) == payload.size == encoded.size
     assert any(part is big for part in payload._parts)  # type: ignore[attr-defined]
     assert restored(encoded) == {"a": (big, b"x" * 2_000_000), "b": [1]}

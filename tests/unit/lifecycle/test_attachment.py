@@ -107,3 +107,49 @@ def test_a_save_that_raises_is_told(tmp_path: Path) -> None:
     assert ended.stdout == "save signal:SIGTERM\nhandler\nalive\nsave exit\n"
     assert ended.stderr.startswith("lattice: the save (signal:SIGTERM) failed: SystemExit: no\n")
     assert ended.returncode == 0
+
+
+def test_a_glance_sees_a_handler_that_was_replaced(tmp_path: Path) -> None:
+    """With one, three or more signals: the very next one chains to it; nothing is done where nothing changed."""
+    source = """
+        for names in ("SIGTERM",), ("SIGHUP", "SIGUSR1", "SIGTERM"), ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTERM"):
+            group = Recorder(signals=names); attachment = attach(group)
+            for _ in range(100):
+                attachment.glance()
+            signal.signal(signal.SIGTERM, lambda *a: say("handler"))
+            attachment.glance()
+            os.kill(os.getpid(), signal.SIGTERM)
+            attachment.detach()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """
+    ended = recording(tmp_path, source).run()
+    assert ended.stdout == "save signal:SIGTERM\nhandler\n" * 3, ended.stderr
+
+
+def test_the_wakeup_descriptor_is_looked_at_once_in_a_while(tmp_path: Path) -> None:
+    """A program that does nothing but quick updates gets it back, too."""
+    source = """
+        group = Recorder(); attachment = attach(group)
+        signal.set_wakeup_fd(-1)
+        time.sleep(1.1)
+        for _ in range(100): attachment.glance()
+        say(signal.set_wakeup_fd(-1) != -1)
+    """
+    assert recording(tmp_path, source).run().stdout == "True\nsave exit\n"
+
+
+def test_an_update_chains_to_a_handler_that_was_replaced_just_before(tmp_path: Path) -> None:
+    """Also the quick one, of a slot that has a value."""
+    source = """
+        from lattice_addons import Settings, StateManagerGroup
+        group = StateManagerGroup(Settings(root="store", job_id="job"))
+        group.register("n")
+        for n in range(5):
+            group.update("n", n)
+        signal.signal(signal.SIGTERM, lambda *a: say("handler", group.save().reason))
+        group.update("n", 5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        say(group._session.stored.newest.number)
+    """
+    ended = recording(tmp_path, source).run()
+    assert ended.stdout == "handler manual\n2\n", ended.stderr

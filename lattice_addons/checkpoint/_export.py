@@ -1,0 +1,75 @@
+"""A checkpoint is written as one file, every byte of it read and verified on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint._layout import pack_key
+from lattice_addons.checkpoint._manifest import to_text
+from lattice_addons.checkpoint._model import CHUNK, Chunk
+from lattice_addons.checkpoint._opened import OpenPacks, altered
+from lattice_addons.checkpoint._portable import BLOCK, MANIFEST, PACK, moved
+from lattice_addons.checkpoint._read import digest_of, expanded
+from lattice_addons.errors import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lattice_addons.checkpoint._line import Line
+    from lattice_addons.checkpoint._model import Checkpoint
+    from lattice_addons.storage import Store
+
+__all__ = ["exported"]
+
+
+def exported(line: Line, checkpoint: Checkpoint) -> Iterator[bytes | memoryview]:
+    """Give the bytes of a portable file, piece by piece; each is to be used before the next is asked for.
+
+    Raises:
+        DamagedError: some bytes of the checkpoint are not those that were written.
+    """
+    places: dict[Chunk, Chunk] = {}
+    # Of equal chunks that lie at two places one is enough.
+    kept: dict[str, tuple[Chunk, Chunk]] = {}
+    end = 0
+    for chunk in checkpoint.chunks():
+        if chunk.digest not in kept:
+            kept[chunk.digest] = (chunk, Chunk(chunk.digest, chunk.length, PACK, end, chunk.stored))
+            end += chunk.extent
+        places[chunk] = kept[chunk.digest][1]
+    manifest = to_text(moved(checkpoint, places.__getitem__), line.settings.key)
+    yield from _member(MANIFEST, len(manifest), iter((manifest,)))
+    stored = _stored(line.store, line.folder, [chunk for chunk, _ in kept.values()])
+    yield from _member(f"{PACK}.pack", end, stored)
+    yield bytes(2 * BLOCK)
+
+
+def _member(name: str, size: int, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    import tarfile
+
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o600
+    # Of all forms the one that has room for any size without another member that says it.
+    yield info.tobuf(tarfile.GNU_FORMAT)
+    yield from pieces
+    yield bytes(-size % BLOCK)
+
+
+def _stored(store: Store, folder: str, chunks: list[Chunk]) -> Iterator[memoryview]:
+    """Give each chunk as it is stored, verified."""
+    block = memoryview(bytearray(CHUNK))
+    with OpenPacks(store, folder) as packs:
+        packs.check(chunks)
+        for chunk in chunks:
+            raw = block[: chunk.extent]
+            packs.open(chunk).read_into(chunk.offset, raw)
+            if not _is_good(chunk, raw):
+                raise altered(store, pack_key(folder, chunk.pack), chunk)
+            yield raw
+
+
+def _is_good(chunk: Chunk, raw: memoryview) -> bool:
+    try:
+        return digest_of(expanded(chunk, raw)) == chunk.digest
+    except (DamagedError, ValueError):
+        return False

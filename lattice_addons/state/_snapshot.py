@@ -1,0 +1,122 @@
+"""All slots of a session are captured at one instant."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint import Slots
+
+from ._blocks import FEWEST, row
+from ._manager import NoValue
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lattice_addons.checkpoint import Entry, Fresh
+
+    from ._blocks import Block
+    from ._session import Session
+    from ._slot import Slot
+
+__all__ = ["Snapshot", "capture"]
+
+# A group of fewer slots has a line in the manifest for each, which a person can read.
+_MANY = 1000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All slots at one instant, and why some have their last good value instead.
+
+    ``tables`` are the texts of slots with small values, where there are many.
+    """
+
+    serial: int
+    slots: dict[str, Fresh | Entry] = field(default_factory=dict)
+    tables: list[bytes] = field(default_factory=list)
+    failures: dict[str, Exception] = field(default_factory=dict)
+    metrics: dict[str, object] = field(default_factory=dict)
+    captured: float = field(default_factory=time.monotonic)
+
+    def give_up(self, name: str, error: Exception, good: Entry | None) -> None:
+        """Let a slot that cannot be stored have its last good value, if there is one."""
+        self.failures[name] = error
+        self.slots.pop(name, None)
+        if good is not None:
+            self.slots[name] = good
+
+
+def capture(session: Session, serial: int) -> Snapshot:
+    """Capture every slot; the session's gate is closed. What is captured shares memory with the program."""
+    return _Capture(session, Snapshot(serial)).all()
+
+
+class _Capture:
+    def __init__(self, session: Session, snapshot: Snapshot) -> None:
+        self._session = session
+        self._snapshot = snapshot
+
+    def all(self) -> Snapshot:
+        """Go through what nobody has registered, and through all slots."""
+        session, snapshot = self._session, self._snapshot
+        untouched = self._untouched_tables()
+        for name, source in list(session.unclaimed.items()):
+            if name not in untouched:
+                try:
+                    snapshot.slots[name] = source[name]
+                except Exception as error:  # noqa: BLE001 - a damaged manifest's; the other slots are saved
+                    snapshot.failures[name] = error
+        many = len(session.slots) > _MANY
+        for block in session.blocks:
+            if many:
+                self._block(block, untouched)
+            else:
+                for slot in block.slots:
+                    self._slot(slot, untouched)
+        return snapshot
+
+    def _untouched_tables(self) -> Collection[str]:
+        """Take the tables of which no slot was asked for or given a value since they were stored, as they are."""
+        base = self._session.stored.base
+        names: set[str] = set()
+        if base is not None and isinstance(base.slots, Slots):
+            for table in base.slots.tables:
+                if table.text is not None and all(self._is_untouched(name, base.slots) for name in table):
+                    self._snapshot.tables.append(table.text)
+                    names.update(table)
+        return names
+
+    def _is_untouched(self, name: str, stored: Slots) -> bool:
+        slot = self._session.slots.get(name)
+        return (slot.source if slot is not None else self._session.unclaimed.get(name)) is stored
+
+    def _block(self, block: Block, untouched: Collection[str]) -> None:
+        flat, others = block.flat()
+        rows: dict[str, bytes] = {}
+        for slot in others:
+            item = self._slot(slot, untouched)
+            text = row(item) if item is not None else None
+            if text is not None:
+                rows[slot.name] = text
+        if flat is not None or len(rows) >= FEWEST:
+            for name in rows:
+                del self._snapshot.slots[name]
+            self._snapshot.tables.append(block.table(flat, rows))
+
+    def _slot(self, slot: Slot, untouched: Collection[str]) -> Fresh | Entry | None:
+        """Capture one slot by itself."""
+        name = slot.name
+        if name in untouched:
+            return None
+        good = self._session.last_good(name) if slot.quick is None else None
+        try:
+            item = slot.capture(good)
+        except NoValue:
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever a value raises, the other slots are saved
+            self._snapshot.give_up(name, error, self._session.last_good(name))
+            return None
+        self._snapshot.slots[name] = item
+        return item

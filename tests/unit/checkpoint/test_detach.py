@@ -1,0 +1,160 @@
+"""What is detached stays as it was, and costs memory only for what has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lattice_addons.checkpoint._kept import KEPT, budget
+from lattice_addons.errors import EncodeError
+from tests.unit.checkpoint.lines import Pieces, fresh, line_of, packs, raw, save, values
+
+if TYPE_CHECKING:
+    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh, Line
+    from lattice_addons.storage import Store
+
+MIB = 2**20
+
+
+def arrays(count: int = 3) -> dict[str, np.ndarray]:
+    """Give arrays of 8 MiB, all different."""
+    return {f"a{n}": np.random.default_rng(n).random(MIB) for n in range(count)}
+
+
+def detached(line: Line, **slots: object) -> dict[str, Fresh | Entry]:
+    """Detach these values, for which there is memory."""
+    taken = line.detach({name: fresh(value) for name, value in slots.items()})
+    assert taken is not None
+    return taken
+
+
+def commit(line: Line, slots: dict[str, Fresh | Entry]) -> Checkpoint:
+    """Commit what was detached."""
+    return line.commit(slots, parent=None, reason="manual")
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["the first save", "a later one"])
+def test_what_changes_afterwards_is_not_saved(store: Store, before: bool) -> None:
+    """Neither large arrays nor small ones nor streams share memory with the program."""
+    line = line_of(store)
+    held: dict[str, object] = {**arrays(), "small": np.arange(1000), "list": ["x", (1,)]}
+    if before:
+        save(line, **held)
+        held["a1"][:] = 1  # type: ignore[index]
+    want = {name: np.copy(value) if isinstance(value, np.ndarray) else value for name, value in held.items()}
+    taken = detached(line, **held)
+    for value in held.values():
+        if isinstance(value, np.ndarray):
+            value[:] = 7
+    found = values(line, commit(line, taken))
+    assert list(found) == list(want)
+    assert found.pop("list") == want.pop("list")
+    assert all(np.array_equal(found[name], want[name]) for name in want)  # type: ignore[arg-type]
+
+
+def test_memory_is_taken_for_what_changed(store: Store) -> None:
+    """Of 24 MiB that were saved and stay the same nothing is copied; of a changed chunk, that chunk."""
+    line = line_of(store)
+    held = arrays()
+    for _ in range(2):  # The first time all is new; what has changed once is expected to change again.
+        save(line, **held)
+    held["a1"][-1] = 5
+    taken = detached(line, **held)
+    batches = [batch for slot in taken.values() for batch in slot.encoded.buffers[0].batches]  # type: ignore[union-attr]
+    assert len([batch for batch in batches if batch.block is not None]) == 1
+    checkpoint = commit(line, taken)
+    assert checkpoint.metrics["bytes_new"] == 4 * MIB
+    assert np.array_equal(values(line, checkpoint)["a1"], held["a1"])  # type: ignore[arg-type]
+
+
+def test_memory_is_used_again(store: Store) -> None:
+    """After a few rounds no block is made any more."""
+    line = line_of(store)
+    held = arrays()
+    free = 0
+    for round_ in range(5):
+        for array in held.values():
+            np.add(array, 1, out=array)
+        taken = detached(line, **held)
+        commit(line, taken)
+        del taken
+        if round_ == 1:
+            free = len(KEPT._free)
+    assert len(KEPT._free) <= free
+
+
+def test_too_much_is_not_detached(store: Store) -> None:
+    """The caller then saves at once, without copies."""
+    line = line_of(store, memory=8 * MIB)
+    held = arrays()
+    assert line.detach({name: fresh(value) for name, value in held.items()}) is None
+    assert line.detach({"a0": fresh(held["a0"])}) is not None
+
+
+def test_a_detached_slot_can_be_committed_again(store: Store) -> None:
+    """One that fails while it is written is left out, and the others are written then."""
+    line = line_of(store)
+    held = arrays(2)
+    slots = {"a0": fresh(held["a0"]), "bad": raw(Pieces([b"abc"], size=4)), "a1": fresh(held["a1"])}
+    taken = line.detach(slots)
+    assert taken is not None
+    want = {name: array.copy() for name, array in held.items()}
+    held["a0"][:] = held["a1"][:] = 0
+    with pytest.raises(EncodeError):
+        commit(line, taken)
+    del taken["bad"]
+    found = values(line, commit(line, taken))
+    assert all(np.array_equal(found[name], want[name]) for name in want)  # type: ignore[arg-type]
+
+
+def test_of_slots_that_share_a_block_one_may_be_dropped(store: Store) -> None:
+    """Pieces of several small arrays lie in one block; each is committed by itself."""
+    line = line_of(store)
+    held = {f"a{n}": np.random.default_rng(n).random(16 * 1024) for n in range(8)}
+    taken = detached(line, **held)
+    del taken["a0"], taken["a4"]
+    found = values(line, commit(line, taken))
+    assert list(found) == ["a1", "a2", "a3", "a5", "a6", "a7"]
+    assert all(np.array_equal(found[name], held[name]) for name in found)  # type: ignore[arg-type]
+
+
+def test_what_vanishes_after_it_was_found_unchanged(store: Store) -> None:
+    """It was not copied, so the slot's last good value stays, and the next save writes all of it."""
+    line = line_of(store)
+    held = arrays(1)
+    for _ in range(2):
+        save(line, **held)
+    taken = detached(line, **held)
+    store.delete(packs(store))
+    with pytest.raises(EncodeError, match="vanished") as caught:
+        commit(line, taken)
+    assert caught.value.slot == "a0"  # type: ignore[attr-defined]
+    assert np.array_equal(values(line, save(line, **held))["a0"], held["a0"])  # type: ignore[arg-type]
+
+
+def test_dirty_bytes(store: Store) -> None:
+    """They are those that a save would write."""
+    line = line_of(store)
+    held: dict[str, object] = {**arrays(2), "small": (1, 2)}
+
+    def dirty() -> int:
+        return line.dirty({name: fresh(value) for name, value in held.items()})
+
+    assert dirty() == 16 * MIB + fresh((1, 2)).encoded.size
+    save(line, **held)
+    assert dirty() == 0
+    held["a0"][0] = 1  # type: ignore[index]
+    held["small"] = (1, 2, 3)
+    assert dirty() == 4 * MIB + fresh((1, 2, 3)).encoded.size
+    line.release()
+    assert line_of(store).dirty({"a1": fresh(held["a1"])}) in (0, 8 * MIB)
+
+
+def test_the_budget_is_a_share_of_what_is_available() -> None:
+    """A quarter, unless it is said."""
+    assert budget(12345) == 12345
+    with open("/proc/meminfo", encoding="ascii") as file:
+        total = int(next(line.split()[1] for line in file if line.startswith("MemTotal"))) * 1024
+    assert 0 < budget(None) <= total // 4
