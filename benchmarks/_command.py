@@ -43,7 +43,11 @@ BENCHMARKS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks, show their rows as they come, and write the table."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is named {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     setup = Setup(given.mib, given.rounds, given.slots, given.saves, os.path.realpath(given.folder))
     facts = machine(setup)
     print("\n".join(f"{name:<12} {text}" for name, text in facts.items()))

@@ -24,6 +24,8 @@ __all__ = ["hour", "many_saves"]
 
 MIB = 64
 SMALL = 100
+#: Before the first tenth: until as many checkpoints are there as are kept, the store has to grow.
+FILLING = 30
 #: In place of the second: what tidies up between the saves has its turn.
 PAUSE = 0.02
 FLAT = 1.2
@@ -71,7 +73,7 @@ def many_saves(root: str, count: int) -> dict[str, tuple[float, float]]:
         group.register(f"small-{number}")
         group.update(f"small-{number}", number)
     group.save()
-    instants = [_save(group, arrays, Path(root), number) for number in range(count)]
+    instants = [_save(group, arrays, Path(root), number) for number in range(FILLING + count)][FILLING:]
     group.close()
     tenth = max(count // 10, 1)
     return {

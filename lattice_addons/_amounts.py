@@ -7,7 +7,7 @@ __all__ = ["UNITS", "bytes_in", "duration", "size"]
 _KIB = 1024
 _LETTERS = "BGKMTik"
 #: What may stand behind a number of bytes, and how many it means.
-UNITS = {
+UNITS: dict[str, int] = {
     **dict.fromkeys(("", "B"), 1),
     **{f"{letter}iB": _KIB**power for power, letter in enumerate("KMGT", 1)},
     **{f"{letter}B": 1000**power for power, letter in enumerate("kMGT", 1)},
@@ -38,7 +38,8 @@ def bytes_in(text: str) -> int | None:
     if not good or len(digits) > _DIGITS or unit not in UNITS:
         return None
     # In whole numbers: no float on the way makes 0.1 GB a little less than a hundred million.
-    return int(digits) * UNITS[unit] // int("1" + "0" * len(part))
+    scale: int = 10 ** len(part)
+    return int(digits) * UNITS[unit] // scale
 
 
 def duration(seconds: float) -> str:

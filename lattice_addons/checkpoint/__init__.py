@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from lattice_addons.checkpoint._export import exported
+from lattice_addons.checkpoint._import import imported
 from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
+from lattice_addons.checkpoint._portable import Portable
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import SMALL, ends_table, table_text
 
@@ -16,9 +19,12 @@ __all__ = [
     "Finding",
     "Fresh",
     "Line",
+    "Portable",
     "Slots",
     "clear",
     "ends_table",
+    "exported",
+    "imported",
     "jobs",
     "ranks",
     "running",

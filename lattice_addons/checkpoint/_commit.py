@@ -22,7 +22,7 @@ from lattice_addons.checkpoint._tables import spill
 from lattice_addons.errors import EncodeError, NotInStoreError, StoreError, UnkeepableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._catalog import Catalog
     from lattice_addons.checkpoint._model import Chunk
@@ -39,11 +39,12 @@ _SLOT_LINE, _CHUNK_LINE = 300, 128
 
 
 class Packs:
-    """The packs that are in the store now, each asked for once."""
+    """The packs that are in the store now, each asked for once; those that are ``going`` are not."""
 
-    def __init__(self, store: Store, folder: str) -> None:
+    def __init__(self, store: Store, folder: str, going: Collection[str] = ()) -> None:
         self._store = store
         self._folder = folder
+        self._going = going
         self._sizes: dict[str, int] = {}
 
     def size(self, pack: str) -> int:
@@ -57,7 +58,7 @@ class Packs:
 
     def hold(self, chunk: Chunk) -> bool:
         """Tell whether a chunk's pack is there, and long enough for it."""
-        return chunk.offset + chunk.extent <= self.size(chunk.pack)
+        return chunk.pack not in self._going and chunk.offset + chunk.extent <= self.size(chunk.pack)
 
 
 #: The text of a table, or the chunks of one that has not changed.
@@ -109,7 +110,7 @@ class Commit:
 
     def __post_init__(self) -> None:
         """Trust no pack to be still there: somebody may have removed the root."""
-        self.packs = Packs(self.store, self.folder)
+        self.packs = Packs(self.store, self.folder, self.catalog.going)
 
     def write(
         self,
@@ -140,7 +141,7 @@ class Commit:
         written = time.perf_counter()
         entries = carried | small | {name: slot.entry() for name, slot in added.items() if slot.parts}
         lines = {name: entries[name] for name in slots if name in kept or name not in small}
-        made = list(map(_table, tables, texts))
+        made = list(map(self._table, tables, texts))
         checkpoint = Checkpoint(
             slots=Slots(lines, made, partial(read_buffers, self.store, self.folder)),
             tables=tuple(table.chunks for table in made),
@@ -162,6 +163,11 @@ class Commit:
         """Give where a chunk's bytes are now, if they are in the store."""
         chunk = self.catalog.where(chunk)
         return chunk if self.packs.hold(chunk) else None
+
+    def _table(self, given: Table, pieces: Iterable[Piece]) -> SlotTable:
+        if isinstance(given, bytes):
+            return SlotTable(_chunks(pieces), given)
+        return SlotTable(tuple(self.here(chunk) or chunk for chunk in given))
 
     def _put(self, checkpoint: Checkpoint, pack: PackWriter) -> None:
         key = manifest_key(self.folder, checkpoint.number)
@@ -234,10 +240,6 @@ class Commit:
 
 def _chunks(pieces: Iterable[Piece]) -> tuple[Chunk, ...]:
     return tuple(piece.chunk for piece in pieces if piece.chunk is not None)
-
-
-def _table(given: Table, pieces: Iterable[Piece]) -> SlotTable:
-    return SlotTable(_chunks(pieces), given) if isinstance(given, bytes) else SlotTable(given)
 
 
 def _saved(piece: Piece) -> Saved:

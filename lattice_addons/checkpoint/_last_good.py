@@ -36,11 +36,15 @@ class LastGood:
         carried = {name: entry for name, entry in newest.lines.items() if self._is_of_others(entry)}
         needed: set[int] = set()
         for older in history if carried else ():
-            # A slot that has been the same all along has no other value to be kept.
-            for name in [name for name, entry in carried.items() if older.slots.get(name, entry) != entry]:
+            try:
+                # A slot that has been the same all along has no other value to be kept.
+                others = {name: older.slots[name] for name in carried if name in older.slots}
+            except CheckpointError:
+                continue  # its tables are damaged
+            for name in [name for name, entry in others.items() if entry != carried[name]]:
                 if self._is_good(carried[name]):
                     del carried[name]
-                elif self._is_good(older.slots[name]):
+                elif self._is_good(others[name]):
                     del carried[name]
                     needed.add(older.number)
             if not carried:

@@ -67,6 +67,13 @@ class Lease:
         except ValueError:
             return None
 
+    def held(self) -> bool:
+        """Say whether it is this one's now."""
+        try:
+            return self._is_ours(self._told())
+        except StoreError:
+            return False
+
     def release(self) -> None:
         """Let another process write; nothing happens where the lease is not this one's."""
         if self._pid != os.getpid():

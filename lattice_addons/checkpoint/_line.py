@@ -85,13 +85,15 @@ class Line:
             NotInStoreError: there is no such checkpoint.
             DamagedError, UntrustedError, FormatError: it cannot be used.
         """
-        key = manifest_key(self.folder, number)
-        text = self.store.read(key)
-        place = (self.job, self.rank, number)
-        read = partial(read_buffers, self.store, self.folder)
-        checkpoint = parse(text, self.settings.key, f"{self.store.url}/{key}", place, read)
+        checkpoint = self._parsed(number)
         self._catalog.add(checkpoint)
         return checkpoint
+
+    def _parsed(self, number: int) -> Checkpoint:
+        key = manifest_key(self.folder, number)
+        place = (self.job, self.rank, number)
+        read = partial(read_buffers, self.store, self.folder)
+        return parse(self.store.read(key), self.settings.key, f"{self.store.url}/{key}", place, read)
 
     def newest(self) -> Checkpoint | None:
         """Give the newest good checkpoint; None when there is none at all.
@@ -121,8 +123,11 @@ class Line:
         return None
 
     def _whole(self, number: int) -> Checkpoint:
-        """Load a checkpoint with its tables: what is damaged in them is passed over as a manifest is."""
-        checkpoint = self.load(number)
+        """Load a checkpoint with its tables: what is damaged in them is passed over as a manifest is.
+
+        Its chunks are learned when something is written: who wants one slot need not wait for thousands.
+        """
+        checkpoint = self._parsed(number)
         try:
             checkpoint.read_tables()
         except DamagedError as error:

@@ -57,11 +57,11 @@ class Portable:
         try:
             # Without waiting: nobody may ever write to a pipe of that name.
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
             self._block = memoryview(bytearray(CHUNK))
             self._verify()
-        except OSError as error:
-            self.__exit__()
-            raise error if isinstance(error, StoreError) else self._unreadable(error) from error
         except BaseException:
             self.__exit__()
             raise
@@ -101,8 +101,10 @@ class Portable:
             raise self._damaged(f"its manifest would have {size} bytes")
         text = bytearray(size)
         self._fill(begin, memoryview(text))
+        self._check_zeros(begin + size, _whole_blocks(begin + size), "its manifest")
         self._pack = self._member(_whole_blocks(begin + size), status.st_size, f"{PACK}.pack")
-        self._check_end(_whole_blocks(sum(self._pack)), status.st_size)
+        end = sum(self._pack)
+        self._check_zeros(end, max(status.st_size, _whole_blocks(end) + 2 * BLOCK), "its pack")
         self.checkpoint = self._parsed(bytes(text))
         try:
             self._check_chunks()
@@ -117,23 +119,23 @@ class Portable:
         header = bytearray(BLOCK)
         self._fill(at, memoryview(header))
         try:
-            info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
+            info = tarfile.TarInfo.frombuf(bytes(header), "utf-8", "strict")
         except (tarfile.HeaderError, UnicodeError):
             raise self._damaged("it is no tar file, or was cut off") from None
         if not _is_plain(info) or info.name != name:
-            raise self._damaged(f"it has {info.name!r} (type {info.type!r}) where the file {name!r} should be")
+            raise self._damaged(
+                f"it has {info.name!r} (type {info.type!r}) where the file {name!r} should be"
+            )
         if info.size < 0 or at + BLOCK + info.size > end:
             raise self._damaged(f"it ends at byte {end}, before the end of {name}")
         return at + BLOCK, info.size
 
-    def _check_end(self, at: int, end: int) -> None:
-        if end < at + 2 * BLOCK:
-            raise self._damaged("it was cut off at its end")
-        for start in range(at, end, CHUNK):
+    def _check_zeros(self, begin: int, end: int, what: str) -> None:
+        for start in range(begin, end, CHUNK):
             rest = self._block[: min(CHUNK, end - start)]
             self._fill(start, rest)
             if any(rest):
-                raise self._damaged(f"something else follows its pack, at byte {start} or later")
+                raise self._damaged(f"something else follows {what}, at byte {start} or later")
 
     def _parsed(self, text: bytes) -> Checkpoint:
         try:

@@ -11,9 +11,10 @@ from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import DamagedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from lattice_addons.checkpoint._catalog import Catalog, Record
+    from lattice_addons.checkpoint._in_flight import InFlight
     from lattice_addons.checkpoint._model import Checkpoint, Chunk
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
@@ -22,8 +23,9 @@ __all__ = ["Retention", "kept"]
 
 _log = logging.getLogger("lattice_addons.checkpoint")
 _READ_BACK = 64 * 1024 * 1024
-_DEAD = 256 * 1024
 _HOUR, _DAY = len("2000-01-01T00"), len("2000-01-01")
+# Packs are deleted together until they have so many bytes, or are so many.
+_TOGETHER, _MANY = 64 * 1024 * 1024, 100
 
 
 def kept(records: Mapping[int, Record], settings: Settings, protect: Collection[int] = ()) -> set[int]:
@@ -45,15 +47,18 @@ def kept(records: Mapping[int, Record], settings: Settings, protect: Collection[
 
 
 class Retention:
-    """What may be deleted from one line; only its one writer does so."""
+    """What may be deleted from one line; only its one writer does so.
+
+    What takes time is done in steps: each says before it is taken how many bytes it will read or delete.
+    """
 
     def __init__(self, store: Store, folder: str, catalog: Catalog) -> None:
         self._store = store
         self._folder = folder
         self._catalog = catalog
 
-    def check_readable(self, checkpoint: Checkpoint, lost: Collection[str]) -> None:
-        """See that a checkpoint can be read: its packs are there, and what it added reads back.
+    def check_readable(self, checkpoint: Checkpoint, lost: Collection[str]) -> Iterator[int]:
+        """See in steps that a checkpoint can be read: its packs are there, and what it added reads back.
 
         ``lost`` are packs that were gone before it was written, which says nothing against it.
         """
@@ -68,43 +73,69 @@ class Retention:
                 new.append(chunk)
         if sum(chunk.length for chunk in new) <= _READ_BACK:
             for chunk in new:
+                yield chunk.length
                 read_chunk(self._store, self._folder, chunk, memoryview(bytearray(chunk.length)))
 
     def doomed(self, numbers: Collection[int], settings: Settings, protect: Collection[int]) -> set[int]:
         """Give the checkpoints that need not stay; damaged ones when all that stays is newer."""
         catalog = self._catalog
-        stay = kept(catalog.records, settings, protect)
-        stay |= {number for number in catalog.unreadable if number > min(stay, default=0)}
-        # One whose format is newer is in neither, and stays.
-        known = catalog.records.keys() | catalog.unreadable
-        return {number for number in numbers if number in known and number not in stay}
+        records, unreadable = dict(catalog.records), set(catalog.unreadable)
+        stay = kept(records, settings, protect)
+        stay |= {number for number in unreadable if number > min(stay, default=0)}
+        # One whose format is newer is in neither, and stays. Those whose deletion failed are tried again.
+        known = records.keys() | unreadable
+        return {
+            number
+            for number in numbers
+            if (number in known and number not in stay) or number in catalog.doomed
+        }
 
-    def delete_manifests(self, numbers: Collection[int], gone: Collection[int]) -> None:
-        """Delete the checkpoints that are gone from these numbers, which are all there are."""
-        if gone:
-            self._store.delete([manifest_key(self._folder, number) for number in gone])
-            self._catalog.keep_only(number for number in numbers if number not in gone)
+    def unnamed(self, numbers: Collection[int]) -> list[str]:
+        """Give the packs that none of the checkpoints of these numbers, which are all there are, names.
 
-    def delete_packs(self, numbers: Collection[int]) -> None:
-        """Delete the packs that none of the checkpoints of these numbers, which are all there are, names."""
-        named = self._catalog.named()
+        Packs that were rewritten stay until the first checkpoint after that, which may name them.
+        """
+        catalog = self._catalog
+        named = catalog.named()
+        newest = max(list(catalog.records), default=0)
         present = filter(None, map(pack_name, self._store.list(f"{self._folder}packs/")))
-        unnamed = [pack for pack in present if pack not in named]
+        unnamed = [
+            pack for pack in present if pack not in named and catalog.rewritten.get(pack, -1) < newest
+        ]
         # A manifest that cannot be read may name any pack but those that were written after it; and which
         # those are, only the process that wrote them knows for certain: clocks are set back.
-        unknown = max((number for number in numbers if number not in self._catalog.records), default=0)
+        unknown = max((number for number in numbers if number not in catalog.records), default=0)
         if unknown:
-            unnamed = [pack for pack in unnamed if self._catalog.written.get(pack, 0) > unknown]
-        self._catalog.sparse = _sparse(Packs(self._store, self._folder), named)
-        if unnamed:
-            self._store.delete([pack_key(self._folder, pack) for pack in unnamed])
-            self._catalog.drop_packs(unnamed)
-            _log.debug("deleted %d packs of %s", len(unnamed), self._folder)
+            unnamed = [pack for pack in unnamed if catalog.written.get(pack, 0) > unknown]
+        return unnamed
 
+    def plan(self, numbers: Collection[int], doomed: Collection[int], in_flight: InFlight) -> None:
+        """Let nothing refer any more to what is to be deleted; nobody may be committing meanwhile."""
+        catalog = self._catalog
+        catalog.keep_only(numbers)
+        catalog.doom(doomed)
+        unnamed = self.unnamed([number for number in numbers if number not in catalog.doomed])
+        catalog.going.update(unnamed)
+        # Asked for only now: who takes a snapshot says first what must stay, and then looks whether it goes.
+        catalog.going.intersection_update(set(unnamed) - in_flight.packs())
+        catalog.drop_packs(catalog.going)
 
-def _sparse(packs: Packs, named: Mapping[str, int]) -> frozenset[str]:
-    """Give the packs that are mostly dead, by so much that moving what lives is worth it."""
-    sizes = {pack: packs.size(pack) for pack in named}
-    return frozenset(
-        pack for pack, live in named.items() if sizes[pack] > 2 * live and sizes[pack] - live > _DEAD
-    )
+    def delete_manifests(self) -> None:
+        """Delete the checkpoints that nothing refers to any more."""
+        if self._catalog.doomed:
+            self._store.delete([manifest_key(self._folder, number) for number in self._catalog.doomed])
+
+    def delete_packs(self) -> Iterator[int]:
+        """Delete in steps the packs that nothing refers to any more, the small ones first."""
+        packs = Packs(self._store, self._folder)
+        going = sorted(self._catalog.going, key=packs.size)
+        while going:
+            some = [going.pop(0)]
+            size = packs.size(some[0])
+            while going and len(some) < _MANY and size + packs.size(going[0]) <= _TOGETHER:
+                some.append(going.pop(0))
+                size += packs.size(some[-1])
+            yield size
+            self._store.delete([pack_key(self._folder, pack) for pack in some])
+            self._catalog.going.difference_update(some)
+            _log.debug("deleted %d packs of %s", len(some), self._folder)

@@ -71,7 +71,9 @@ class Slots(Mapping[str, "Entry"]):
             for table in self.tables:
                 rows.update(dict.fromkeys(table, table))
             if len(rows) != sum(map(len, self.tables)) or not rows.keys().isdisjoint(self.lines):
-                message = "a slot is at two places of one checkpoint. `lattice verify` shows what is still good."
+                message = (
+                    "a slot is at two places of one checkpoint. `lattice verify` shows what is still good."
+                )
                 raise DamagedError(message, key="")
             self._rows = rows
         return self._rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from binascii import crc32
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
 
 import orjson
 
@@ -85,7 +85,11 @@ class Table:
             if any(type(told[name]) is not kind for name, kind in _FIELDS.items()):
                 raise self._damaged("its fields are not of the right types")
             names, values = told["names"], told["values"]
-            if not set(map(type, names)) <= {str} or len(names) != len(values) or len(set(names)) != len(names):
+            if (
+                not set(map(type, names)) <= {str}
+                or len(names) != len(values)
+                or len(set(names)) != len(names)
+            ):
                 raise self._damaged("it has not one value for each name")
             self._manager, self._values = told["manager"], dict(zip(names, values, strict=True))
         return self._values

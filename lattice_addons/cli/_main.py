@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from lattice_addons import __version__
 from lattice_addons.errors import LatticeError, StoreError
 
-from . import _clear, _demo, _list, _show, _verify
+from . import _clear, _demo, _diff, _export, _import, _list, _log, _show, _verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (_list, _show, _verify, _clear, _demo)
+COMMANDS = (_list, _log, _show, _diff, _verify, _export, _import, _clear, _demo)
 INTERRUPTED = 130
 
 
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Give the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="lattice",
-        description="Look at, check and clear the checkpoints of programs that carry on where they were.",
+        description="Look at, check, copy and clear the checkpoints of programs that carry on where they were.",
     )
     parser.add_argument("--version", action="version", version=f"lattice {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)

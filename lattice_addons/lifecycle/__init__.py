@@ -4,6 +4,7 @@ from ._attach import Attachment, attach
 from ._gate import Gate
 from ._identity import job_id, passive_reason, rank, world_size
 from ._owner import Owner
+from ._logs import log_from
 from ._process import Saver, look_after
 from ._tell import tell
 from ._watcher import end_thread, start_thread
@@ -16,6 +17,7 @@ __all__ = [
     "attach",
     "end_thread",
     "job_id",
+    "log_from",
     "look_after",
     "passive_reason",
     "rank",

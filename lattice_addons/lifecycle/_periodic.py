@@ -175,7 +175,9 @@ class Periodic:
             if not self.paused:
                 cost, took = self._save(saver)
                 pause = self._cadence.after(cost, took)
-                log.debug("a periodic save cost %.3f s, took %.3f; the next is due after %.1f", cost, took, pause)
+                log.debug(
+                    "a periodic save cost %.3f s, took %.3f; the next is due after %.1f", cost, took, pause
+                )
             due += pause
             del saver  # a group that nobody else holds must be able to go
 

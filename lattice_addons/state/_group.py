@@ -112,9 +112,8 @@ class StateManagerGroup:
             UntrustedError: the stored value needs pickle and ``trust`` allows none.
         """
         name = self._only_key() if key is None else key
-        if into is not None:
-            return restore_into(self._session, {name: into}).get(name)
-        return self._session.value(name)
+        session = self._session
+        return session.value(name) if into is None else restore_into(session, {name: into}).get(name)
 
     def restore(self, into: Mapping[str, Value]) -> dict[str, Value]:
         """Read the values of slots into arrays that the program has, all at once, and give those that were filled.
@@ -123,7 +122,6 @@ class StateManagerGroup:
         as after `get`. A slot that has no value leaves its array as it is.
 
         Raises:
-            UnknownSlotError: no slot has such a name.
             DecodeError: a stored value cannot go into its array; nothing was read into any.
             DamagedError: a value is damaged in every checkpoint; its array is of no use, the others are filled.
         """

@@ -12,7 +12,7 @@ from lattice_addons.errors import (
     UnkeepableError,
     UnknownSlotError,
 )
-from lattice_addons.lifecycle import Gate, attach
+from lattice_addons.lifecycle import Gate, attach, log_from
 
 from ._blocks import Blocks
 from ._keys import check_key
@@ -41,6 +41,7 @@ class Session:
     """
 
     def __init__(self, settings: Settings, *, own: bool) -> None:
+        log_from(settings.loglevel)
         self.settings = settings
         self.gate = Gate()
         self.slots: dict[str, Slot] = {}
@@ -211,7 +212,10 @@ class Session:
 
     def ready(self) -> bool:
         """Say whether every value can be captured now: not in the middle of a write to a held file."""
-        return all(slot.quick or slot.source is not None or slot.manager.ready() for slot in list(self.slots.values()))
+        return all(
+            slot.quick or slot.source is not None or slot.manager.ready()
+            for slot in list(self.slots.values())
+        )
 
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save because lifecycle says so (at exit, on a signal)."""

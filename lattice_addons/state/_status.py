@@ -76,7 +76,9 @@ def describe(session: Session) -> Status:
     """Look at a session as it would be saved now."""
     newest = session.stored.newest
     with session.gate:
-        slots = tuple(_describe_slot(slot, session.last_good(slot.name)) for slot in list(session.slots.values()))
+        slots = tuple(
+            _describe_slot(slot, session.last_good(slot.name)) for slot in list(session.slots.values())
+        )
     for name, source in session.unclaimed.items():
         entry = source[name]
         slots += (SlotStatus(name, entry.manager, "unclaimed", entry.encoding, entry.type, entry.size, ""),)

@@ -22,7 +22,9 @@ SLOTS = 1040
 texts = st.text(max_size=6) | st.sampled_from(["$", "$float", "null", "[", "{", '"$', "\ud800"])
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 flat = scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=3)
-nested = st.recursive(flat, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
+nested = st.recursive(
+    flat, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+)
 odd = (
     st.tuples(scalars)
     | st.binary(max_size=4)

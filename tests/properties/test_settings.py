@@ -9,6 +9,8 @@ from lattice_addons import _environ
 from lattice_addons.errors import SettingsError
 from lattice_addons.settings import VARIABLES, Settings
 
+KEYS = ["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type", "memory", "restore"]
+KEYS += ["periodic_saving_interval", "periodic_saving_overhead"]
 names = st.from_regex(r"[a-z_.]{1,12}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0"))
 
@@ -39,10 +41,7 @@ def test_any_text_is_settings_or_a_settings_error(environ: dict[str, str]) -> No
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(
-                ["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type", "memory", "restore"]
-                + ["periodic_saving_interval", "periodic_saving_overhead"]
-            ),
+            st.sampled_from(KEYS),
             texts,
         )
     )

@@ -21,8 +21,14 @@ from lattice_addons._amounts import UNITS, bytes_in, duration, size
         ("4.35MB", 4_350_000),
         ("2TiB", 2 * 1024**4),
         ("0.3B", 0),
-        *((text, None) for text in ("", "B", " 1", "1.", ".5", "1.2.3", "1,5", "-1", "+1", "1e3", "1_0", "٣")),
-        *((text, None) for text in ("1K", "1kb", "1KiBB", "1  MiBs", "1MiB ", "nan", "inf", "9" * 30, "0x10")),
+        *(
+            (text, None)
+            for text in ("", "B", " 1", "1.", ".5", "1.2.3", "1,5", "-1", "+1", "1e3", "1_0", "٣")
+        ),
+        *(
+            (text, None)
+            for text in ("1K", "1kb", "1KiBB", "1  MiBs", "1MiB ", "nan", "inf", "9" * 30, "0x10")
+        ),
     ],
 )
 def test_bytes_are_read(text: str, count: int | None) -> None:

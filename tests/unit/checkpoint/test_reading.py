@@ -147,6 +147,17 @@ def test_what_lies_apart_is_read(local: LocalStore) -> None:
     assert _maps_of(".pack") == 0
 
 
+def test_what_lies_in_another_order_is_read(local: LocalStore) -> None:
+    """Chunks of one pack that are not side by side as the buffer has them."""
+    line = line_of(local, restore="map")
+    one, two, three = noise(4 * MIB), noise(4 * MIB), noise(4 * MIB)
+    stored(line, one + two + three)
+    for data in (three + two + one, one + three):
+        entry = stored(line, data)
+        assert contents(line, entry) == [data]
+    assert len(packs(local)) == 1
+
+
 @pytest.mark.parametrize("restore", ["read", "map"])
 def test_one_slot_reads_little_more_than_its_bytes(
     local: LocalStore, restore: str, monkeypatch: pytest.MonkeyPatch
@@ -233,16 +244,17 @@ def _chunk_of(store: Store, chunk: Chunk) -> bytearray:
     return data
 
 
-def test_a_child_reads_what_its_parent_wrote(local: LocalStore) -> None:
-    """The parent's threads are not there; what the child changes in mapped pages the parent does not see."""
-    line = line_of(local, restore="map")
+@pytest.mark.parametrize("restore", ["read", "map"])
+def test_a_child_reads_what_its_parent_wrote(local: LocalStore, restore: str) -> None:
+    """The parent's threads are not there; what the child changes in what was read the parent does not see."""
+    line = line_of(local, restore=restore)
     data = noise(20 * MIB)
     entry = stored(line, data)
-    [mapped] = line.read(entry)[1]
+    [memory] = line.read(entry)[1]
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
         good = contents(line, entry) == [data]
-        mapped[0] ^= 1
+        memory[0] ^= 1
         os._exit(0 if good else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert bytes(mapped) == data
+    assert bytes(memory) == data

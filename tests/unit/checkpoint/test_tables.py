@@ -158,7 +158,7 @@ def test_a_bad_line_is_damage_when_it_is_asked_for() -> None:
     body = (head + b'"size":-1' + tail).rsplit(b',\n"digest"', 1)[0]
     checkpoint = parse(seal(body, None), None, "the file", ("job", 0, 7))
     assert checkpoint.slots["a"] == good
-    with pytest.raises(CheckpointError, match="'b'.*size"):
+    with pytest.raises(CheckpointError, match=r"'b'.*size"):
         checkpoint.slots["b"]
 
 

@@ -153,6 +153,20 @@ def test_tables_that_nobody_touched_are_carried_forward(start: Start) -> None:
     assert found(start(), values) == values | {"slot 4": "new", "slot 6": "newer"}
 
 
+def test_a_slot_that_was_deleted_keeps_its_newest_value(start: Start) -> None:
+    """It is not brought back to what a table of an earlier process has."""
+    group = start()
+    values = filled(group)
+    saved(group)
+    group = start()
+    group.register("slot 4")
+    group.update("slot 4", "new")
+    saved(group)
+    group.delete("slot 4")
+    saved(group)
+    assert found(start(), values) == values | {"slot 4": "new"}
+
+
 def test_a_value_that_cannot_be_stored_keeps_its_last_good_value(start: Start) -> None:
     """Which stands in a table, of the last save or of an earlier process."""
     group = start()

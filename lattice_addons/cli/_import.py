@@ -1,0 +1,47 @@
+"""``lattice import``: takes a checkpoint out of a file that ``lattice export`` has written."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+from lattice_addons.checkpoint import Line, Portable, imported
+from lattice_addons.settings import Settings
+from lattice_addons.storage import open_store
+
+from ._output import print_json
+from ._store import add_store_arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "import"
+HELP = "take the checkpoint of a file in, as the next one of its job"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_store_arguments(parser)
+    parser.add_argument("file", metavar="FILE", help="a file that `lattice export` has written")
+    parser.add_argument("--job", metavar="NAME", help="the job that it goes to (default: the one it is of)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status."""
+    settings = Settings.from_environ()
+    if options.root:
+        settings = dataclasses.replace(settings, root=options.root)
+    with Portable(options.file, settings.key) as portable:
+        told = portable.checkpoint
+        # Only now, when all is verified: where there was no store, none is made for a file that is refused.
+        line = Line(open_store(settings), options.job or told.job, told.rank, settings=settings)
+        try:
+            checkpoint = imported(line, portable)
+        finally:
+            line.release()
+    if options.json:
+        print_json({"job": line.job, "rank": line.rank, "number": checkpoint.number, "file": options.file})
+    else:
+        sys.stdout.write(f"took {options.file} in as checkpoint {checkpoint.number} of job {line.job!r}\n")
+    return 0

@@ -1,0 +1,71 @@
+"""``lattice log``: the checkpoints of a job, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.errors import CheckpointError, NotInStoreError
+
+from ._output import print_json, print_table, size
+from ._rank import add_rank_argument, line_of
+from ._store import OpenStore, add_store_arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.checkpoint import Line
+
+NAME = "log"
+HELP = "list the checkpoints of a job, newest first"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_store_arguments(parser)
+    parser.add_argument("job", nargs="?", metavar="JOB", help="which job (default: the only one)")
+    add_rank_argument(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status."""
+    opened = OpenStore(options)
+    line = line_of(opened, opened.job(options.job), options.rank)
+    rows = [row for number in reversed(line.numbers()) if (row := _row(line, number)) is not None]
+    if options.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        for column in ("new", "total"):
+            amount = row[column]
+            row[column] = size(amount) if isinstance(amount, int) else None
+        # For people the second will do.
+        row["created"] = str(row["created"])[:19] if row["created"] is not None else None
+        notes = row["notes"]
+        row["notes"] = "\n".join(notes) if isinstance(notes, list) else None
+    print_table(f"{line.job}, rank {line.rank}", rows, right=("number", "new", "total", "seconds"))
+    return 0
+
+
+def _row(line: Line, number: int) -> dict[str, object] | None:
+    row: dict[str, object] = {"number": number}
+    try:
+        checkpoint = line.load(number)
+    except NotInStoreError:
+        return None  # retention deleted it meanwhile
+    except CheckpointError as error:
+        unknown = dict.fromkeys(("created", "reason", "new", "total", "seconds"))
+        return row | unknown | {"notes": [str(error)]}
+    metrics = checkpoint.metrics
+    return row | {
+        "created": checkpoint.created,
+        "reason": checkpoint.reason,
+        "new": _number(metrics.get("bytes_new")),
+        "total": _number(metrics.get("bytes_total")),
+        "seconds": _number(metrics.get("seconds")),
+        "notes": list(checkpoint.notes),
+    }
+
+
+def _number(told: object) -> int | float | None:
+    """Give what metrics say, which is for people and may have been edited by them."""
+    return told if type(told) in (int, float) else None  # type: ignore[return-value]

@@ -1,0 +1,41 @@
+"""The line that a command line means: a job, and one of its ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons.errors import NotInStoreError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.checkpoint import Checkpoint, Line
+
+    from ._store import OpenStore
+
+
+def add_rank_argument(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told the rank."""
+    parser.add_argument("--rank", type=int, default=0, metavar="R", help="the line of rank R (default: 0)")
+
+
+def line_of(opened: OpenStore, job: str, rank: int) -> Line:
+    """Give the line of a job that is there."""
+    line = next((line for line in opened.lines(job) if line.rank == rank), None)
+    if line is None:
+        message = f"job {job!r} has no rank {rank} in {opened.store.url}"
+        raise NotInStoreError(message, url=opened.store.url, key=job)
+    return line
+
+
+def checkpoint_of(line: Line, number: int | None) -> Checkpoint:
+    """Give a checkpoint of a line; without a number, the newest good one."""
+    if number is not None and number not in line.numbers():
+        there = ", ".join(map(str, line.numbers())) or "none"
+        message = f"job {line.job!r} has no checkpoint {number} in {line.store.url}; it has: {there}"
+        raise NotInStoreError(message, url=line.store.url, key=line.job)
+    checkpoint = line.newest() if number is None else line.load(number)
+    if checkpoint is None:
+        message = f"job {line.job!r} has no checkpoint yet in {line.store.url}"
+        raise NotInStoreError(message, url=line.store.url, key=line.job)
+    return checkpoint
