@@ -8,6 +8,8 @@ from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
 from lattice_addons.checkpoint._portable import Portable
+from lattice_addons.checkpoint._prune import Prune, prunable, prune
+from lattice_addons.checkpoint._repair import Repair, repair
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import SMALL, ends_table, table_text
 
@@ -20,13 +22,18 @@ __all__ = [
     "Fresh",
     "Line",
     "Portable",
+    "Prune",
+    "Repair",
     "Slots",
     "clear",
     "ends_table",
     "exported",
     "imported",
     "jobs",
+    "prunable",
+    "prune",
     "ranks",
+    "repair",
     "running",
     "table_text",
 ]

@@ -34,6 +34,8 @@ class Catalog:
         self.unreadable: set[int] = set()
         # The packs that this process wrote, with the number of their checkpoint.
         self.written: dict[str, int] = {}
+        # Whether what dead processes left is removed.
+        self.swept = False
         # What is being deleted: nothing that is saved from now on may refer to it.
         self.doomed: set[int] = set()
         self.going: set[str] = set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number
-from lattice_addons.errors import NotInStoreError, SlotNameError
+from lattice_addons.errors import NotInStoreError, SettingsError
 
 if TYPE_CHECKING:
     from lattice_addons.storage import Store
@@ -40,6 +40,7 @@ class Keeps:
 
         Raises:
             NotInStoreError: there is no such checkpoint.
+            SettingsError: such a name cannot be.
         """
         text = {"name": _checked(name), "created": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         # Deleting is decided and done in such a section: it is there, and stays, or it is gone.
@@ -61,7 +62,7 @@ class Keeps:
         self._store.delete([self._key(number)])
 
     def _key(self, number: int) -> str:
-        return manifest_key(self._folder, number).replace("/checkpoints/", "/kept/")
+        return f"{self._folder}kept/{manifest_key(self._folder, number).rpartition('/')[2]}"
 
     def _name(self, number: int) -> str:
         try:
@@ -75,6 +76,8 @@ class Keeps:
 def _checked(name: str) -> str:
     name = re.sub(r"\s+", " ", name).strip()
     if not name or len(name) > _LONGEST or not name.isprintable():
-        message = f"{name[:_LONGEST]!r} is no name for a checkpoint: it is 1 to {_LONGEST} printable characters"
-        raise SlotNameError(message, slot=None)
+        message = (
+            f"{name[:_LONGEST]!r} is no name for a checkpoint: it is 1 to {_LONGEST} printable characters"
+        )
+        raise SettingsError(message, variable="--name", part=name)
     return name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+import threading
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from lattice_addons.checkpoint._catalog import Catalog
 from lattice_addons.checkpoint._commit import Commit
 from lattice_addons.checkpoint._detach import detach, dirty
 from lattice_addons.checkpoint._fill import fill
+from lattice_addons.checkpoint._in_flight import InFlight
+from lattice_addons.checkpoint._keeps import Keeps
 from lattice_addons.checkpoint._kept import KEPT, budget
 from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
@@ -19,9 +22,10 @@ from lattice_addons.checkpoint._manifest import parse
 from lattice_addons.checkpoint._opened import of_slot
 from lattice_addons.checkpoint._program import program as this_program
 from lattice_addons.checkpoint._read import read_buffers
-from lattice_addons.checkpoint._retention import Retention
+from lattice_addons.checkpoint._tidy import Tidier
+from lattice_addons.checkpoint._tidying import Tidying
 from lattice_addons.checkpoint._verify import verify
-from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, StoreError
+from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -36,13 +40,14 @@ __all__ = ["Line"]
 
 _log = logging.getLogger("lattice_addons.checkpoint")
 _LISTINGS = 10
+# How long a step of tidying up may take before the lease is not waited with any more, in seconds.
+_PATIENCE = 60.0
 
 
 class Line:
     """The checkpoints of one rank of a job.
 
-    Any process may read; the one that has the lease writes. One thread at a time may commit, retain or sweep;
-    reading meanwhile is fine.
+    Any process may read; the one that has the lease writes, with any of its threads.
     """
 
     __module__ = "lattice_addons.checkpoint"
@@ -53,13 +58,19 @@ class Line:
         self.rank = rank
         self.settings = settings
         self.folder = rank_folder(job, rank)
+        self.keeps = Keeps(store, self.folder)
         self._lease = Lease(store, job, rank)
         self._catalog = Catalog()
-        self._retention = Retention(store, self.folder, self._catalog)
         self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
         self._seen: dict[tuple[str, int], list[Saved]] = {}
-        self._lost: set[str] = set()
+        self._lost: tuple[int, set[str]] = (0, set())
+        # Held by a commit, and by who tidies up while it is settled what goes.
+        self._settling = threading.Lock()
+        self._in_flight = InFlight()
+        #: The numbers of checkpoints that stay though they need not.
+        self.protected: frozenset[int] = frozenset()
+        self.tidier = Tidier(weakref.WeakMethod(self.tidy))
 
     def __repr__(self) -> str:
         """Show which line it is."""
@@ -71,7 +82,9 @@ class Line:
 
     def release(self) -> None:
         """Let another process write."""
-        self._lease.release()
+        # What is being deleted must be gone before somebody else may refer to it.
+        if self.tidier.stop(_PATIENCE):
+            self._lease.release()
 
     def numbers(self) -> list[int]:
         """Give the numbers of the checkpoints that are there, whether good or not, in order."""
@@ -131,7 +144,9 @@ class Line:
         try:
             checkpoint.read_tables()
         except DamagedError as error:
-            self.store.size(manifest_key(self.folder, number))  # `NotInStoreError` when it was deleted meanwhile
+            self.store.size(
+                manifest_key(self.folder, number)
+            )  # `NotInStoreError` when it was deleted meanwhile
             raise self._damaged(error, None) from None
         return checkpoint
 
@@ -194,26 +209,26 @@ class Line:
                 was committed, and another commit without it, or with its last entry, will do.
         """
         self.acquire()
-        numbers = self._learn()
-        # Not the listing alone: after somebody removed the root, numbers still go up.
-        number = max([self._last, *numbers]) + 1
-        writing = self._commit()
-        checkpoint = writing.write(
-            slots,
-            tables,
-            metrics,
-            job=self.job,
-            rank=self.rank,
-            number=number,
-            parent=parent,
-            reason=reason,
-            notes=tuple(notes),
-            program=dict(program) if program is not None else this_program(),
-        )
-        self._last = number
-        self._lost = {chunk.pack for chunk in checkpoint.chunks() if not writing.packs.hold(chunk)}
-        # Its own pack counts as lost never: if that is not there, the checkpoint is not good.
-        self._lost = {pack for pack in self._lost if self._catalog.written.get(pack) != number}
+        with self._settling:
+            # Not the listing alone: after somebody removed the root, numbers still go up.
+            number = max([self._last, *self._learn()]) + 1
+            writing = self._commit()
+            checkpoint = writing.write(
+                slots,
+                tables,
+                metrics,
+                job=self.job,
+                rank=self.rank,
+                number=number,
+                parent=parent,
+                reason=reason,
+                notes=tuple(notes),
+                program=dict(program) if program is not None else this_program(),
+            )
+            self._last = number
+            lost = {chunk.pack for chunk in checkpoint.chunks() if not writing.packs.hold(chunk)}
+            # Its own pack counts as lost never: if that is not there, the checkpoint is not good.
+            self._lost = number, {pack for pack in lost if self._catalog.written.get(pack) != number}
         return checkpoint
 
     def detach(self, slots: Mapping[str, Fresh | Entry]) -> dict[str, Fresh | Entry] | None:
@@ -223,7 +238,11 @@ class Line:
         """
         most = budget(getattr(self.settings, "memory", None))
         KEPT.trim(most)
-        return detach(slots, self._seen, self._commit().here, most)
+        seen = self._seen
+        with self._in_flight.hold(saved.chunk.pack for found in list(seen.values()) for saved in found):
+            detached = detach(slots, seen, self._commit().here, most)
+            self._in_flight.add((detached or {}).values())
+        return detached
 
     def dirty(self, slots: Mapping[str, Fresh]) -> int:
         """Give how many bytes of these slots' buffers have changed since they were committed last."""
@@ -232,54 +251,46 @@ class Line:
     def _commit(self) -> Commit:
         return Commit(self.store, self.folder, self._catalog, self.settings.key, self._seen, self._older)
 
-    def retain(self, *protect: int) -> None:
-        """Delete what need not stay, once the newest checkpoint is known to be readable."""
+    def retain(self, *protect: int, rewriting: bool = True) -> None:
+        """Delete what need not stay, once the newest checkpoint is known to be readable; all of it, here and now."""
         self.acquire()
-        with _forgiven("delete old checkpoints"):
-            self._retain(protect)
-
-    def _retain(self, protect: Sequence[int]) -> None:
-        numbers = self._learn()
-        if not self._catalog.records:
-            return
-        newest = max(self._catalog.records)
-        try:
-            checkpoint = self.load(newest)
-            self._retention.check_readable(checkpoint, self._lost)
-        except CheckpointError as error:
-            chunk = getattr(error, "chunk", None)
-            if chunk is not None:
-                self._catalog.drop(chunk)
-            _log.error("checkpoint %d does not read back, so no older one is deleted: %s", newest, error)
-            return
-        doomed = self._retention.doomed(numbers, self.settings, protect)
-        needed = self._last_good.among(self.history(among=doomed), checkpoint)
-        self._retention.delete_manifests(numbers, doomed - needed)
-        self._retention.delete_packs(self._learn())
+        self.tidier.finish(self.tidying().retain(protect, rewriting=rewriting), "delete old checkpoints")
 
     def sweep(self) -> None:
         """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
         self.acquire()
-        with _forgiven("remove what an earlier process left"):
-            self.store.sweep(self.folder)
-            self._retention.delete_packs(self._learn())
+        self.tidier.finish(self.tidying().sweep(), "remove what an earlier process left")
+
+    def tidy(self) -> Iterator[int]:
+        """Do what `sweep`, once, and `retain` do in small steps; each says first how many bytes it is about."""
+        return self.tidying().turn(self.protected)
+
+    def tidying(self) -> Tidying:
+        """Begin a turn of tidying up."""
+        mine = (self._lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
+        return Tidying(self, *mine)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Finding]:
         """Read every byte, telling how many of how many are; say of each slot of each checkpoint if it is good."""
         return verify(self, progress)
 
     def _learn(self) -> list[int]:
-        """See that the catalog has every checkpoint that is there, and no other; give their numbers."""
+        """See that the catalog has the newest checkpoint (to save, no other is needed), and none that is gone."""
         numbers = self.numbers()
         self._catalog.keep_only(numbers)
-        for number in numbers:
-            if number not in self._catalog.records and number not in self._catalog.unreadable:
-                try:
-                    self.load(number)
-                except FormatError:
-                    continue
-                except CheckpointError:
-                    self._catalog.unreadable.add(number)
+        for number in reversed(numbers):
+            if number in self._catalog.records:
+                break
+            if number in self._catalog.unreadable or number in self._catalog.doomed:
+                continue
+            try:
+                self.load(number)
+            except FormatError:
+                continue
+            except CheckpointError:
+                self._catalog.unreadable.add(number)
+                continue
+            break
         return numbers
 
     def _older(self, name: str, packs: Packs) -> Entry | None:
@@ -289,12 +300,3 @@ class Line:
             if entry is not None and all(map(packs.hold, entry.chunks())):
                 return entry
         return None
-
-
-@contextmanager
-def _forgiven(action: str) -> Iterator[None]:
-    """Go on when tidying up fails: the checkpoint that was just committed is safe all the same."""
-    try:
-        yield
-    except StoreError as error:
-        _log.warning("could not %s: %s", action, error)

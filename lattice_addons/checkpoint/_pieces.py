@@ -21,6 +21,7 @@ __all__ = ["PAGE", "Batch", "Guess", "Piece", "Saved", "Seen", "copy", "name_all
 
 PAGE: Final = 4096
 _TRY_EVERY: Final = 16
+_SOME: Final = 4
 
 
 class Saved:
@@ -39,28 +40,30 @@ class Saved:
 
 
 class Guess:
-    """Whether what changed last time has changed again; found out by trying some of it.
+    """Whether what comes next has changed; found out by trying some of it.
 
     To compare what has changed is one more pass over its bytes; not to compare what has not is a copy for nothing.
+    What changed at the last save is expected to have changed again once one piece of it has, and anything else when
+    some pieces in a row have.
     """
 
-    __slots__ = ("_changed", "_untried")
+    __slots__ = ("_in_a_row", "_untried")
 
     def __init__(self) -> None:
-        self._changed = False
+        self._in_a_row = 0
         self._untried = 0
 
-    def worth_comparing(self) -> bool:
+    def worth_comparing(self, saved: Saved) -> bool:
         """Say whether to compare the next one; every so often one is tried whatever was found before."""
         self._untried += 1
-        if self._changed and self._untried < _TRY_EVERY:
+        if self._in_a_row >= (1 if saved.changed else _SOME) and self._untried < _TRY_EVERY:
             return False
         self._untried = 0
         return True
 
     def learn(self, *, changed: bool) -> None:
         """Hear what a comparison said."""
-        self._changed = changed
+        self._in_a_row = self._in_a_row + 1 if changed else 0
 
 
 #: What was saved last of each slot's buffers, by the slot's name and the buffer's number.
@@ -105,7 +108,7 @@ class Piece:
 
         From here on only the copy counts: another thread may change an array meanwhile.
         """
-        if self.saved is not None and (not self.saved.changed or guess.worth_comparing()):
+        if self.saved is not None and guess.worth_comparing(self.saved):
             unchanged = self.compare()
             guess.learn(changed=not unchanged)
             if unchanged:

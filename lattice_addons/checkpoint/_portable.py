@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from lattice_addons.checkpoint._layout import rank_folder
 from lattice_addons.checkpoint._manifest import parse
 from lattice_addons.checkpoint._model import CHUNK
 from lattice_addons.checkpoint._read import digest_of, expanded
@@ -109,7 +110,8 @@ class Portable:
         try:
             self._check_chunks()
             self.checkpoint.read_tables()
-        except DamagedError as error:
+            rank_folder(self.checkpoint.job, self.checkpoint.rank)
+        except (DamagedError, StoreError) as error:
             raise self._damaged(_reason(error)) from error
 
     def _member(self, at: int, end: int, name: str) -> tuple[int, int]:
@@ -208,6 +210,6 @@ def _place(text: bytes) -> tuple[str, int, int]:
         return "", 0, 0
 
 
-def _reason(error: DamagedError) -> str:
+def _reason(error: DamagedError | StoreError) -> str:
     """Give what is wrong without the advice, which is for a store."""
     return str(error).partition(". `lattice")[0].removesuffix("; nothing was written. Have it exported again")

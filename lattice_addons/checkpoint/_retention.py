@@ -99,9 +99,7 @@ class Retention:
         named = catalog.named()
         newest = max(list(catalog.records), default=0)
         present = filter(None, map(pack_name, self._store.list(f"{self._folder}packs/")))
-        unnamed = [
-            pack for pack in present if pack not in named and catalog.rewritten.get(pack, -1) < newest
-        ]
+        unnamed = [pack for pack in present if pack not in named and catalog.rewritten.get(pack, -1) < newest]
         # A manifest that cannot be read may name any pack but those that were written after it; and which
         # those are, only the process that wrote them knows for certain: clocks are set back.
         unknown = max((number for number in numbers if number not in catalog.records), default=0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._keeps import Keeps
-from lattice_addons.checkpoint._last_good import LastGood
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._rewriting import Rewriting
 from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint._catalog import Catalog
     from lattice_addons.checkpoint._in_flight import InFlight
+    from lattice_addons.checkpoint._last_good import LastGood
     from lattice_addons.checkpoint._lease import Lease
     from lattice_addons.checkpoint._line import Line
     from lattice_addons.checkpoint._model import Checkpoint
@@ -26,6 +26,7 @@ __all__ = ["Tidying"]
 _log = logging.getLogger("lattice_addons.checkpoint")
 
 
+@dataclass
 class Tidying:
     """One turn of tidying a line up, by whoever has its lease.
 
@@ -34,94 +35,118 @@ class Tidying:
     what goes, which is done in memory, they wait for ``settling``.
     """
 
-    def __init__(
-        self, line: Line, lease: Lease, catalog: Catalog, settling: Lock, in_flight: InFlight
-    ) -> None:
-        self._line = line
-        self._lease = lease
-        self._catalog = catalog
-        self._settling = settling
-        self._in_flight = in_flight
-        self._retention = Retention(line.store, line.folder, catalog)
+    line: Line
+    lease: Lease
+    catalog: Catalog
+    settling: Lock
+    in_flight: InFlight
+    lost: tuple[int, Collection[str]]
+    last_good: LastGood
 
-    def retain(
-        self, protect: Collection[int], lost: Collection[str], last_good: LastGood
-    ) -> Generator[int, None, bool]:
-        """Delete what need not stay, once the newest checkpoint is known to be readable; say whether it is."""
-        line = self._line
-        if not self._lease.held():
-            return False
+    def __post_init__(self) -> None:
+        """Know what may be deleted."""
+        self._retention = Retention(self.line.store, self.line.folder, self.catalog)
+
+    def turn(self, protect: Collection[int]) -> Iterator[int]:
+        """Do all there is to do."""
+        if not self.catalog.swept:
+            yield from self.sweep()
+        yield from self.retain(protect)
+
+    def retain(self, protect: Collection[int], *, rewriting: bool = True) -> Iterator[int]:
+        """Delete what need not stay, once the newest checkpoint is known to be readable; then rewrite packs."""
+        if not self.lease.held():
+            return
+        doomed = yield from self._doomed(protect)
+        if doomed is not None:
+            yield from self._delete(doomed)
+            if rewriting:
+                yield from self.rewrite()
+
+    def superfluous(self) -> tuple[set[int], list[str]]:
+        """Give the checkpoints and packs that would go now; nothing is deleted, but this line knows them no more."""
+        steps = self._doomed(())
+        doomed: set[int] = set()
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            doomed = end.value or doomed
+        self.catalog.doom(doomed)
+        return doomed, self._retention.unnamed([n for n in self.line.numbers() if n not in doomed])
+
+    def _doomed(self, protect: Collection[int]) -> Generator[int, None, set[int] | None]:
+        """Find out which checkpoints need not stay; None when it is not certain that the newest can be read."""
         yield from self.learn()
-        checkpoint = yield from self._verified(lost)
+        checkpoint = yield from self._verified()
         if checkpoint is None:
-            return False
-        named = Keeps(line.store, line.folder).numbers()
-        stay = {*protect, *named, checkpoint.number}
-        doomed = self._retention.doomed(line.numbers(), line.settings, stay)
+            return None
+        stay = {*protect, *self.line.keeps.numbers(), checkpoint.number}
+        doomed = self._retention.doomed(self.line.numbers(), self.line.settings, stay)
         yield 0
-        doomed -= last_good.among(line.history(among=doomed), checkpoint)
-        yield from self._delete(doomed)
-        return True
+        return doomed - self.last_good.among(self.line.history(among=doomed), checkpoint)
 
     def sweep(self) -> Iterator[int]:
         """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
-        if not self._lease.held():
+        if not self.lease.held():
             return
         yield 0
-        self._line.store.sweep(self._line.folder)
+        self.line.store.sweep(self.line.folder)
         yield from self.learn()
         yield from self._delete(set())
+        self.catalog.swept = True
 
     def rewrite(self) -> Iterator[int]:
         """Move what lives out of packs that are mostly dead, some of it at a time."""
-        rewriting = Rewriting(self._line.store, self._line.folder, self._catalog)
+        rewriting = Rewriting(self.line.store, self.line.folder, self.catalog)
         moves = rewriting.moves()
-        if moves and self._lease.held():
-            yield from rewriting.copy(moves, self._settling)
+        if moves and self.lease.held():
+            yield from rewriting.copy(moves, self.settling)
 
     def learn(self) -> Iterator[int]:
         """Read the manifests that the catalog does not have yet."""
-        catalog = self._catalog
-        numbers = self._line.numbers()
+        catalog = self.catalog
+        numbers = self.line.numbers()
         for number in numbers:
             if number in catalog.records or number in catalog.unreadable or number in catalog.doomed:
                 continue
             yield 0
             try:
-                self._line.load(number)
+                self.line.load(number)
             except (FormatError, NotInStoreError):
                 continue
             except CheckpointError:
                 catalog.unreadable.add(number)
 
-    def _verified(self, lost: Collection[str]) -> Generator[int, None, Checkpoint | None]:
+    def _verified(self) -> Generator[int, None, Checkpoint | None]:
         """Give the newest checkpoint when it reads back."""
-        line = self._line
-        newest = max(list(self._catalog.records), default=0)
+        line = self.line
+        newest = max(list(self.catalog.records), default=0)
         if newest == 0:
             return None
+        number, lost = self.lost
         try:
             checkpoint = line.load(newest)
-            yield from self._retention.check_readable(checkpoint, lost)
+            yield from self._retention.check_readable(checkpoint, lost if number == newest else ())
         except NotInStoreError:
             return None  # somebody removed the root
         except CheckpointError as error:
             chunk = getattr(error, "chunk", None)
             if chunk is not None:
-                self._catalog.drop(chunk)
+                self.catalog.drop(chunk)
             _log.error("checkpoint %d does not read back, so no older one is deleted: %s", newest, error)
             return None
         return checkpoint
 
     def _delete(self, doomed: set[int]) -> Iterator[int]:
         """Delete checkpoints, and then the packs that no other one names."""
-        line = self._line
+        line = self.line
         # Who gives a checkpoint a name sees to it in such a section, too, that it is there.
         with line.store.exclusive(f"{line.folder}checkpoints/"):
-            doomed -= Keeps(line.store, line.folder).numbers()
-            with self._settling:
-                if not self._lease.held():
+            doomed -= self.line.keeps.numbers()
+            with self.settling:
+                if not self.lease.held():
                     return
-                self._retention.plan(line.numbers(), doomed, self._in_flight)
+                self._retention.plan(line.numbers(), doomed, self.in_flight)
             self._retention.delete_manifests()
         yield from self._retention.delete_packs()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line, Portable, imported
 from lattice_addons.settings import Settings
-from lattice_addons.storage import open_store
+from lattice_addons.storage import open_store, split_key
 
 from ._output import print_json
 from ._store import add_store_arguments
@@ -34,8 +34,10 @@ def run(options: argparse.Namespace) -> int:
         settings = dataclasses.replace(settings, root=options.root)
     with Portable(options.file, settings.key) as portable:
         told = portable.checkpoint
-        # Only now, when all is verified: where there was no store, none is made for a file that is refused.
-        line = Line(open_store(settings), options.job or told.job, told.rank, settings=settings)
+        job = told.job if options.job is None else options.job
+        # Before a store is made, which is made only now, when all of the file is verified.
+        split_key(job)
+        line = Line(open_store(settings), job, told.rank, settings=settings)
         try:
             checkpoint = imported(line, portable)
         finally:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from lattice_addons import __version__
 from lattice_addons.errors import LatticeError, StoreError
 
-from . import _clear, _demo, _diff, _export, _import, _list, _log, _show, _verify
+from . import _clear, _demo, _diff, _export, _import, _keep, _list, _log, _prune, _repair, _show, _verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (_list, _log, _show, _diff, _verify, _export, _import, _clear, _demo)
+COMMANDS = (
+    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _export, _import, _clear, _demo,
+)  # fmt: skip
 INTERRUPTED = 130
 
 

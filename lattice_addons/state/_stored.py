@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
 from lattice_addons.encoding import decode
-from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError
+from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, StoreError
 from lattice_addons.lifecycle import job_id, passive_reason, rank
 from lattice_addons.storage import open_store
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("lattice_addons.state")
 
 COMPLETE = "complete"
+# After these nothing comes; how long what is left to do may keep the program then, in seconds.
+_ENDS = (COMPLETE, "exit", "exception")
+_LAST_MOMENT = 0.5
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stored:
@@ -71,6 +76,8 @@ class Stored:
         self.newest = self._line.newest()
         begun = self.newest is not None and self.newest.reason != COMPLETE
         self.base = self.newest if begun else None
+        # Its values are read when they are asked for.
+        self._line.protected = frozenset([self.base.number] if self.base else [])
 
     def fetch(self, name: str, entry: Entry) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good."""
@@ -109,24 +116,41 @@ class Stored:
             nothing = not snapshot.slots and not snapshot.tables and reason != COMPLETE
             if snapshot.serial < self._last_serial or nothing:
                 return self.newest
-            self.newest = self._line.commit(
-                snapshot.slots,
-                tables=snapshot.tables,
-                parent=self.newest.number if self.newest is not None else None,
-                reason=reason,
-                notes=notes,
-                metrics=snapshot.metrics,
-            )
+            try:
+                self.newest = self._write(self._line, snapshot, reason, notes)
+            except StoreError as error:
+                # What can go anyway may be what the disk is full of.
+                if getattr(error, "errno", None) not in _FULL or not self._line.tidier.now():
+                    raise
+                self.newest = self._write(self._line, snapshot, reason, notes)
             self._last_serial = snapshot.serial
             self.tally.add(self.newest, snapshot.captured)
-            if not reason.startswith("signal:"):
-                # Deleting is slow, and nobody knows how long a process that was signalled has.
-                self._line.retain(*([self.base.number] if self.base else []))
-            return self.newest
+        self._tidy_after(self._line, reason)
+        return self.newest
+
+    def _write(self, line: Line, snapshot: Snapshot, reason: str, notes: Sequence[str]) -> Checkpoint:
+        return line.commit(
+            snapshot.slots,
+            tables=snapshot.tables,
+            parent=self.newest.number if self.newest is not None else None,
+            reason=reason,
+            notes=notes,
+            metrics=snapshot.metrics,
+        )
+
+    def _tidy_after(self, line: Line, reason: str) -> None:
+        """Have space reclaimed beside what comes next; where nothing comes, for a moment here and now."""
+        if reason in _ENDS:
+            line.tidier.now(_LAST_MOMENT)
+        elif not reason.startswith("signal:"):
+            # Nobody knows how long a process that was signalled has.
+            line.tidier.soon()
 
     def close(self) -> None:
         """Let another process write this job."""
         if self._line is not None and self.passive is None:
+            if self._last_serial:
+                self._line.tidier.now(_LAST_MOMENT)
             self._line.release()
         self._passive = self._passive or "closed"
 
@@ -149,9 +173,10 @@ class Stored:
                     "this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive
                 )
         try:
-            if self._passive is None:
-                self._line.sweep()
             self.reload()
+            if self._passive is None:
+                # What dead processes left is removed beside what comes next.
+                self._line.tidier.soon()
         except BaseException:
             # Nobody will write with this lease, and another group of this process may want it.
             self.close()

@@ -95,23 +95,17 @@ def test_diff_tells_values_and_bytes(root: str, capsys: pytest.CaptureFixture[st
 
 def test_a_value_of_another_type_is_another_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where Python would say that they are equal."""
-    group = StateManagerGroup(Settings(root=str(tmp_path), job_id="job", signals=()))
+    group = StateManagerGroup(Settings(root=str(tmp_path), job_id="job", signals=(), keep=10))
     group.register("a")
     for value in (1, True, 1.0, [1], [1.0, 2], {"b": None}, {}):
         group.update("a", value)
         group.save()
     group.close()
-    found = [
-        told(capsys, "diff", "job", str(n), str(n + 1), "--root", str(tmp_path))
-        for n in _numbers(tmp_path)[:-1]
-    ]
-    assert all(len(changes) == 1 for changes in found)  # type: ignore[arg-type]
-    [change] = found[-1]  # type: ignore[misc]
-    assert change["values"] == [{"path": '["b"]', "before": None}]
-
-
-def _numbers(root: Path) -> list[int]:
-    return sorted(int(path.stem) for path in root.rglob("checkpoints/*.json"))
+    # From 1 to true, and on: each is a change, and what the last one takes away is named.
+    found = [told(capsys, "diff", "job", str(n), str(n + 1), "--root", str(tmp_path)) for n in range(1, 7)]
+    changes = [change for changes in found if isinstance(changes, list) for change in changes]
+    assert [change["change"] for change in changes] == ["changed"] * 6
+    assert changes[-1]["values"] == [{"path": '["b"]', "before": None}]
 
 
 def test_export_and_import(root: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +182,7 @@ def test_an_export_that_fails_leaves_what_was_there(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    "case",
     [
         (["log", "other", "--root", "store"], 66, "'other'"),
         (["log", "job", "--rank", "3", "--root", "store"], 66, "rank 3"),
@@ -200,17 +194,13 @@ def test_an_export_that_fails_leaves_what_was_there(
         (["import", "junk", "--root", "other"], 65, "nothing was written"),
         (["import", "x.tar", "--job", "../up", "--root", "other"], 74, "../up"),
     ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+    ids=lambda case: " ".join(case[0]),
 )
 def test_what_cannot_be_done_is_one_clear_line(
-    root: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    status: int,
-    said: str,
+    root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: tuple[list[str], int, str]
 ) -> None:
     """And no store is made."""
+    arguments, status, said = case
     (tmp_path / "junk").write_text("no tar" * 200)
     if arguments[0] == "import":
         assert main(["export", "job", "x.tar", "--root", root]) == 0

@@ -173,12 +173,13 @@ def test_the_newest_checkpoint_is_the_newest_state(start: Start) -> None:
 
 
 def test_keep_bounds_the_number_of_checkpoints(start: Start, tmp_path: Path) -> None:
-    """Ten saves with keep=3 leave three checkpoints."""
+    """Ten saves with keep=3 leave three checkpoints, once there was time to tidy up."""
     group = start(keep=3)
     group.register("n")
     for n in range(10):
         group.update("n", n)
         group.save()
+    group.close()
 
     names = sorted(path.stem for path in (tmp_path / "store").rglob("checkpoints/*.json"))
 
