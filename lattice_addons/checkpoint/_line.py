@@ -68,8 +68,7 @@ class Line:
         # Held by a commit, and by who tidies up while it is settled what goes.
         self._settling = threading.Lock()
         self._in_flight = InFlight()
-        #: The numbers of checkpoints that stay though they need not.
-        self.protected: frozenset[int] = frozenset()
+        self.protected: frozenset[int] = frozenset()  # stay though they need not
         self.tidier = Tidier(weakref.WeakMethod(self.tidy))
 
     def __repr__(self) -> str:
@@ -144,9 +143,8 @@ class Line:
         try:
             checkpoint.read_tables()
         except DamagedError as error:
-            self.store.size(
-                manifest_key(self.folder, number)
-            )  # `NotInStoreError` when it was deleted meanwhile
+            # `NotInStoreError` when it was deleted meanwhile.
+            self.store.size(manifest_key(self.folder, number))
             raise self._damaged(error, None) from None
         return checkpoint
 
@@ -236,7 +234,7 @@ class Line:
 
         None when that would take more memory than it may: then they must be committed as they are, at once.
         """
-        most = budget(getattr(self.settings, "memory", None))
+        most = budget(self.settings.memory)
         KEPT.trim(most)
         seen = self._seen
         with self._in_flight.hold(saved.chunk.pack for found in list(seen.values()) for saved in found):
@@ -246,6 +244,8 @@ class Line:
 
     def dirty(self, slots: Mapping[str, Fresh]) -> int:
         """Give how many bytes of these slots' buffers have changed since they were committed last."""
+        if not self._catalog.records:
+            self._learn()
         return dirty(slots.items(), self._seen, self._commit().known)
 
     def _commit(self) -> Commit:
@@ -267,8 +267,8 @@ class Line:
 
     def tidying(self) -> Tidying:
         """Begin a turn of tidying up."""
-        mine = (self._lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
-        return Tidying(self, *mine)
+        own = (self._lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
+        return Tidying(self, *own)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Finding]:
         """Read every byte, telling how many of how many are; say of each slot of each checkpoint if it is good."""

@@ -82,7 +82,7 @@ def read_at(descriptor: int, start: int, length: int) -> bytes:
     return piece
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of the data; a single ``write`` may stop short on a full disk or a signal."""
     rest = memoryview(data)
     while rest:

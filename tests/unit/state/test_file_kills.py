@@ -23,7 +23,7 @@ KEEPER = """
     if sys.argv[1] == "write":
         file = open(sys.argv[2], "w")
         manager.hold(file)
-        file.write("0123456789" * 20_000)
+        file.write("0123456789" * 1_000_000)
         encoded = encode(manager.capture(), copy=True)
         with open("stored", "wb") as stored:
             pickle.dump((encoded.value, b"".join(encoded.buffers[0].pieces())), stored)
@@ -40,7 +40,7 @@ KEEPER = """
         file.write("the end")
         file.close()
 """
-EXPECTED = "0123456789" * 20_000 + "the end"
+EXPECTED = "0123456789" * 1_000_000 + "the end"
 
 
 class TestKills:
