@@ -23,8 +23,9 @@ print({mark!r} + json.dumps(given), flush=True)
 
 
 def plain_environ() -> dict[str, str]:
-    """Give the environment without what a user's settings for Lattice would change."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LATTICE_")}
+    """Give the environment without a user's settings for Lattice, and with compiled modules kept as usual."""
+    other = ("LATTICE_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 
 def command(module: str, name: str, *arguments: object) -> list[str]:

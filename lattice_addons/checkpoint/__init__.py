@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from lattice_addons.checkpoint._export import exported
-from lattice_addons.checkpoint._import import imported
-from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
+from typing import TYPE_CHECKING
+
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
-from lattice_addons.checkpoint._portable import Portable
-from lattice_addons.checkpoint._prune import Prune, prunable, prune
-from lattice_addons.checkpoint._repair import Repair, repair
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import SMALL, ends_table, table_text
+
+if TYPE_CHECKING:
+    from lattice_addons.checkpoint._export import exported
+    from lattice_addons.checkpoint._import import imported
+    from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
+    from lattice_addons.checkpoint._portable import Portable
+    from lattice_addons.checkpoint._prune import Prune, prunable, prune
+    from lattice_addons.checkpoint._repair import Repair, repair
 
 __all__ = [
     "SMALL",
@@ -37,3 +41,30 @@ __all__ = [
     "running",
     "table_text",
 ]
+
+# What only people at a terminal want: a program that saves its state need not wait for it to be imported.
+_LATER = {
+    "Portable": "_portable",
+    "Prune": "_prune",
+    "Repair": "_repair",
+    "clear": "_jobs",
+    "exported": "_export",
+    "imported": "_import",
+    "jobs": "_jobs",
+    "prunable": "_prune",
+    "prune": "_prune",
+    "ranks": "_jobs",
+    "repair": "_repair",
+    "running": "_jobs",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import one of these when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

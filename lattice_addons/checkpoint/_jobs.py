@@ -51,7 +51,8 @@ def clear(store: Store, job: str, *, rank: int | None = None) -> int:
 
 def _clear_rank(store: Store, folder: str) -> int:
     keys = [key for key in store.list(folder) if key != lease_key(folder)]
-    manifests = [key for key in keys if manifest_number(key) is not None]
+    there = [key for key in keys if key.startswith(f"{folder}checkpoints/")]
+    manifests = [key for key in there if manifest_number(key) is not None]
     # Manifests first: what is left by a crash in between is no checkpoint without its packs.
     store.delete(manifests)
     store.delete(keys)

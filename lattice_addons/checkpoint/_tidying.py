@@ -96,7 +96,7 @@ class Tidying:
         yield from self._delete(set())
         self.catalog.swept = True
 
-    def rewrite(self) -> Iterator[int]:
+    def rewrite(self) -> Generator[int, None, None]:
         """Move what lives out of packs that are mostly dead, some of it at a time."""
         rewriting = Rewriting(self.line.store, self.line.folder, self.catalog)
         moves = rewriting.moves()

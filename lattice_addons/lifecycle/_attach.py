@@ -143,10 +143,11 @@ class Attachment:
     def _remember(self) -> None:
         """Note what stands at each signal, three of them apart for `glance`."""
         self._seen = [(signum, _standing_at(signum)) for signum in self._signums]
-        three = [*self._seen, *[(int(signal.SIGINT), _standing_at(signal.SIGINT))] * 3][:3]
+        # Where there are fewer, one that nobody can change.
+        three = [*self._seen, *[(int(signal.SIGKILL), _standing_at(signal.SIGKILL))] * 3][:3]
         (self._first, self._at_first), (self._second, self._at_second), (self._third, self._at_third) = three
         # With more than three, none is worth a glance.
-        self._glances = _GLANCES if len(self._seen) == len(three) else 0
+        self._glances = _GLANCES if len(self._seen) <= len(three) else 0
         self._left = 0
 
     def problems(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lattice_addons import StateManagerGroup
+    from lattice_addons.checkpoint._tidy import Tidier
 
 __all__ = ["KEEPERS", "Keeper", "MixtureError", "parts", "whole"]
 
@@ -71,13 +72,26 @@ def whole(found: dict[str, object], parts: Callable[[int], dict[str, object]]) -
 class Group:
     """The program keeps its number in a `StateManagerGroup`."""
 
+    beside: ClassVar[bool] = False
+    keep: ClassVar[int] = 3
+
     def __init__(self, folder: str) -> None:
         from lattice_addons import Settings, StateManagerGroup
 
-        settings = Settings(root=os.path.join(folder, "store"), job_id="job", signals=(), atexit_saving=False)
+        root = os.path.join(folder, "store")
+        settings = Settings(root=root, job_id="job", signals=(), atexit_saving=False, keep=self.keep)
         self.group: StateManagerGroup = StateManagerGroup(settings)
         for name in self.parts(0):
             self.group.register(name)
+        if not self.beside:
+            # A thread would tidy up at another call each time.
+            self._tidier().stop(60)
+            self._tidier().soon = lambda: None  # type: ignore[method-assign]
+
+    def _tidier(self) -> Tidier:
+        line = self.group._session.stored._line
+        assert line is not None
+        return line.tidier
 
     def parts(self, number: int) -> dict[str, object]:
         """Give the slots that stand for a number."""
@@ -94,12 +108,39 @@ class Group:
         self.write()
 
     def write(self) -> None:
-        """Save; all is safe when this returns."""
+        """Save; all is safe when this returns. Then tidy up, as the thread does."""
         self.group.save()
+        if not self.beside:
+            self._tidier().now()
 
     def close(self) -> None:
         """End the group's hold on the job."""
         self.group.close()
+
+
+class Rewriting(Group):
+    """Each save leaves a pack that is mostly dead after the next, so that what lives in it is moved."""
+
+    keep = 1
+
+    def parts(self, number: int) -> dict[str, object]:
+        """Give what changes at each save, and what changes at every other."""
+        dead = random.Random(number).randbytes(600_000)
+        turns = {f"turn {turn}": b"%d" % (number - (number - turn) % 2) * (SIZE // 2) for turn in range(2)}
+        return parts(number) | turns | {"dead": dead}
+
+
+class Beside(Rewriting):
+    """Tidied up by the thread, while the saves go on."""
+
+    beside = True
+
+    def __init__(self, folder: str) -> None:
+        from lattice_addons.checkpoint import _tidy
+
+        # It would not begin before most of these programs are killed.
+        _tidy._PAUSE = 0.001
+        super().__init__(folder)
 
 
 class Large(Group):
@@ -245,6 +286,8 @@ KEEPERS: dict[str, Callable[[str], Keeper]] = {
     "group": Group,
     "large": Large,
     "in the background": InTheBackground,
+    "rewriting": Rewriting,
+    "beside": Beside,
     "safe": SafeFile,
     "in place": InPlace,
     "no sync": NoSync,

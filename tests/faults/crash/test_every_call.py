@@ -45,6 +45,15 @@ def test_a_kill_while_threads_write_leaves_old_or_new(zygote: Zygote, folder: Pa
     tally.check("pwrite64", "f(data)?sync", "(rename|link)(at2?)?")
 
 
+def test_a_kill_while_packs_are_rewritten_leaves_old_or_new(zygote: Zygote, folder: Path) -> None:
+    """Also between the save and the moment when the old checkpoint and its pack are gone."""
+    tally = Matrix(zygote, folder, "rewriting", step="save").kill(
+        "p?write.*|f.*sync|(open|rename|link|unlink)(at2?)?"
+    )
+
+    tally.check("pwrite64", "f(data)?sync", "(rename|link)(at2?)?", "unlink(at)?")
+
+
 @pytest.mark.parametrize("keeper", ["large", "in the background"])
 def test_an_error_while_threads_write_is_told_and_loses_nothing(
     zygote: Zygote, folder: Path, keeper: str

@@ -52,6 +52,15 @@ def test_a_kill_at_any_instant_loses_nothing(zygote: Zygote, folder: Path, seed:
     assert saves > KILLS  # else the kills came before there was anything to tear
 
 
+@pytest.mark.parametrize("seed", ROUNDS[:2])
+def test_a_kill_while_a_thread_tidies_up_loses_nothing(zygote: Zygote, folder: Path, seed: int) -> None:
+    """Checkpoints and packs are deleted and rewritten while the next ones are saved."""
+    saves, violations = kill_at_random(zygote, folder, "beside", KILLS, seed)
+
+    assert not violations
+    assert saves > KILLS
+
+
 def test_random_kills_find_a_program_that_writes_in_place(zygote: Zygote, folder: Path) -> None:
     """The kills are real: a program that writes over its only copy is found."""
     assert kill_at_random(zygote, folder, "in place", KILLS, 1)[1]
