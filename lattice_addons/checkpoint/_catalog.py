@@ -36,6 +36,7 @@ class Catalog:
         self.written: dict[str, int] = {}
         # Whether what dead processes left is removed.
         self.swept = False
+        self.reclaimed = 0  # how many packs were deleted
         # What is being deleted: nothing that is saved from now on may refer to it.
         self.doomed: set[int] = set()
         self.going: set[str] = set()

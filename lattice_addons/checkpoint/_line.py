@@ -209,7 +209,7 @@ class Line:
         self.acquire()
         with self._settling:
             # Not the listing alone: after somebody removed the root, numbers still go up.
-            number = max([self._last, *self._learn()]) + 1
+            number = max([self._last, *self.tidying().learn_newest()]) + 1
             writing = self._commit()
             checkpoint = writing.write(
                 slots,
@@ -245,7 +245,7 @@ class Line:
     def dirty(self, slots: Mapping[str, Fresh]) -> int:
         """Give how many bytes of these slots' buffers have changed since they were committed last."""
         if not self._catalog.records:
-            self._learn()
+            self.tidying().learn_newest()
         return dirty(slots.items(), self._seen, self._commit().known)
 
     def _commit(self) -> Commit:
@@ -265,6 +265,12 @@ class Line:
         """Do what `sweep`, once, and `retain` do in small steps; each says first how many bytes it is about."""
         return self.tidying().turn(self.protected)
 
+    def make_room(self) -> bool:
+        """Delete now what will go anyway; say whether there is more room."""
+        before = self._catalog.reclaimed
+        self.tidier.now()
+        return self._catalog.reclaimed > before
+
     def tidying(self) -> Tidying:
         """Begin a turn of tidying up."""
         own = (self._lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
@@ -273,25 +279,6 @@ class Line:
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Finding]:
         """Read every byte, telling how many of how many are; say of each slot of each checkpoint if it is good."""
         return verify(self, progress)
-
-    def _learn(self) -> list[int]:
-        """See that the catalog has the newest checkpoint (to save, no other is needed), and none that is gone."""
-        numbers = self.numbers()
-        self._catalog.keep_only(numbers)
-        for number in reversed(numbers):
-            if number in self._catalog.records:
-                break
-            if number in self._catalog.unreadable or number in self._catalog.doomed:
-                continue
-            try:
-                self.load(number)
-            except FormatError:
-                continue
-            except CheckpointError:
-                self._catalog.unreadable.add(number)
-                continue
-            break
-        return numbers
 
     def _older(self, name: str, packs: Packs) -> Entry | None:
         """Give the newest value of a slot whose bytes are all there."""

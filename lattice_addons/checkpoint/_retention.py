@@ -136,4 +136,5 @@ class Retention:
             yield size
             self._store.delete([pack_key(self._folder, pack) for pack in some])
             self._catalog.going.difference_update(some)
+            self._catalog.reclaimed += len(some)
             _log.debug("deleted %d packs of %s", len(some), self._folder)

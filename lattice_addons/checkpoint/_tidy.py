@@ -145,7 +145,8 @@ class _Run:
 
     def __call__(self) -> None:
         """Take turns until nobody wants one for some time."""
-        while self._woken.wait(_IDLE) and not self._stopping.wait(_PAUSE):
+        # Asked first: who stopped it in the middle of a turn woke it before it slept.
+        while not self._stopping.is_set() and self._woken.wait(_IDLE) and not self._stopping.wait(_PAUSE):
             self._woken.clear()
             tidier = self._tidier()
             if tidier is None:

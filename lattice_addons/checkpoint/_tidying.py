@@ -118,6 +118,25 @@ class Tidying:
             except CheckpointError:
                 catalog.unreadable.add(number)
 
+    def learn_newest(self) -> list[int]:
+        """See that the catalog has the newest checkpoint (to save, no other is needed), and none that is gone."""
+        numbers = self.line.numbers()
+        self.catalog.keep_only(numbers)
+        for number in reversed(numbers):
+            if number in self.catalog.records:
+                break
+            if number in self.catalog.unreadable or number in self.catalog.doomed:
+                continue
+            try:
+                self.line.load(number)
+            except FormatError:
+                continue
+            except CheckpointError:
+                self.catalog.unreadable.add(number)
+                continue
+            break
+        return numbers
+
     def _verified(self) -> Generator[int, None, Checkpoint | None]:
         """Give the newest checkpoint when it reads back."""
         line = self.line

@@ -120,7 +120,7 @@ class Stored:
                 self.newest = self._write(self._line, snapshot, reason, notes)
             except StoreError as error:
                 # What can go anyway may be what the disk is full of.
-                if getattr(error, "errno", None) not in _FULL or not self._line.tidier.now():
+                if getattr(error, "errno", None) not in _FULL or not self._line.make_room():
                     raise
                 self.newest = self._write(self._line, snapshot, reason, notes)
             self._last_serial = snapshot.serial
