@@ -91,7 +91,9 @@ class LocalStore(Store):
     def reading(self, key: str, *, direct: bool = False) -> Iterator[FileReader]:
         """Open a key's file for a block; ``direct`` where the file system has it."""
         with self._reading(key, direct=direct) as descriptor:
-            yield FileReader(descriptor, self.url, key)
+            with told("read", self._path(key)):
+                reader = FileReader(descriptor, self.url, key)
+            yield reader
 
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""

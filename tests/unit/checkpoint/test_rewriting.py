@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint import Checkpoint, Line
     from lattice_addons.storage import Store
 
+PAGES = os.urandom(70_000)  # not compressible, and large enough to be mapped
 SMALL = ("never changes", "x" * 1000)
 
 
@@ -21,7 +22,8 @@ def sparse(line: Line) -> Checkpoint:
     first = line.commit(
         {
             "small": fresh(SMALL),
-            "pages": raw(b"p" * 70_000),
+            "odd": raw(os.urandom(65_537)),
+            "pages": raw(PAGES),
             "squeezable": fresh(["text"] * 30_000),
             "dead": raw(os.urandom(2**20)),
         },
@@ -36,11 +38,7 @@ def is_whole(line: Line, checkpoint: Checkpoint) -> bool:
     """Say whether the living values are what they were."""
     pages = bytes(line.read(checkpoint.slots["pages"])[1][0])
     squeezable = value(line, checkpoint, "squeezable")
-    return (
-        value(line, checkpoint, "small") == SMALL
-        and pages == b"p" * 70_000
-        and squeezable == ["text"] * 30_000
-    )
+    return value(line, checkpoint, "small") == SMALL and pages == PAGES and squeezable == ["text"] * 30_000
 
 
 def test_the_next_checkpoint_names_the_new_pack_and_the_old_goes(store: Store) -> None:
@@ -72,8 +70,10 @@ def test_a_pack_that_no_checkpoint_came_to_name_is_swept(store: Store) -> None:
     line = line_of(store, keep=1)
     sparse(line)
     line.retain()
+    both = packs(store)
     line.retain()
-    assert len(packs(store)) == 2
+    assert packs(store) == both
+    assert len(both) == 2
     line.release()
     line = line_of(store, keep=1)
     line.sweep()

@@ -10,6 +10,7 @@ import tracemalloc
 import weakref
 from typing import TYPE_CHECKING
 
+from lattice_addons.errors import StoreError
 from lattice_addons.storage import LocalStore, MemoryStore
 from tests.unit.checkpoint.lines import damage, fresh, line_of, manifest, packs, raw, save, value, values
 
@@ -121,8 +122,7 @@ def test_an_unverified_checkpoint_lets_nothing_go(store: Store, caplog: pytest.L
     save(line, n=(2, 2))
     (pack,) = set(packs(store)) - before
     steps = line.tidying().retain(())
-    next(steps)
-    next(steps)
+    next(steps)  # the second is about to be read back
     third = save(line, n=(3, 3))
     for chunk in third.chunks():
         damage(store, f"job/rank-00000/packs/{chunk.pack}.pack", chunk.offset)
@@ -229,6 +229,37 @@ def test_another_writer_is_left_alone() -> None:
     line.tidier.now()
     assert line.numbers() == [1, 2, 3]
     assert len(packs(store)) == 3
+
+
+def test_a_lease_that_is_lost_within_a_turn_ends_it(store: Store) -> None:
+    """It is looked at once more when it is settled what goes."""
+    line = line_of(store, keep=1)
+    for n in range(3):
+        save(line, n=(n, n))
+    steps = line.tidying().retain(())
+    next(steps)
+    store.delete(["job/rank-00000/lease.json"])
+    line_of(store).acquire()
+    assert not list(steps)[1:]
+    assert line.numbers() == [1, 2, 3]
+    assert len(packs(store)) == 3
+
+
+def test_what_could_not_be_deleted_is_not_learned_again(tmp_path: Path) -> None:
+    """A reader may read it as long as it is there; what is saved does not refer to it."""
+
+    class Stuck(LocalStore):
+        def delete(self, keys: Iterable[str]) -> None:
+            raise StoreError(f"cannot delete {list(keys)}", url=self.url)
+
+    line = line_of(Stuck(tmp_path / "store"), keep=1)
+    first = save(line, n=("first", 1))
+    save(line, n=("second", 2))
+    line.retain()
+    assert values(line, line.load(1)) == {"n": ("first", 1)}
+    third = save(line, n=("first", 1))
+    assert 1 not in line._catalog.records
+    assert next(third.chunks()).pack != next(first.chunks()).pack
 
 
 def test_a_failure_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
