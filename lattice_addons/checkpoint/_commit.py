@@ -255,16 +255,18 @@ def _length(name: str, value: bytes | None, buffers: Sequence[Sequence[object]])
 def _measured(
     entries: Mapping[str, Entry], tables: int, pack: PackWriter, seconds: float, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Give what a save costs: bytes, and seconds of which the commit itself is not known yet."""
-    stages = {"write": round(seconds, 6)} | given.get("stages", {})
-    return {
+    """Give what a save costs: bytes, and seconds, without those of the manifest, which has them.
+
+    The program stands still for all of a save, unless somebody says that it did for less.
+    """
+    stages = given.get("stages", {}) | {"write": round(seconds, 6)}
+    whole = round(sum(stages.values()), 6)
+    sizes = {
         "bytes_total": tables + sum(entry.size for entry in entries.values()),
         "bytes_new": pack.bytes_new,
         "bytes_written": pack.bytes_written,
-        "seconds": round(sum(stages.values()), 6),
-        **given,
-        "stages": stages,
     }
+    return {**sizes, "seconds": whole, "standstill": whole, **given, "stages": stages}
 
 
 def _log_save(checkpoint: Checkpoint, seconds: float) -> None:

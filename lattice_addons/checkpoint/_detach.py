@@ -13,6 +13,7 @@ from lattice_addons.checkpoint._pieces import Batch, Guess, tracked
 from lattice_addons.checkpoint._read import digest_of
 from lattice_addons.checkpoint._workers import BYTES
 from lattice_addons.encoding import Stream
+from lattice_addons.errors import EncodeError, UnkeepableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,7 +50,15 @@ class _Detaching:
     def slot(self, name: str, fresh: Fresh) -> Fresh:
         """Give a slot that shares no memory with the program any more, once all batches are taken."""
         encoded = fresh.encoded
-        buffers = tuple(self._buffer((name, number), buffer) for number, buffer in enumerate(encoded.buffers))
+        try:
+            buffers = tuple(self._buffer((name, n), buffer) for n, buffer in enumerate(encoded.buffers))
+        except UnkeepableError as error:
+            # The caller detaches again with this slot's last good value.
+            error.slot = name  # type: ignore[attr-defined]
+            raise
+        except OSError as error:  # of what a stream reads from, and of where it puts its copy
+            message = f"what is to be stored cannot be copied: {error}"
+            raise EncodeError(message, type=encoded.type, where="", slot=name) from error
         return replace(fresh, encoded=replace(encoded, buffers=buffers))
 
     def _buffer(self, place: tuple[str, int], buffer: Buffer) -> Buffer:

@@ -20,14 +20,15 @@ Result = TypeVar("Result")
 
 
 class Task(Generic[Result]):
-    """A job that was handed over, and what came of it."""
+    """A job that was handed over, whether it is ``done``, and what came of it."""
 
-    __slots__ = ("_done", "_error", "_job", "_result")
+    __slots__ = ("_done", "_error", "_job", "_result", "done")
 
     def __init__(self, job: Callable[[], Result]) -> None:
         self._job: Callable[[], Result] | None = job
         self._result: Result
         self._error: BaseException | None = None
+        self.done = False
         self._done = _thread.allocate_lock()
         self._done.acquire()
 
@@ -41,17 +42,15 @@ class Task(Generic[Result]):
         finally:
             # What the job holds, as a buffer, must not wait for the task to be forgotten.
             self._job = None
+            self.done = True
             self._done.release()
-
-    @property
-    def done(self) -> bool:
-        """Whether it is done; it may be the moment after this said no."""
-        return not self._done.locked()
 
     def wait(self) -> None:
         """Wait until it is done."""
-        self._done.acquire()
-        self._done.release()
+        # Ctrl-C may come between the two steps: then the lock stays taken, and is not asked for again.
+        if not self.done:
+            self._done.acquire()
+            self._done.release()
 
     def result(self) -> Result:
         """Wait until it is done, and give what came of it or raise what went wrong."""

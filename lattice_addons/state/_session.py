@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.errors import (
     DamagedError,
@@ -19,9 +20,8 @@ from ._keys import check_key
 from ._manager import NoValue
 from ._resume import Progress
 from ._slot import Slot
-from ._snapshot import Snapshot, capture
+from ._snapshot import Snapshot, capture, outcome
 from ._stored import COMPLETE, Stored
-from ._words import in_words
 
 if TYPE_CHECKING:
     import weakref
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from ._manager import StateManager
     from ._resume import ResumedLoop
+
+Result = TypeVar("Result")
 
 
 class Session:
@@ -163,19 +165,17 @@ class Session:
     def snapshot(self) -> Snapshot:
         """Capture every slot; what is captured shares memory with the program."""
         with self.gate:
-            begun = time.perf_counter()
             self._serial += 1
-            snapshot = capture(self, self._serial)
-            snapshot.metrics["stages"] = {"capture": round(time.perf_counter() - begun, 6)}
-            return snapshot
+            return capture(self, self._serial)
 
     def commit(self, snapshot: Snapshot, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
         """Write a snapshot; raise `NotSavedError`, after that, if slots kept their last good value."""
-        checkpoint = self._commit_what_can_be_read(snapshot, reason, notes)
+        commit = partial(self.stored.commit, snapshot, reason=reason, notes=notes)
+        checkpoint = self._with_what_can_be_read(snapshot, commit)
         if checkpoint is not None:
             self._learn(snapshot.serial)
         if snapshot.failures and self.stored.passive is None:
-            raise _not_saved(snapshot.failures, checkpoint)
+            raise snapshot.not_saved(checkpoint)
         return checkpoint
 
     def _learn(self, serial: int) -> None:
@@ -189,13 +189,11 @@ class Session:
             if name in good and name in self.deleted:
                 self.unclaimed[name] = good  # it was being written when it was deleted
 
-    def _commit_what_can_be_read(
-        self, snapshot: Snapshot, reason: str, notes: Sequence[str]
-    ) -> Checkpoint | None:
-        # Some values are read only while they are written (a file's contents), and may fail to be there then.
+    def _with_what_can_be_read(self, snapshot: Snapshot, action: Callable[[], Result]) -> Result:
+        # Some values are read only when they are copied or written (a file's contents), and may fail to be there then.
         while True:
             try:
-                return self.stored.commit(snapshot, reason=reason, notes=notes)
+                return action()
             except UnkeepableError as error:
                 name = getattr(error, "slot", None)
                 if name not in snapshot.slots or name in snapshot.failures:
@@ -241,11 +239,11 @@ class Session:
         with self.gate:
             begun = time.perf_counter()
             snapshot = self.snapshot()
-            detached = self.stored.detach(snapshot.slots)
-            if detached is None:  # it would take too much memory
-                return _outcome(lambda: self.commit(snapshot, reason, notes))
-            snapshot.slots.update(detached)
-            snapshot.metrics["standstill"] = round(time.perf_counter() - begun, 6)
+            copied = self._with_what_can_be_read(snapshot, lambda: self.stored.detach(snapshot.slots))
+            if copied is None:  # it would take too much memory
+                return outcome(lambda: self.commit(snapshot, reason, notes))
+            snapshot.slots.update(copied)
+            snapshot.stood_still(time.perf_counter() - begun)
         return lambda: self.commit(snapshot, reason, notes)
 
     def complete(self) -> Checkpoint | None:
@@ -271,30 +269,3 @@ class Session:
             self.attachment.detach()
             self.attachment = None
         self.stored.close()
-
-
-def _outcome(commit: Callable[[], Checkpoint | None]) -> Callable[[], Checkpoint | None]:
-    """Commit at once; what is returned gives the checkpoint, or raises what went wrong, when it is called."""
-    try:
-        checkpoint = commit()
-    except Exception as error:  # noqa: BLE001 - it is told where any failed save of this kind is told
-        failure = error
-
-        def fail() -> Checkpoint | None:
-            raise failure
-
-        return fail
-    return lambda: checkpoint
-
-
-def _not_saved(failures: dict[str, Exception], checkpoint: Checkpoint | None) -> NotSavedError:
-    number = checkpoint.number if checkpoint is not None else None
-    told = "; ".join(f"{name!r}: {in_words(error)}" for name, error in failures.items())
-    where = f"checkpoint {number} has" if number is not None else "the store keeps"
-    message = (
-        f"{len(failures)} of the slots could not be stored; "
-        f"{where} their last good value, if they had one: {told}"
-    )
-    error = NotSavedError(message, failures=dict(failures), number=number)
-    error.__cause__ = next(iter(failures.values()))
-    return error

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lattice_addons.checkpoint import Slots
+from lattice_addons.errors import NotSavedError
 
 from ._blocks import FEWEST, row
 from ._manager import NoValue
+from ._words import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
-    from lattice_addons.checkpoint import Entry, Fresh
+    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
 
     from ._blocks import Block
     from ._session import Session
     from ._slot import Slot
 
-__all__ = ["Snapshot", "capture"]
+__all__ = ["Snapshot", "capture", "outcome"]
 
 # A group of fewer slots has a line in the manifest for each, which a person can read.
 _MANY = 1000
@@ -37,7 +39,7 @@ class Snapshot:
     slots: dict[str, Fresh | Entry] = field(default_factory=dict)
     tables: list[bytes] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
-    metrics: dict[str, object] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     captured: float = field(default_factory=time.monotonic)
 
     def give_up(self, name: str, error: Exception, good: Entry | None) -> None:
@@ -47,10 +49,46 @@ class Snapshot:
         if good is not None:
             self.slots[name] = good
 
+    def stood_still(self, seconds: float) -> None:
+        """Say for how long the program stood still, all in all, for a snapshot that was copied."""
+        stages = self.metrics["stages"]
+        stages["copy"] = round(seconds - stages["capture"], 6)
+        self.metrics["standstill"] = round(seconds, 6)
+
+    def not_saved(self, checkpoint: Checkpoint | None) -> NotSavedError:
+        """Make the error that names the slots which could not be stored."""
+        number = checkpoint.number if checkpoint is not None else None
+        told = "; ".join(f"{name!r}: {in_words(error)}" for name, error in self.failures.items())
+        where = f"checkpoint {number} has" if number is not None else "the store keeps"
+        message = (
+            f"{len(self.failures)} of the slots could not be stored; "
+            f"{where} their last good value, if they had one: {told}"
+        )
+        error = NotSavedError(message, failures=dict(self.failures), number=number)
+        error.__cause__ = next(iter(self.failures.values()))
+        return error
+
 
 def capture(session: Session, serial: int) -> Snapshot:
     """Capture every slot; the session's gate is closed. What is captured shares memory with the program."""
-    return _Capture(session, Snapshot(serial)).all()
+    begun = time.perf_counter()
+    snapshot = _Capture(session, Snapshot(serial)).all()
+    snapshot.metrics["stages"] = {"capture": round(time.perf_counter() - begun, 6)}
+    return snapshot
+
+
+def outcome(commit: Callable[[], Checkpoint | None]) -> Callable[[], Checkpoint | None]:
+    """Commit at once; what is returned gives the checkpoint, or raises what went wrong, when it is called."""
+    try:
+        checkpoint = commit()
+    except Exception as error:  # noqa: BLE001 - it is told where any failed save of this kind is told
+        failure = error
+
+        def fail() -> Checkpoint | None:
+            raise failure
+
+        return fail
+    return lambda: checkpoint
 
 
 class _Capture:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FileWriter", "commit", "sweep_file"]
 
 _FORGOTTEN_SECONDS = 86_400  # where the file system has no locks, a temporary this old has no writer any more
+_LONGEST_WRITE = 60.0  # seconds that a disk may take for one piece
 # Without room for a second name (one of tmpfs takes an inode) a file can still be renamed.
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOSPC, errno.EDQUOT)
 
@@ -86,6 +87,7 @@ class FileWriter:
         self._held: Held | None = None
         self._fault: StoreError | None = None
         self._direct = False
+        self._writes = 0
         self._counting = threading.Lock()
 
     def open(self) -> None:
@@ -105,14 +107,19 @@ class FileWriter:
 
     def write_at(self, data: Bytes, offset: int, *, paged: bool = False) -> None:
         """Write all of these bytes there; directly to the disk, if they are whole pages of memory."""
+        with self._counting:
+            self._writes += 1
         try:
             with told("write", self._path):
                 end = offset + _files.write_all(self._mode(paged=paged), data, offset)
+            with self._counting:
+                self.position = max(self.position, end)
         except StoreError as error:
             self._fault = error
             raise
-        with self._counting:
-            self.position = max(self.position, end)
+        finally:
+            with self._counting:
+                self._writes -= 1
 
     def _mode(self, *, paged: bool) -> int:
         """Give the descriptor, in the mode in which it takes such a write.
@@ -150,8 +157,12 @@ class FileWriter:
                 _take_back(folder, self._parts[-1], self._held.descriptor)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, when nobody writes to it any more."""
         if self._held is not None:
+            # Else its descriptor could be another file's while a thread still writes: after an interrupt, say.
+            deadline = time.monotonic() + _LONGEST_WRITE
+            while self._writes and time.monotonic() < deadline:
+                time.sleep(0.001)
             self._held.release()
 
     @property

@@ -109,6 +109,22 @@ def test_a_detached_slot_can_be_committed_again(store: Store) -> None:
     assert all(np.array_equal(found[name], want[name]) for name in want)  # type: ignore[arg-type]
 
 
+class Unreadable(Pieces):
+    """A stream that cannot be read when it is to be copied."""
+
+    def frozen(self) -> Pieces:
+        """Fail as a disk does."""
+        raise PermissionError(13, "no")
+
+
+def test_what_cannot_be_copied_is_named(store: Store) -> None:
+    """The caller can do without that slot."""
+    line = line_of(store)
+    with pytest.raises(EncodeError, match="cannot be copied") as caught:
+        line.detach({"good": fresh((1,)), "bad": raw(Unreadable([b"abc"]))})
+    assert caught.value.slot == "bad"  # type: ignore[attr-defined]
+
+
 def test_of_slots_that_share_a_block_one_may_be_dropped(store: Store) -> None:
     """Pieces of several small arrays lie in one block; each is committed by itself."""
     line = line_of(store)

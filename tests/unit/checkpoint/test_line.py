@@ -242,9 +242,11 @@ def test_a_reader_is_not_fooled_by_retention(store: Store, monkeypatch: pytest.M
 
 def test_the_program_is_described(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks at a checkpoint sees what wrote it; a description of one's own is taken instead."""
+    import numpy as np
+
     monkeypatch.setattr("sys.argv", ["train.py", "--lr", "0.1"])
     line = line_of(store)
-    checkpoint = save(line, n=1)
+    checkpoint = save(line, n=np.zeros(1))
     assert checkpoint.program["argv"] == ["train.py", "--lr", "0.1"]
     packages = checkpoint.program["packages"]
     assert isinstance(packages, dict)

@@ -17,10 +17,11 @@ from lattice_addons import (
     StateRefManager,
     StateSymbolicManager,
 )
+from lattice_addons.encoding import Encoder, Stream, register_encoder
 from lattice_addons.errors import NotSavedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Start = Callable[..., StateManagerGroup]
@@ -154,6 +155,59 @@ def test_async_saves_raise_in_their_future(start: Start) -> None:
 
     with pytest.raises(NotSavedError):
         group.async_save().result(timeout=30)
+
+
+class Unreadable(Stream):
+    """Bytes that can be read no more when they are to be copied."""
+
+    size = 3
+
+    def pieces(self) -> Iterator[bytes]:
+        """Fail as a disk does."""
+        raise OSError(5, "Input/output error")
+
+    def frozen(self) -> Stream:
+        """Read them."""
+        return b"".join(self.pieces())  # type: ignore[return-value]
+
+
+class OnDisk:
+    """A value that leads to bytes somewhere."""
+
+
+class OnDiskEncoder(Encoder):
+    """Stores these bytes."""
+
+    name, types = "on-disk", (OnDisk,)
+
+    def encode(self, value: OnDisk) -> tuple[None, list[Stream]]:
+        """Give the bytes when they are wanted."""
+        del value
+        return None, [Unreadable()]
+
+    def decode(self, header: object, buffers: object) -> OnDisk:
+        """Give one."""
+        del header, buffers
+        return OnDisk()
+
+
+def test_what_cannot_be_copied_keeps_its_last_good_value(start: Start) -> None:
+    """The others are saved, and the future names the slot."""
+    register_encoder(OnDiskEncoder())
+    group = start()
+    for key in ("good", "bad"):
+        group.register(key)
+        group.update(key, 1)
+    group.save()
+    group.update("good", 2)
+    group.update("bad", OnDisk())
+    with pytest.raises(NotSavedError, match=r"'bad'.*Input/output error"):
+        group.async_save().result(timeout=30)
+
+    group = start()
+    for key in ("good", "bad"):
+        group.register(key)
+    assert (group.get("good"), group.get("bad")) == (2, 1)
 
 
 def test_the_newest_checkpoint_is_the_newest_state(start: Start) -> None:
