@@ -1,13 +1,13 @@
-"""Memory for what is read comes from the system in large pages, and not before it is filled."""
+"""Memory for what is read comes from the system, page by page as it is filled."""
 
 from __future__ import annotations
 
 import mmap
-from contextlib import suppress
 
 __all__ = ["fresh"]
 
-# From here on the first touch of small pages, one by one, would take longer than the reading.
+# From here on memory that the program used before would have to be cleared first. Large pages are not asked for:
+# where memory is in pieces, as beside a full page cache, the system takes longer to find them than they save.
 _LARGE = 1024 * 1024
 
 
@@ -20,7 +20,4 @@ def fresh(size: int) -> bytearray | memoryview:
         pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, OverflowError) as error:
         raise MemoryError(f"no memory for {size} bytes") from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a system that has none
-            pages.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(pages)
