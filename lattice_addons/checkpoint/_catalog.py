@@ -105,6 +105,10 @@ class Catalog:
         if self._chunks.get(chunk.digest) == chunk:
             self._chunks.pop(chunk.digest, None)
 
+    def is_bad(self, chunk: Chunk) -> bool:
+        """Say whether a chunk's bytes are known to be damaged."""
+        return chunk in self._bad
+
     def drop_packs(self, packs: Iterable[str]) -> None:
         """Forget all chunks of packs that are gone."""
         gone = frozenset(packs)

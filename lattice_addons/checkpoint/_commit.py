@@ -162,7 +162,7 @@ class Commit:
     def here(self, chunk: Chunk) -> Chunk | None:
         """Give where a chunk's bytes are now, if they are in the store."""
         chunk = self.catalog.where(chunk)
-        return chunk if self.packs.hold(chunk) else None
+        return chunk if self.packs.hold(chunk) and not self.catalog.is_bad(chunk) else None
 
     def _table(self, given: Table, pieces: Iterable[Piece]) -> SlotTable:
         if isinstance(given, bytes):
@@ -239,12 +239,17 @@ class Commit:
 
 
 def _chunks(pieces: Iterable[Piece]) -> tuple[Chunk, ...]:
-    return tuple(piece.chunk for piece in pieces if piece.chunk is not None)
+    return tuple(map(_chunk, pieces))
+
+
+def _chunk(piece: Piece) -> Chunk:
+    if piece.chunk is None:
+        raise AssertionError("a piece of a value was given no place in a pack")
+    return piece.chunk
 
 
 def _saved(piece: Piece) -> Saved:
-    assert piece.chunk is not None  # noqa: S101 - it is committed
-    return Saved(piece.fingerprint, piece.chunk, changed=not piece.unchanged)
+    return Saved(piece.fingerprint, _chunk(piece), changed=not piece.unchanged)
 
 
 def _length(name: str, value: bytes | None, buffers: Sequence[Sequence[object]]) -> int:

@@ -42,7 +42,8 @@ class Kept:
         except IndexError:
             pass
         try:
-            return Block(self, mmap.mmap(-1, CHUNK))
+            # Private: a forked child has these blocks, too, and must not write into its parent's.
+            return Block(self, mmap.mmap(-1, CHUNK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         except OSError as error:
             raise MemoryError(f"no memory for a buffer of {CHUNK} bytes") from error
 

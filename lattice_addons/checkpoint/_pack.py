@@ -89,12 +89,18 @@ class PackWriter:
             try:
                 self._finish()
             except BaseException as failed:
-                self._quieten()
-                self._open.__exit__(type(failed), failed, failed.__traceback__)
+                self._give_up(failed)
                 raise
-        else:
+            return self._open.__exit__(None, None, None)
+        self._give_up(error)
+        return None
+
+    def _give_up(self, error: BaseException | None) -> None:
+        """Remove the pack, once nobody writes to it any more."""
+        try:
             self._quieten()
-        return self._open.__exit__(kind, error, trace)
+        finally:
+            self._open.__exit__(type(error) if error else None, error, None)
 
     def add(self, buffer: Buffer, saved: Sequence[Saved] = ()) -> list[Piece]:
         """Take a buffer in, and give its pieces; ``saved`` is what was saved of them last."""
@@ -121,14 +127,22 @@ class PackWriter:
     def _add_taken(self, taken: Taken) -> list[Piece]:
         """Take in what was copied before; its batches come in the order of their pieces."""
         for piece in taken.parts:
-            piece.chunk = None
             if piece.unchanged and piece.saved is not None and self._here(piece.saved.chunk) is None:
                 raise _stale()
         for batch in taken.batches:
+            # One that has pieces of other buffers, too, is taken in once, with all of them.
             if batch not in self._handed:
                 self._handed.add(batch)
+                for piece in batch.pieces:
+                    self._renew(piece)
                 self._hand(batch, partial(name_all, batch.pieces, self._known))
         return taken.parts
+
+    def _renew(self, piece: Piece) -> None:
+        """Forget what an earlier commit found of a piece, and what was saved of it where that is gone since."""
+        piece.chunk = None
+        if piece.saved is not None and not piece.unchanged and self._here(piece.saved.chunk) is None:
+            piece.saved = None
 
     # -- naming
 
@@ -176,6 +190,8 @@ class PackWriter:
     def _is_new(self, piece: Piece) -> bool:
         if piece.unchanged and piece.saved is not None:
             piece.chunk = self._here(piece.saved.chunk)
+            if piece.chunk is None:
+                raise _stale()
             return False
         twin = self._written.get(piece.digest)
         if twin is not None:

@@ -112,6 +112,8 @@ class Piece:
             unchanged = self.compare()
             guess.learn(changed=not unchanged)
             if unchanged:
+                # The program may do with its memory what it likes, as make it smaller.
+                self.data = b""
                 return
         end = self.at + self.length
         target = block.view[self.at : end]

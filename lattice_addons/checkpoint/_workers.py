@@ -80,6 +80,8 @@ class Workers:
         task = Task(job)
         if self._manned():
             self._queue.put(task)
+            if not self._threads:
+                self._manned()  # another thread forked meanwhile, and had them stopped
         else:
             task.do()
         return task

@@ -81,9 +81,15 @@ def _memory(line: Line, name: str, entry: Entry, target: object) -> memoryview:
 
         header = bytes(line.read(replace(entry, buffers=entry.buffers[:1]), slot=name)[1][0])
     try:
-        return memory_for(target, entry.encoding, header or b"", entry.type)
+        memory = memory_for(target, entry.encoding, header or b"", entry.type)
     except DecodeError as error:
         raise DecodeError(f"slot {name!r}: {error}", type=entry.type) from error
+    stored = sum(chunk.length for chunk in entry.buffers[-1])
+    if stored != memory.nbytes:
+        # Else the rest would keep what it had, and nobody would be told.
+        message = f"slot {name!r}: {stored} bytes are stored for an array of {memory.nbytes}"
+        raise DecodeError(message, type=entry.type)
+    return memory
 
 
 def _copy(slot: Slot, target: object) -> Callable[[], None] | None:

@@ -61,6 +61,8 @@ class Session:
         # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
         self.unclaimed = dict.fromkeys(self._good, self._good)
         self.deleted: set[str] = set()
+        # Slots that were deleted and registered again, whose value stands in a checkpoint of this session.
+        self._reclaimed: set[str] = set()
         self._serial = 0
         self.attachment = attach(self) if self.stored.passive is None else None
 
@@ -77,6 +79,8 @@ class Session:
             self.deleted.discard(key)
             slot = self.slots[key] = Slot(key, manager, source if auto_load else None)
             self.blocks.add(slot)
+            if source is not None and slot.source is not self.stored.base_slots:
+                self._reclaimed.add(key)
             return slot
 
     def slot(self, key: str) -> Slot:
@@ -144,6 +148,7 @@ class Session:
             self.stored.reload()
             self._good, self._void = self._of_base(), {}
             self.unclaimed = dict.fromkeys(self._good, self._good)
+            self._reclaimed.clear()
             for name, slot in self.slots.items():
                 slot.reset(self.unclaimed.pop(name, None))
                 if slot.source is not None and slot.manager.restore_first:
@@ -151,7 +156,7 @@ class Session:
                     self._rehydrate(slot)
 
     def _of_base(self) -> Mapping[str, Entry]:
-        return self.stored.base.slots if self.stored.base is not None else {}
+        return self.stored.base_slots or {}
 
     def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
@@ -188,6 +193,12 @@ class Session:
         for name in list(self.deleted):
             if name in good and name in self.deleted:
                 self.unclaimed[name] = good  # it was being written when it was deleted
+        for name in list(self._reclaimed):
+            slot = self.slots.get(name)
+            if slot is None or slot.source is None:
+                self._reclaimed.discard(name)
+            elif name in good:
+                slot.source = good  # unlike the one before, this checkpoint stays
 
     def _with_what_can_be_read(self, snapshot: Snapshot, action: Callable[[], Result]) -> Result:
         # Some values are read only when they are copied or written (a file's contents), and may fail to be there then.

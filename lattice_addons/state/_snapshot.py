@@ -101,7 +101,8 @@ class _Capture:
         session, snapshot = self._session, self._snapshot
         untouched = self._untouched_tables()
         for name, source in list(session.unclaimed.items()):
-            if name not in untouched:
+            # One that was registered meanwhile is captured below.
+            if name not in untouched and name not in session.slots:
                 try:
                     snapshot.slots[name] = source[name]
                 except Exception as error:  # noqa: BLE001 - a damaged manifest's; the other slots are saved

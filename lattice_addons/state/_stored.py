@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
 from lattice_addons.encoding import decode
-from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, StoreError
+from lattice_addons.errors import CheckpointError, DamagedError, LeaseHeldError, NotInStoreError, StoreError
 from lattice_addons.lifecycle import job_id, passive_reason, rank
 from lattice_addons.storage import open_store
 
@@ -19,7 +19,7 @@ from ._into import fill
 from ._stats import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
     from lattice_addons.settings import Settings
@@ -68,6 +68,11 @@ class Stored:
     def url(self) -> str:
         """Where the store is."""
         return self.settings.root
+
+    @property
+    def base_slots(self) -> Mapping[str, Entry] | None:
+        """What it carries on from."""
+        return self.base.slots if self.base is not None else None
 
     def reload(self) -> None:
         """Carry on from what is newest in the store now."""
@@ -187,25 +192,48 @@ class Stored:
         return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
 
     def _fetch_older(self, name: str, damage: DamagedError, read: Callable[[Entry], object]) -> object:
-        assert self.base is not None  # noqa: S101 - the damaged entry came from it
-        assert self._line is not None  # noqa: S101 - and that from the line
-        for older in self._line.history(before=self.base.number):
-            entry = older.slots.get(name)
-            if older.reason == COMPLETE:
-                break
-            if entry is None:
-                continue
+        for other in self._others(name):
             try:
-                value = read(entry)
+                value = read(other.slots[name])
             except DamagedError:
                 continue
             log.warning(
-                "slot %r is damaged in checkpoint %d (%s); its value is the one of checkpoint %d",
-                name, self.base.number, damage, older.number,
+                "slot %r cannot be read (%s); its value is the one of checkpoint %d",
+                name, damage, other.number,
             )  # fmt: skip
             return value
         message = f"slot {name!r} is damaged in every checkpoint that has it: {damage}"
+        if self.base is not None and self._line is not None and self.base.number not in self._line.numbers():
+            message = (
+                f"slot {name!r} cannot be read: checkpoint {self.base.number}, from which this process carries on, "
+                f"was removed meanwhile by the one that writes the job; load() gives what is newest ({damage})"
+            )
         raise DamagedError(message, key=damage.key) from damage
+
+    def _others(self, name: str) -> Iterator[Checkpoint]:
+        """Give the checkpoints that may have a slot's value though it cannot be read where it should be."""
+        assert self._line is not None  # noqa: S101 - the damaged entry came from it
+        number = self.base.number if self.base is not None else None
+        known = self.base.slots.get(name) if self.base is not None else None
+        try:
+            newest = self._line.newest()
+        except CheckpointError:
+            newest = None
+        # A value that nobody has asked for is carried forward, perhaps to another place; but nothing newer is to be
+        # mixed with what this process carries on from.
+        if newest is not None and (number is None or newest.number > number):
+            entry = newest.slots.get(name)
+            if entry is not None and (known is None or _digests(entry) == _digests(known)):
+                yield newest
+        for older in self._line.history(before=number):
+            if older.reason == COMPLETE:
+                break
+            if name in older.slots:
+                yield older
+
+
+def _digests(entry: Entry) -> tuple[object, ...]:
+    return entry.encoding, entry.value, [chunk.digest for chunk in entry.chunks()]
 
 
 def _why_passive(settings: Settings, *, own: bool) -> str | None:

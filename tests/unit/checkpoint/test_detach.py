@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 from lattice_addons.checkpoint._kept import KEPT, budget
 from lattice_addons.errors import EncodeError
-from tests.unit.checkpoint.lines import Pieces, fresh, line_of, packs, raw, save, values
+from lattice_addons.storage import LocalStore
+from tests.unit.checkpoint.lines import Pieces, damage, fresh, line_of, packs, raw, save, values
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lattice_addons.checkpoint import Checkpoint, Entry, Fresh, Line
     from lattice_addons.storage import Store
 
@@ -107,6 +111,84 @@ def test_a_detached_slot_can_be_committed_again(store: Store) -> None:
     del taken["bad"]
     found = values(line, commit(line, taken))
     assert all(np.array_equal(found[name], want[name]) for name in want)  # type: ignore[arg-type]
+
+
+def test_slots_that_share_a_block_with_much_between_them(store: Store) -> None:
+    """The block is taken in with the first of them, and its last piece is placed before the other slot's turn."""
+    line = line_of(store)
+    chance = np.random.default_rng(0)
+    held: dict[str, object] = {"first": chance.integers(0, 256, 5 * MIB, "u1")}
+    held |= {f"between {n}": (n, chance.bytes(500_000)) for n in range(8)}
+    held["last"] = chance.integers(0, 256, MIB, "u1")
+    found = values(line, commit(line, detached(line, **held)))
+    assert list(found) == list(held)
+    assert all(np.array_equal(found[name], held[name]) for name in ("first", "last"))  # type: ignore[arg-type]
+
+
+def test_what_vanishes_before_it_is_found_unchanged(store: Store) -> None:
+    """It was expected to have changed, so it was copied: then the copy is written."""
+    line = line_of(store)
+    array = np.random.default_rng(0).integers(0, 256, 48 * MIB, "u1")
+    save(line, a=array)
+    array[::4096] += 1
+    save(line, a=array)
+    array[: 16 * MIB : 4096] += 1
+    taken = detached(line, a=array)
+    store.delete(packs(store))
+    assert np.array_equal(values(line, commit(line, taken))["a"], array)  # type: ignore[arg-type]
+
+
+def test_damaged_bytes_are_written_again(store: Store) -> None:
+    """What does not read back is not what is referred to, though it has not changed in memory."""
+    line = line_of(store, keep=1)
+    array = np.random.default_rng(0).integers(0, 256, 2 * MIB, "u1")
+    save(line, a=array)
+    before = set(packs(store))
+    array ^= 1
+    save(line, a=array)
+    [new] = set(packs(store)) - before
+    damage(store, new, 5000)
+    line.retain()
+    assert line.numbers() == [1, 2]
+    save(line, a=array)
+    line.retain()
+    assert line.numbers() == [3]
+    assert np.array_equal(values(line, line_of(store).load(3))["a"], array)  # type: ignore[arg-type]
+
+
+def test_a_forked_child_has_memory_of_its_own(tmp_path: Path) -> None:
+    """Parent and child copy at the same time, each into what both had kept."""
+    line = line_of(LocalStore(tmp_path), "first")
+    save(line, **arrays(2))
+    assert line.detach({"a0": fresh(arrays(1)["a0"])}) is not None
+    pid = os.fork()
+    if pid == 0:
+        child = line_of(LocalStore(tmp_path), "child")
+        child.detach({"a0": fresh(np.zeros(4 * MIB, "u1"))})
+        os._exit(0)
+    ours = line_of(LocalStore(tmp_path), "parent")
+    taken = detached(ours, **arrays(4))
+    os.waitpid(pid, 0)
+    child_pid = os.fork()
+    if child_pid == 0:
+        ours.detach({name: fresh(np.zeros(MIB)) for name in arrays(4)})
+        os._exit(0)
+    os.waitpid(child_pid, 0)
+    found = values(ours, commit(ours, taken))
+    assert all(np.array_equal(found[name], array) for name, array in arrays(4).items())  # type: ignore[arg-type]
+
+
+def test_the_programs_memory_is_its_own_again(store: Store) -> None:
+    """Nothing that was taken holds on to it, whether it had changed or not."""
+    line = line_of(store)
+    memory = bytearray(os.urandom(MIB))
+    for change in (0, 0, 1):
+        memory[0] ^= change
+        taken = line.detach({"a": raw(memory)})
+        memory.append(1)
+        del memory[-1]
+        assert taken is not None
+        commit(line, taken)
 
 
 class Unreadable(Pieces):

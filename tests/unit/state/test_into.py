@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from lattice_addons import (
+    Settings,
     StateCopyManager,
     StateManager,
     StateManagerGroup,
     StateRefManager,
     StateSymbolicManager,
 )
+from lattice_addons.checkpoint import Line
 from lattice_addons.errors import DamagedError, DecodeError, UnknownSlotError
+from lattice_addons.storage import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,3 +236,22 @@ def test_damage_is_found_in_every_way(start: Start, tmp_path: Path, restore: str
         group.get("a")
     with pytest.raises(DamagedError, match="'a'"):
         group.get("a", into=np.zeros(SIZE, "f4"))
+
+
+def test_a_manifest_that_tells_of_too_few_bytes_leaves_the_array(start: Start, tmp_path: Path) -> None:
+    """As one that another tool has written may: nothing is overwritten, and nothing is said to be restored."""
+    group = start()
+    group.register("x")
+    group.update("x", np.arange(3 << 20, dtype="u2"))
+    entry = group.save().slots["x"]  # type: ignore[union-attr]
+    group.close()
+    line = Line(LocalStore(tmp_path / "store"), "job", settings=Settings())
+    short = replace(entry, buffers=(*entry.buffers[:-1], entry.buffers[-1][:1]))
+    line.commit({"x": short}, parent=1, reason="manual")
+    line.release()
+    group = start()
+    group.register("x")
+    target = np.full(3 << 20, 7, "u2")
+    with pytest.raises(DecodeError, match="are stored for an array of"):
+        group.restore(into={"x": target})
+    assert (target == 7).all()

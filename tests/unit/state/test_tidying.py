@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from lattice_addons.errors import StoreError
@@ -103,3 +104,51 @@ def test_a_program_that_only_saves_at_its_end_stays_within_its_bounds(tmp_path: 
     # And what the last one was resumed from.
     assert [int(path.stem) for path in program.checkpoints()] == [4, 5]
     assert len(list(program.job.rglob("*.pack"))) == 2
+
+
+def test_a_slot_that_is_registered_again_is_found_however_much_was_tidied_up(start: Start) -> None:
+    """Its stored value stands in a checkpoint of this session, which goes; the next one has it."""
+    group = start(keep=1)
+    chance = np.random.default_rng(0)
+    value = chance.integers(0, 256, 100_000, "u1")
+    for key in ("x", "big"):
+        group.register(key)
+    group.update("x", value)
+    group.update("big", chance.integers(0, 256, 2_000_000, "u1"))
+    group.save()
+    group.delete("x")
+    group.register("x")
+    for _ in range(6):
+        group.update("big", chance.integers(0, 256, 2_000_000, "u1"))
+        group.save()
+        line = group._session.stored._line
+        assert line is not None
+        line.tidier.now()
+    assert np.array_equal(group.get("x"), value)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_child_reads_while_its_parent_goes_on(tmp_path: Path, changed: bool) -> None:
+    """What is still the same is found in what is newest; of what is not, the child is told why."""
+    source = f"""
+        import subprocess, sys
+        from lattice_addons import StateManagerGroup
+        group = StateManagerGroup()
+        group.register("x")
+        if sys.argv[1:]:
+            sys.stdin.readline()
+            try: print(group.get("x")[:3])
+            except Exception as error: print(type(error).__name__, "load()" in str(error))
+            sys.exit()
+        def save(value):
+            group.register(value); group.update(value, value)
+            group.update("x", (value if {changed} else "x") * 100_000)
+            group.save(); group._session.stored._line.tidier.now()
+        save("a")
+        child = subprocess.Popen([sys.executable, __file__, "child"], stdin=-1, stdout=-1, text=True)
+        import time; time.sleep(1)
+        save("b"); save("c"); save("d")
+        print(child.communicate("go\\n")[0], end="")
+    """
+    ended = Program(tmp_path, source).run(config="keep=1")
+    assert ended.stdout == ("DamagedError True\n" if changed else "xxx\n"), ended.stderr
