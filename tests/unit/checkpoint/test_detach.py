@@ -157,25 +157,22 @@ def test_damaged_bytes_are_written_again(store: Store) -> None:
 
 
 def test_a_forked_child_has_memory_of_its_own(tmp_path: Path) -> None:
-    """Parent and child copy at the same time, each into what both had kept."""
-    line = line_of(LocalStore(tmp_path), "first")
-    save(line, **arrays(2))
-    assert line.detach({"a0": fresh(arrays(1)["a0"])}) is not None
+    """Parent and child copy into the blocks that both had kept, and each saves what it copied."""
+    line = line_of(LocalStore(tmp_path))
+    commit(line, detached(line, **arrays(4)))  # Blocks are kept from here on.
+    ready, go = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.read(ready, 1)
         child = line_of(LocalStore(tmp_path), "child")
-        child.detach({"a0": fresh(np.zeros(4 * MIB, "u1"))})
+        child.detach({name: fresh(np.zeros(MIB)) for name in arrays(4)})
         os._exit(0)
-    ours = line_of(LocalStore(tmp_path), "parent")
-    taken = detached(ours, **arrays(4))
-    os.waitpid(pid, 0)
-    child_pid = os.fork()
-    if child_pid == 0:
-        ours.detach({name: fresh(np.zeros(MIB)) for name in arrays(4)})
-        os._exit(0)
-    os.waitpid(child_pid, 0)
-    found = values(ours, commit(ours, taken))
-    assert all(np.array_equal(found[name], array) for name, array in arrays(4).items())  # type: ignore[arg-type]
+    held = {f"b{n}": np.random.default_rng(10 + n).random(MIB) for n in range(4)}
+    taken = detached(line, **held)
+    os.write(go, b"!")
+    assert os.waitpid(pid, 0)[1] == 0
+    found = values(line, commit(line, taken))
+    assert all(np.array_equal(found[name], array) for name, array in held.items())  # type: ignore[arg-type]
 
 
 def test_the_programs_memory_is_its_own_again(store: Store) -> None:
