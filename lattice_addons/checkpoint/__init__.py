@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
 from lattice_addons.checkpoint._slots import Slots
-from lattice_addons.checkpoint._tables import SMALL, ends_table, table_text
+from lattice_addons.checkpoint._tables import ends_table, is_small, table_text
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint._export import exported
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._repair import Repair, repair
 
 __all__ = [
-    "SMALL",
     "Checkpoint",
     "Chunk",
     "Entry",
@@ -33,6 +32,7 @@ __all__ = [
     "ends_table",
     "exported",
     "imported",
+    "is_small",
     "jobs",
     "prunable",
     "prune",
@@ -68,3 +68,8 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Show the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

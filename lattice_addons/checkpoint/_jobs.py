@@ -53,7 +53,9 @@ def _clear_rank(store: Store, folder: str) -> int:
     keys = [key for key in store.list(folder) if key != lease_key(folder)]
     there = [key for key in keys if key.startswith(f"{folder}checkpoints/")]
     manifests = [key for key in there if manifest_number(key) is not None]
-    # Manifests first: what is left by a crash in between is no checkpoint without its packs.
+    # Names before that: one that is left would be that of another checkpoint. Then manifests: what is left by a
+    # crash in between is no checkpoint without its packs.
+    store.delete([key for key in keys if key.startswith(f"{folder}kept/")])
     store.delete(manifests)
     store.delete(keys)
     return len(manifests)

@@ -63,6 +63,7 @@ class Line:
         self._catalog = Catalog()
         self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
+        self._aside: int | None = None  # the last number put aside, which only who has the lease does
         self._seen: dict[tuple[str, int], list[Saved]] = {}
         self._lost: tuple[int, set[str]] = (0, set())
         # Held by a commit, and by who tidies up while it is settled what goes.
@@ -83,6 +84,7 @@ class Line:
         """Let another process write."""
         # What is being deleted must be gone before somebody else may refer to it.
         if self.tidier.stop(_PATIENCE):
+            self._aside = None
             self._lease.release()
 
     def numbers(self) -> list[int]:
@@ -209,7 +211,9 @@ class Line:
         self.acquire()
         with self._settling:
             # Not the listing alone: after somebody removed the root, numbers still go up.
-            number = max([self._last, *self.tidying().learn_newest()]) + 1
+            if self._aside is None:
+                self._aside = self.tidying().spent()
+            number = max([self._last, self._aside, *self.tidying().learn_newest()]) + 1
             writing = self._commit()
             checkpoint = writing.write(
                 slots,
@@ -261,14 +265,15 @@ class Line:
         self.acquire()
         self.tidier.finish(self.tidying().sweep(), "remove what an earlier process left")
 
-    def tidy(self) -> Iterator[int]:
+    def tidy(self, *, rewriting: bool = True) -> Iterator[int]:
         """Do what `sweep`, once, and `retain` do in small steps; each says first how many bytes it is about."""
-        return self.tidying().turn(self.protected)
+        return self.tidying().turn(rewriting=rewriting)
 
     def make_room(self) -> bool:
         """Delete now what will go anyway; say whether there is more room."""
         before = self._catalog.reclaimed
-        self.tidier.now()
+        # What is rewritten would have to find room first.
+        self.tidier.now(turn=partial(self.tidy, rewriting=False))
         return self._catalog.reclaimed > before
 
     def tidying(self) -> Tidying:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,7 @@ class _Repairing:
             yield from self._mend(checkpoint)
         for told in unreadable:
             # The last that there is must not vanish: a program would begin afresh without a word.
-            if checkpoints:
-                self._put_aside(told.number)
-            yield told if checkpoints else replace(told, outcome="lost")
+            yield self._put_aside(told) if checkpoints else replace(told, outcome="lost")
 
     def _read(self, chunks: Iterable[Chunk]) -> None:
         """Find out which chunks are good."""
@@ -117,17 +116,28 @@ class _Repairing:
         lost = [chunk for chunk in bad if self._place(chunk) is chunk]
         return ("lost" if lost else "repaired"), self._bad[(lost or bad)[0]]
 
-    def _put_aside(self, number: int) -> None:
+    def _put_aside(self, told: Repair) -> Repair:
+        """Put a manifest aside, unless it has a name, and say so: somebody wants it, and the packs it needs."""
+        section = self._line.store.exclusive(f"{self._line.folder}checkpoints/")
+        # Names are given in such a section, too.
+        with nullcontext() if self._dry_run else section:
+            if told.number in self._line.keeps.numbers():
+                hint = f"lattice keep {self._line.job} {told.number} --drop"
+                reason = f'{told.reason}; it has a name, and stays where it is: "{hint}" takes that off'
+                return replace(told, outcome="lost", reason=reason)
+            if not self._dry_run:
+                self._move(told.number)
+        return told
+
+    def _move(self, number: int) -> None:
         """Move a manifest into the quarantine: first it is there as well, then it is only there."""
-        if self._dry_run:
-            return
         store, key = self._line.store, manifest_key(self._line.folder, number)
         text = store.read(key)
         aside = f"{self._line.folder}quarantine/{key.rpartition('/')[2]}"
         there = store.list(f"{self._line.folder}quarantine/")
         copy = 1
         while aside in there and store.read(aside) != text:
-            # Of a number that was given twice, or of a manifest that was damaged once more.
+            # Of a manifest that somebody put back, and that was damaged once more.
             copy += 1
             aside = (
                 f"{self._line.folder}quarantine/{key.rpartition('/')[2].removesuffix('.json')}.{copy}.json"

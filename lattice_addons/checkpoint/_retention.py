@@ -82,13 +82,11 @@ class Retention:
         records, unreadable = dict(catalog.records), set(catalog.unreadable)
         stay = kept(records, settings, protect)
         stay |= {number for number in unreadable if number > min(stay, default=0)}
+        # What is protected stays though it cannot be read, or was to be deleted once.
+        stay |= set(protect)
         # One whose format is newer is in neither, and stays. Those whose deletion failed are tried again.
-        known = records.keys() | unreadable
-        return {
-            number
-            for number in numbers
-            if (number in known and number not in stay) or number in catalog.doomed
-        }
+        known = records.keys() | unreadable | catalog.doomed
+        return {number for number in numbers if number in known and number not in stay}
 
     def unnamed(self, numbers: Collection[int]) -> list[str]:
         """Give the packs that none of the checkpoints of these numbers, which are all there are, names.
@@ -121,7 +119,9 @@ class Retention:
     def delete_manifests(self) -> None:
         """Delete the checkpoints that nothing refers to any more."""
         if self._catalog.doomed:
-            self._store.delete([manifest_key(self._folder, number) for number in self._catalog.doomed])
+            self._store.delete(
+                [manifest_key(self._folder, number) for number in sorted(self._catalog.doomed)]
+            )
 
     def delete_packs(self) -> Iterator[int]:
         """Delete in steps the packs that nothing refers to any more, the small ones first."""

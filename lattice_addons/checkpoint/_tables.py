@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint._model import Chunk
 
-__all__ = ["SMALL", "Table", "ends_table", "spill", "table_text"]
+__all__ = ["Table", "ends_table", "is_small", "spill", "table_text"]
 
-#: How long the JSON text of a value in a table is at most; longer ones would be written again and again.
-SMALL: Final = 1024
+# How long the JSON text of a value in a table is at most; longer ones would be written again and again.
+_SMALL: Final = 1024
 # A table ends after one name in so many, and before it is so long.
 _ROWS = 512
 _LONGEST = 1024 * 1024
@@ -27,6 +27,11 @@ _LINE = 300
 _TYPES = frozenset(f"builtins.{name}" for name in ("NoneType", "bool", "int", "float", "str", "list", "dict"))
 _FIELDS = {"manager": str, "names": list, "values": list}
 _TAGS = {"$float": "builtins.float", "$int": "builtins.int"}
+
+
+def is_small(text: bytes, values: int = 1) -> bool:
+    """Say whether the JSON text of so many values is short enough to stand in a table."""
+    return len(text) <= _SMALL * values
 
 
 def ends_table(name: str) -> bool:
@@ -115,7 +120,7 @@ def spill(entries: Mapping[str, Entry], room: int) -> tuple[dict[str, Entry], li
         return kept, []
     suited = [name for name, entry in kept.items() if not entry.buffers and entry.type in _TYPES]
     suited = [name for name in suited if kept[name].encoding == "json" and kept[name].value is not None]
-    small = {name: kept.pop(name) for name in suited if len(kept[name].value or b"") <= SMALL}
+    small = {name: kept.pop(name) for name in suited if len(kept[name].value or b"") <= _SMALL}
     room += sum(map(_length, small, small.values()))
     large = {}
     for name in reversed(suited):

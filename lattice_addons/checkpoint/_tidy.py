@@ -38,6 +38,8 @@ class Tidier:
         self._turn = turn
         self._wanted = False
         self._told = ""
+        # Whoever starts the thread, and the thread when it ends; again by a signal handler within.
+        self._starting = threading.RLock()
         self._forget_thread()
 
     def _forget_thread(self) -> None:
@@ -50,13 +52,17 @@ class Tidier:
         """Have a turn taken beside what the program does."""
         if self._pid != os.getpid():
             return  # a forked child tidies nothing up
-        self._wanted = True
-        self._woken.set()
-        if self._thread is None or not self._thread.is_alive():
-            self.start()
+        with self._starting:
+            self._wanted = True
+            self._woken.set()
+            if self._thread is None or not self._thread.is_alive():
+                self.start()
 
-    def now(self, seconds: float | None = None) -> bool:
-        """Take a turn in this thread, as far as it gets in this time; say whether it was a whole one."""
+    def now(self, seconds: float | None = None, turn: Callable[[], Iterator[int]] | None = None) -> bool:
+        """Take a turn in this thread, as far as it gets in this time; say whether it was a whole one.
+
+        ``turn`` is taken in the place of the usual one.
+        """
         begun = time.monotonic()
         if self._pid != os.getpid():
             return False
@@ -65,7 +71,7 @@ class Tidier:
             return False
         try:
             return self._take(
-                lambda size: seconds is None or time.monotonic() - begun + size / _PACE <= seconds
+                lambda size: seconds is None or time.monotonic() - begun + size / _PACE <= seconds, turn
             )
         finally:
             self.turns.release()
@@ -110,8 +116,17 @@ class Tidier:
             finally:
                 self.turns.release()
 
-    def _take(self, goes_on: Callable[[int], bool]) -> bool:
-        turn = self._turn()
+    def ends(self, woken: threading.Event) -> bool:
+        """Let the thread end that waits for this, unless it was woken meanwhile; the next turn needs another."""
+        with self._starting:
+            if woken.is_set():
+                return False
+            if self._thread is threading.current_thread():
+                self._thread = None
+            return True
+
+    def _take(self, goes_on: Callable[[int], bool], turn: Callable[[], Iterator[int]] | None = None) -> bool:
+        turn = turn or self._turn()
         if turn is None:
             return True
         # Before the turn: what is committed meanwhile wants another one.
@@ -146,10 +161,17 @@ class _Run:
     def __call__(self) -> None:
         """Take turns until nobody wants one for some time."""
         # Asked first: who stopped it in the middle of a turn woke it before it slept.
-        while not self._stopping.is_set() and self._woken.wait(_IDLE) and not self._stopping.wait(_PAUSE):
+        while not self._stopping.is_set() and self._is_wanted() and not self._stopping.wait(_PAUSE):
             self._woken.clear()
             tidier = self._tidier()
             if tidier is None:
                 return
             tidier.beside(self._stopping)
             del tidier
+
+    def _is_wanted(self) -> bool:
+        """Wait until a turn is wanted, or nobody has wanted one for some time."""
+        if self._woken.wait(_IDLE):
+            return True
+        tidier = self._tidier()
+        return tidier is not None and not tidier.ends(self._woken)

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._layout import manifest_number
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._rewriting import Rewriting
 from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Tidying"]
 
 _log = logging.getLogger("lattice_addons.checkpoint")
+# No line gets so far: a larger number is that of a stray file, and there must be one after it.
+_STRAY = 10**17
 
 
 @dataclass
@@ -47,11 +50,11 @@ class Tidying:
         """Know what may be deleted."""
         self._retention = Retention(self.line.store, self.line.folder, self.catalog)
 
-    def turn(self, protect: Collection[int]) -> Iterator[int]:
+    def turn(self, *, rewriting: bool = True) -> Iterator[int]:
         """Do all there is to do."""
         if not self.catalog.swept:
             yield from self.sweep()
-        yield from self.retain(protect)
+        yield from self.retain((), rewriting=rewriting)
 
     def retain(self, protect: Collection[int], *, rewriting: bool = True) -> Iterator[int]:
         """Delete what need not stay, once the newest checkpoint is known to be readable; then rewrite packs."""
@@ -59,7 +62,7 @@ class Tidying:
             return
         doomed = yield from self._doomed(protect)
         if doomed is not None:
-            yield from self._delete(doomed)
+            yield from self._delete(doomed, protect)
             if rewriting:
                 yield from self.rewrite()
 
@@ -81,10 +84,14 @@ class Tidying:
         checkpoint = yield from self._verified()
         if checkpoint is None:
             return None
-        stay = {*protect, *self.line.keeps.numbers(), checkpoint.number}
+        stay = self._stay(protect) | {checkpoint.number}
         doomed = self._retention.doomed(self.line.numbers(), self.line.settings, stay)
         yield 0
         return doomed - self.last_good.among(self.line.history(among=doomed), checkpoint)
+
+    def _stay(self, protect: Collection[int]) -> set[int]:
+        """Give what stays whatever comes after it, as of now: a name, or what the program is on, changes meanwhile."""
+        return {*protect, *self.line.protected, *self.line.keeps.numbers()}
 
     def sweep(self) -> Iterator[int]:
         """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
@@ -111,12 +118,15 @@ class Tidying:
             if number in catalog.records or number in catalog.unreadable or number in catalog.doomed:
                 continue
             yield 0
-            try:
-                self.line.load(number)
-            except (FormatError, NotInStoreError):
-                continue
-            except CheckpointError:
-                catalog.unreadable.add(number)
+            self._learn(number)
+
+    def _learn(self, number: int) -> None:
+        try:
+            self.line.load(number)
+        except (FormatError, NotInStoreError):
+            return
+        except CheckpointError:
+            self.catalog.unreadable.add(number)
 
     def learn_newest(self) -> list[int]:
         """See that the catalog has the newest checkpoint (to save, no other is needed), and none that is gone."""
@@ -136,6 +146,12 @@ class Tidying:
                 continue
             break
         return numbers
+
+    def spent(self) -> int:
+        """Give the largest number of what was put aside, or has a name: it never means another checkpoint."""
+        aside = map(manifest_number, self.line.store.list(f"{self.line.folder}quarantine/"))
+        spent = {number for number in aside if number is not None} | self.line.keeps.numbers()
+        return max((number for number in spent if number < _STRAY), default=0)
 
     def _verified(self) -> Generator[int, None, Checkpoint | None]:
         """Give the newest checkpoint when it reads back."""
@@ -157,15 +173,23 @@ class Tidying:
             return None
         return checkpoint
 
-    def _delete(self, doomed: set[int]) -> Iterator[int]:
+    def _delete(self, doomed: Collection[int], protect: Collection[int] = ()) -> Iterator[int]:
         """Delete checkpoints, and then the packs that no other one names."""
         line = self.line
         # Who gives a checkpoint a name sees to it in such a section, too, that it is there.
         with line.store.exclusive(f"{line.folder}checkpoints/"):
-            doomed -= self.line.keeps.numbers()
             with self.settling:
                 if not self.lease.held():
                     return
-                self._retention.plan(line.numbers(), doomed, self.in_flight)
+                stay = self._stay(protect)
+                self._take_back(stay)
+                self._retention.plan(line.numbers(), set(doomed) - stay, self.in_flight)
             self._retention.delete_manifests()
         yield from self._retention.delete_packs()
+
+    def _take_back(self, stay: set[int]) -> None:
+        """Let what could not be deleted, and stays now, count again, and with it the packs that it names."""
+        for number in sorted(self.catalog.doomed & stay):
+            # First: what is doomed is not learned.
+            self.catalog.doomed.discard(number)
+            self._learn(number)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "keep"
 HELP = "let a checkpoint stay, whatever comes after it, and give it a name; or list those that do"
+_USAGE = 2  # the exit status that argparse has for a wrong command line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +39,18 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
     line = line_of(opened, opened.job(options.job), options.rank)
+    if options.number is None and options.drop:
+        sys.stderr.write(
+            "lattice keep: --drop needs N, the number of the checkpoint whose name to take off\n"
+        )
+        return _USAGE
     if options.number is None:
         return _list(line, as_json=options.json)
+    # Before a key is made of it, which not every number can be.
+    if options.number not in {*line.numbers(), *line.keeps.numbers()}:
+        there = ", ".join(map(str, line.numbers())) or "none"
+        message = f"job {line.job!r} has no checkpoint {options.number} in {line.store.url}; it has: {there}"
+        raise NotInStoreError(message, url=line.store.url, key=line.job)
     if options.drop:
         line.keeps.drop(options.number)
         told, name = "stays no longer than others", None

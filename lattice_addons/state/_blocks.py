@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint import SMALL, Fresh, ends_table, table_text
+from lattice_addons.checkpoint import Fresh, ends_table, is_small, table_text
 from lattice_addons.encoding import encode_table
 
 from ._manager import StateManager
@@ -126,7 +126,7 @@ def row(item: Fresh | Entry) -> bytes | None:
     if item.manager != _MANAGER:
         return None
     told = item.encoded if isinstance(item, Fresh) else item
-    if told.encoding != "json" or told.buffers or told.value is None or len(told.value) > SMALL:
+    if told.encoding != "json" or told.buffers or told.value is None or not is_small(told.value):
         return None
     return told.value
 
@@ -134,4 +134,4 @@ def row(item: Fresh | Entry) -> bytes | None:
 def _encoded(managers: list[StateManager | None], last: FlatTable | None = None) -> FlatTable | None:
     values = [manager._held for manager in managers]  # type: ignore[union-attr]  # noqa: SLF001 - see Slot.quick
     found = encode_table(values, last)
-    return found if found is not None and len(found.text) <= SMALL * len(values) else None
+    return found if found is not None and is_small(found.text, len(values)) else None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lattice_addons.state")
 
 COMPLETE = "complete"
+_LOOKS = 10
 # After these nothing comes; how long what is left to do may keep the program then, in seconds.
 _ENDS = (COMPLETE, "exit", "exception")
 _LAST_MOMENT = 0.5
@@ -78,11 +79,15 @@ class Stored:
         """Carry on from what is newest in the store now."""
         if self._line is None:
             return
-        self.newest = self._line.newest()
-        begun = self.newest is not None and self.newest.reason != COMPLETE
-        self.base = self.newest if begun else None
-        # Its values are read when they are asked for.
-        self._line.protected = frozenset([self.base.number] if self.base else [])
+        for _ in range(_LOOKS):
+            self.newest = self._line.newest()
+            begun = self.newest is not None and self.newest.reason != COMPLETE
+            self.base = self.newest if begun else None
+            # Its values are read when they are asked for.
+            self._line.protected = frozenset([self.base.number] if self.base else [])
+            if self.base is None or self.base.number in self._line.numbers():
+                return
+            # Another thread's save came in between, and what had become old was deleted.
 
     def fetch(self, name: str, entry: Entry) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons.checkpoint import clear, prunable, prune
-from lattice_addons.errors import LeaseHeldError, NotInStoreError, SettingsError
+from lattice_addons.errors import LeaseHeldError, NotInStoreError, SettingsError, StoreError
+from lattice_addons.storage import MemoryStore
 from tests.unit.checkpoint.lines import FOLDER, damage, line_of, manifest, packs, save, values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lattice_addons.storage import Store
 
 
@@ -116,3 +119,84 @@ def test_nothing_is_prunable_while_the_newest_is_damaged(store: Store) -> None:
     assert told.goes == prune(line_of(store, keep=1)).goes
     assert 2 in told.stays
     assert 3 in told.stays
+
+
+class Failing(MemoryStore):
+    """A store that cannot delete for a while, or whose process dies after so many deletions."""
+
+    stuck = False
+    left = 10**9
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys, or fail."""
+        if self.stuck:
+            raise StoreError("cannot delete", url=self.url)
+        super().delete(keys)
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stays", ["named", "protected"])
+def test_what_could_not_be_deleted_and_got_a_name_stays(stays: str) -> None:
+    """With its packs: it was to be deleted once, and that is taken back."""
+    store = Failing(f"back {stays}")
+    line = line_of(store, keep=1)
+    save(line, n=(1, 1))
+    save(line, n=(2, 2))
+    store.stuck = True
+    line.tidier.now()
+    store.stuck = False
+    assert line.numbers() == [1, 2]
+    if stays == "named":
+        line_of(store).keeps.put(1, "precious")
+    else:
+        line.protected = frozenset([1])
+    for n in (3, 4):
+        save(line, n=(n, n))
+        assert line.tidier.now()
+    assert line.numbers() == [1, 4]
+    assert values(line, line.load(1)) == {"n": (1, 1)}
+    assert len(packs(store)) == 2
+
+
+def test_what_is_protected_within_a_turn_stays(store: Store) -> None:
+    """The program carries on from another one while it is found out what need not stay, or a moment later."""
+    for steps_before in (1, 2):
+        line = line_of(store, job=f"job{steps_before}", keep=1)
+        for n in range(1, 4):
+            save(line, n=(n, n))
+        turn = line.tidying().retain(())
+        for _ in range(steps_before):
+            next(turn)
+        line.protected = frozenset([2])
+        for _ in turn:
+            pass
+        assert line.numbers() == [2, 3]
+        assert values(line, line.load(2)) == {"n": (2, 2)}
+
+
+def test_a_named_one_that_cannot_be_read_is_not_prunable(store: Store) -> None:
+    """It would not go, so it is not said to."""
+    line = line_of(store)
+    for n in range(1, 4):
+        save(line, n=(n, n))
+    line.keeps.put(1, "precious")
+    line.release()
+    damage(store, manifest(1), 50)
+    told = prunable(line_of(store, keep=1))
+    assert (told.goes, told.stays) == ((2,), (1, 3))
+    assert prune(line_of(store, keep=1)) == told
+
+
+def test_a_clearing_that_dies_leaves_no_name() -> None:
+    """It would be that of another checkpoint."""
+    store = Failing("clearing")
+    line = line_of(store)
+    save(line, n=1)
+    line.keeps.put(1, "name")
+    line.release()
+    store.left = 1
+    with pytest.raises(KeyboardInterrupt):
+        clear(store, "job")
+    assert line_of(store).keeps.numbers() == set()

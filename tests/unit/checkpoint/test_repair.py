@@ -97,12 +97,47 @@ def test_an_unreadable_manifest_is_put_aside(store: Store) -> None:
     line = line_of(store)
     assert line.numbers() == [1, 2]
     line.sweep()
-    save(line, a=("new", 1))
+    store.put(manifest(3), text + b"more")
     line.release()
-    damage(store, manifest(3), 60)
     assert told(line_of(store)) == [(3, None, "quarantined")]
-    assert store.read(FOLDER + "quarantine/000000000003.2.json") != text
+    assert store.read(FOLDER + "quarantine/000000000003.2.json") == text + b"more"
     assert all(finding.good for finding in line_of(store).verify())
+
+
+def test_the_number_of_what_was_put_aside_is_not_given_again(store: Store) -> None:
+    """Also by a program that was there before; but a stray file of the last number stops nobody."""
+    twice(store)
+    before = line_of(store)
+    before.acquire()
+    before.release()
+    damage(store, manifest(3), 50)
+    assert told(line_of(store)) == [(3, None, "quarantined")]
+    store.put(FOLDER + "quarantine/999999999999999999.json", b"stray")
+    assert save(before, a=1).number == 4
+    before.release()
+    assert save(line_of(store), a=1).number == 5
+
+
+def test_a_named_manifest_is_not_put_aside(store: Store) -> None:
+    """Somebody wants it, and what it may need, until the name is taken off."""
+    line = line_of(store, keep=1)
+    for n in range(1, 4):
+        save(line, n=(n, n))
+    line.keeps.put(2, "precious")
+    line.release()
+    damage(store, manifest(2), 50)
+    before = packs(store)
+    assert told(line_of(store), dry_run=True) == [(2, None, "lost")]
+    (found,) = repair(line_of(store))
+    assert (found.outcome, "keep job 2 --drop" in found.reason) == ("lost", True)
+    line = line_of(store, keep=1)
+    line.sweep()
+    line.retain()
+    assert line.numbers() == [2, 3]
+    assert set(before[:2]) <= set(packs(store))
+    line.keeps.drop(2)
+    line.release()
+    assert told(line_of(store)) == [(2, None, "quarantined")]
 
 
 def test_the_last_manifest_is_not_put_aside(store: Store) -> None:

@@ -162,3 +162,15 @@ def test_no_more_than_64_mib_at_once(store: Store) -> None:
     assert moved == [16, 17]
     line.retain()
     assert sum(map(store.size, packs(store))) == 17 * 4 * 2**20
+
+
+def test_making_room_rewrites_nothing(store: Store) -> None:
+    """The disk is full: a copy would take what was given back, and more."""
+    line = line_of(store, keep=1)
+    save(line, gone=os.urandom(300_000))
+    sparse(line)
+    before = set(packs(store))
+    assert line.make_room()
+    assert set(packs(store)) < before
+    line.tidier.now()
+    assert set(packs(store)) - before

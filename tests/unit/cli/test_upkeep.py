@@ -106,6 +106,9 @@ def test_repair_says_what_became_of_what(root: Path, capsys: pytest.CaptureFixtu
     ("arguments", "status", "says"),
     [
         (["keep", "job", "77"], 66, "no checkpoint 77"),
+        (["keep", "job", "99999999999999999999"], 66, "no checkpoint 99999999999999999999"),
+        (["keep", "job", "99999999999999999999", "--drop"], 66, "no checkpoint 99999999999999999999"),
+        (["keep", "job", "--drop"], 2, "--drop needs N"),
         (["keep", "job", "1", "--drop"], 66, "has no name"),
         (["keep", "job", "1", "--name", " "], 64, "is no name"),
         (["keep", "job", "1", "--rank", "5"], 66, "no rank 5"),
