@@ -118,7 +118,7 @@ def test_slots_that_share_a_block_with_much_between_them(store: Store) -> None:
     line = line_of(store)
     chance = np.random.default_rng(0)
     held: dict[str, object] = {"first": chance.integers(0, 256, 5 * MIB, "u1")}
-    held |= {f"between {n}": (n, chance.bytes(500_000)) for n in range(8)}
+    held |= {f"between {n}": (n, chance.bytes(500_000)) for n in range(60)}
     held["last"] = chance.integers(0, 256, MIB, "u1")
     found = values(line, commit(line, detached(line, **held)))
     assert list(found) == list(held)

@@ -282,3 +282,19 @@ def test_a_manager_of_ones_own_takes_hold_itself(start: Start) -> None:
     for n in range(3):
         group.update("a", n)
         assert group.get("a") == 2 * n
+
+
+def test_a_slot_that_is_registered_while_its_deletion_is_learned_stands_once(start: Start) -> None:
+    """The thread that writes may note a stored value of it for nobody, though somebody has it again."""
+    group = start()
+    for n in range(1500):
+        group.register(f"slot{n}")
+        group.update(f"slot{n}", n)
+    group.save()
+    session = group._session
+    session.unclaimed["slot7"] = session.stored.newest.slots  # type: ignore[union-attr]
+    group.update("slot7", "new")
+    group.save()
+    group = start()
+    group.register("slot7")
+    assert group.get("slot7") == "new"
