@@ -31,6 +31,9 @@ _MOST: Final = 16 * _LEAST
 # It goes by the place and not by the size of it all, so that what grows keeps its cuts.
 _LONGER: Final = 16 * 1024 * 1024
 _LEVELS: Final = 4
+# What is behind the last cut is cut by place until it is long enough to be cut by content: a line that is appended
+# to a log must not cost the whole piece that it stands in.
+_SHORT: Final = (64 * 1024, 4 * 1024)
 
 
 def by_content(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
@@ -48,6 +51,8 @@ def by_content(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
         if length == len(rest):
             # The end, which more will come behind if this grows: short pieces, so that little is stored again.
             length = _length(rest, 0)
+        if length == len(rest):
+            length = next((short for short in _SHORT if short <= length), length)
         yield (cut := _take(rest, length))
         place += len(cut)
 

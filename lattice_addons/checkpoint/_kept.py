@@ -9,9 +9,6 @@ from lattice_addons.checkpoint._model import CHUNK
 
 __all__ = ["KEPT", "Block", "Kept", "budget"]
 
-#: How many blocks a save has in hand while its bytes go from memory to the disk.
-WORKING: Final = 8
-
 
 class Block:
     """One chunk's worth of page-aligned memory; it goes back to where it came from with its last reference."""

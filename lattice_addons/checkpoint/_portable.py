@@ -63,7 +63,7 @@ class Portable:
         try:
             self._block = memoryview(bytearray(CHUNK))
             self._verify()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: a block that is never entered closes no file
             self.__exit__()
             raise
         return self

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice_addons.checkpoint._boundaries import by_content
+from tests.unit.checkpoint.test_boundaries import settled
 
 KIB = 1024
 LEAST, MOST = 32 * KIB, 512 * KIB
@@ -35,14 +36,14 @@ def made(told: list[tuple[int | bytes, int]]) -> bytes:
 def test_pieces_join_to_the_stream_however_it_comes(
     told: list[tuple[int | bytes, int]], places: list[int]
 ) -> None:
-    """And have lengths within bounds, but for the last one."""
+    """And have lengths within bounds, but for those behind the last cut."""
     data = made(told)
     begins = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     pieces = list(by_content(data[start:stop] for start, stop in pairwise(begins)))
     assert b"".join(pieces) == data
     assert pieces == list(by_content([data]))
-    assert all(LEAST < len(piece) <= MOST for piece in pieces[:-1])
-    assert all(0 < len(piece) <= MOST for piece in pieces[-1:])
+    assert all(LEAST < len(piece) <= MOST for piece in settled(pieces))
+    assert all(0 < len(piece) <= 64 * KIB for piece in pieces[len(settled(pieces)) :])
 
 
 @settings(max_examples=60, deadline=None)
@@ -50,10 +51,9 @@ def test_pieces_join_to_the_stream_however_it_comes(
 def test_what_grows_keeps_its_pieces(
     told: list[tuple[int | bytes, int]], more: list[tuple[int | bytes, int]]
 ) -> None:
-    """All but the last."""
+    """All but those behind the last cut."""
     data = made(told)
-    before = list(by_content([data]))
-    kept = before[:-1]
+    kept = settled(list(by_content([data])))
     assert list(by_content([data + made(more)]))[: len(kept)] == kept
 
 

@@ -26,10 +26,19 @@ def cut(data: bytes, piece: int = 4 * MIB) -> list[bytes]:
     return list(by_content(data[at : at + piece] for at in range(0, len(data), piece)))
 
 
+def settled(pieces: list[bytes]) -> list[bytes]:
+    """Give the pieces before the last cut by content; behind it they are cut by place, into shorter and shorter ones."""
+    count = len(pieces) - 1
+    for short in (4 * KIB, 64 * KIB):
+        while count > 0 and len(pieces[count - 1]) == short:
+            count -= 1
+    return pieces[: max(count, 0)]
+
+
 def test_the_cuts_are_the_same_everywhere() -> None:
     """What another Python, or another version, has stored is found again."""
     lengths = [len(piece) for piece in cut(noise(MIB))]
-    assert lengths == [88953, 137806, 117328, 76091, 60259, 244050, 158975, 35875, 61916, 67323]
+    assert lengths == [88953, 137806, 117328, 76091, 60259, 244050, 158975, 35875, 61916, 65536, 1787]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +51,8 @@ def test_monotonous_bytes_are_cut_as_well(data: bytes) -> None:
     pieces = cut(data)
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 512 * KIB
-    assert min(map(len, pieces[:-1])) >= 32 * KIB
-    assert len(set(pieces)) <= 6
+    assert min(map(len, settled(pieces))) >= 32 * KIB
+    assert len(set(settled(pieces))) <= 6
 
 
 def test_pieces_become_longer_further_on() -> None:
@@ -67,7 +76,7 @@ def test_what_is_appended_again_and_again_is_stored_little_more_than_once(size: 
         new = set(cut(data)) - stored
         written += sum(map(len, new))
         stored |= new
-    assert written < 20 * len(line) + 20 * 256 * KIB
+    assert written < 20 * len(line) + 20 * 4 * KIB + 128 * KIB
 
 
 def test_little_is_in_memory() -> None:
