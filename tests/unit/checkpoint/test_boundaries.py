@@ -27,7 +27,7 @@ def cut(data: bytes, piece: int = 4 * MIB) -> list[bytes]:
 
 
 def settled(pieces: list[bytes]) -> list[bytes]:
-    """Give the pieces before the last cut by content; behind it they are cut by place, into shorter and shorter ones."""
+    """Give the pieces before the last cut by content; behind it they are cut by place."""
     count = len(pieces) - 1
     for short in (4 * KIB, 64 * KIB):
         while count > 0 and len(pieces[count - 1]) == short:
