@@ -15,6 +15,7 @@ from lattice_addons.checkpoint._portable import MANIFEST, PACK
 from lattice_addons.checkpoint._seal import seal, unseal
 from lattice_addons.errors import DamagedError, FormatError, LatticeError, NotInStoreError
 from lattice_addons.storage import LocalStore, MemoryStore
+from tests.descriptors import open_under
 from tests.unit.checkpoint.lines import line_of, packs, save, values
 from tests.unit.checkpoint.portables import NAME, VALUES, export, fill, same, take_in
 
@@ -226,13 +227,13 @@ def test_what_is_no_file_is_an_error(tmp_path: Path, kind: str) -> None:
 def test_descriptors_are_closed(file: str, tmp_path: Path) -> None:
     """Of good files and of bad ones."""
     (tmp_path / "bad.tar").write_bytes(flipped(file))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_under(tmp_path)
     for _ in range(3):
         with Portable(file, None):
             pass
         with pytest.raises(DamagedError), Portable(str(tmp_path / "bad.tar"), None):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_under(tmp_path) == before
 
 
 def test_a_file_that_changes_meanwhile_leaves_no_pack(file: str, tmp_path: Path) -> None:

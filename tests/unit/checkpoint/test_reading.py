@@ -14,10 +14,12 @@ import pytest
 from lattice_addons.checkpoint import clear
 from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import DamagedError
+from tests.descriptors import open_under
 from tests.unit.checkpoint.lines import FOLDER, contents, damage, line_of, packs, raw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lattice_addons.checkpoint import Chunk, Entry, Line
     from lattice_addons.storage import LocalStore, Store
@@ -97,15 +99,15 @@ def test_of_many_slots_only_the_damaged_are_told(store: Store) -> None:
     assert set(line.fill(targets)) == set(data)
 
 
-def test_mapped_memory_outlives_the_store(local: LocalStore) -> None:
+def test_mapped_memory_outlives_the_store(local: LocalStore, tmp_path: Path) -> None:
     """It is the reader's own: deleted, damaged or cleared, nothing of it changes; and it holds no descriptor."""
     line = line_of(local, restore="map")
     data = [noise(5 * MIB) for _ in range(20)]
     entry = stored(line, *data)
-    open_before = len(os.listdir("/proc/self/fd"))
+    held = open_under(tmp_path)
     mapped = line.read(entry)[1]
     again = line.read(entry)[1]
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert open_under(tmp_path) == held
     mapped[0][0] ^= 1
     assert bytes(again[0]) == data[0]
     assert contents(line, entry) == data

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import StoreError
 from lattice_addons.storage import LocalStore, MemoryStore
+from tests.descriptors import open_under
 from tests.unit.checkpoint.lines import damage, fresh, line_of, manifest, packs, raw, save, value, values
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_hundreds_of_saves_leave_everything_flat(tmp_path: Path) -> None:
         catalog = line._catalog
         known = len(catalog.records) + len(catalog._chunks) + len(catalog.written) + len(catalog.going)
         known += len(catalog.doomed) + len(catalog.rewritten) + len(catalog._left) + len(catalog._bad)
-        return files, len(os.listdir("/proc/self/fd")), known, threading.active_count()
+        return files, len(open_under(tmp_path)), known, threading.active_count()
 
     same = os.urandom(300_000)
     rounds(200)

@@ -15,6 +15,7 @@ from lattice_addons.encoding import encode
 from lattice_addons.errors import FileStateError
 from lattice_addons.state import StateFileManager
 from lattice_addons.testing._managers import through_store
+from tests.descriptors import open_under
 from tests.files import given_back, kept
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ class TestWhatIsKept:
         with open(tmp_path / "log", "w") as file:
             manager = StateFileManager()
             manager.hold(file)
-            before = len(os.listdir("/proc/self/fd"))
+            before = open_under(tmp_path)
             for _ in range(20):
                 manager.capture()
             gc.collect()
-            assert len(os.listdir("/proc/self/fd")) == before
+            assert open_under(tmp_path) == before
 
     def test_a_renamed_file_is_kept_under_its_new_name(self, tmp_path: Path) -> None:
         """The open file counts, not what has its name now."""

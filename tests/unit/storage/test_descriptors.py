@@ -12,6 +12,7 @@ import pytest
 
 from lattice_addons.errors import StoreError
 from lattice_addons.storage import LocalStore
+from tests.descriptors import open_under
 from tests.unit.storage.scene import run
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def test_a_program_without_descriptors_is_saved(store: LocalStore) -> None:
     assert store.list() == []
 
 
-def test_no_descriptor_is_left_open(store: LocalStore) -> None:
+def test_no_descriptor_is_left_open(store: LocalStore, tmp_path: Path) -> None:
     """After any operation, failed ones too, there are as many as before."""
     store.put("job/key", b"x")
-    before = os.listdir("/proc/self/fd")
+    before = open_under(tmp_path)
     for _ in range(3):
         store.replace("job/key", b"x")
         store.read("job/key")
@@ -123,7 +124,7 @@ def test_no_descriptor_is_left_open(store: LocalStore) -> None:
             assert store.flock_hold("job/key") is None
             assert held is not None
             held.release()
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert open_under(tmp_path) == before
 
 
 def test_descriptors_closed_behind_our_back(store: LocalStore, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from lattice_addons.errors import DamagedError, NotInStoreError
 from lattice_addons.storage import MemoryStore
+from tests.descriptors import open_under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,10 +118,10 @@ def test_what_cannot_be_mapped_is_none(store: LocalStore, tmp_path: Path) -> Non
         store.map("job/other", 0, PAGE)
 
 
-def test_mappings_hold_no_descriptors(store: LocalStore) -> None:
+def test_mappings_hold_no_descriptors(store: LocalStore, tmp_path: Path) -> None:
     """There may be more arrays than a process may have files open."""
     store.put("job/key", DATA)
-    before = os.listdir("/proc/self/fd")
+    before = open_under(tmp_path)
     mapped = [store.map("job/key", 0, PAGE) for _ in range(50)]
     assert None not in mapped
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert open_under(tmp_path) == before
