@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Check: TypeAlias = "Callable[[object, Place], object]"
 
 AUTO = "auto"
+FOREVER = "forever"
 YEAR = 366 * 24 * 3600
 MOST_BYTES = 2**60
 SHORTEST_KEY = 16
@@ -128,6 +129,12 @@ def seconds(*, zero: bool) -> Check:
 
 
 _positive_seconds = seconds(zero=False)
+_seconds_from_zero = seconds(zero=True)
+
+
+def linger(value: object, place: Place) -> object:
+    """Check how long something may outlive the program."""
+    return value if value == FOREVER else _seconds_from_zero(value, place)
 
 
 def interval(value: object, place: Place) -> object:

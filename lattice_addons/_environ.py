@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lattice_addons._allowed import AUTO, SHORTEST_KEY, Place
+from lattice_addons._allowed import AUTO, FOREVER, SHORTEST_KEY, Place
 from lattice_addons._amounts import UNITS, bytes_in
 
 if TYPE_CHECKING:
@@ -137,6 +137,10 @@ def _number(kind: type[int | float], what: str) -> Callable[[str, Place], object
     return read
 
 
+def _linger(text: str, place: Place) -> object:
+    return FOREVER if text == FOREVER else _seconds_or_forever(text, place)
+
+
 def _interval(text: str, place: Place) -> object:
     return AUTO if text == AUTO else _seconds_or_auto(text, place)
 
@@ -169,6 +173,7 @@ def _upper(text: str, place: Place) -> object:
 _whole = _number(int, "a whole number, such as 3")
 _seconds = _number(float, "a number of seconds, such as 30")
 _seconds_or_auto = _number(float, f"a number of seconds, such as 30, or {AUTO}")
+_seconds_or_forever = _number(float, f"a number of seconds, such as 30, or {FOREVER}")
 _share = _number(float, "a share of 1, such as 0.035 for 3.5 percent")
 READERS: dict[str, Callable[[str, Place], object]] = {
     "atexit_saving": _switch,
@@ -181,6 +186,8 @@ READERS: dict[str, Callable[[str, Place], object]] = {
     "keep_hourly": _whole,
     "keep_daily": _whole,
     "memory": _size,
+    "spool_limit": _size,
+    "linger": _linger,
     "ckpt_service_port": _whole,
     "key": _bytes,
     "strict": _flag,

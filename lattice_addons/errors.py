@@ -6,6 +6,8 @@
     ├── SettingsError                         64  a LATTICE_* variable or a setting says what cannot be
     ├── StoreError                            74  the store cannot be read or written
     │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
+    │   ├── UnreachableError                  68  a remote store does not answer
+    │   ├── NoAccessError                     77  a remote store does not let us in
     │   └── LeaseHeldError                    75  another live process writes this job
     ├── CheckpointError                       65  a checkpoint cannot be used
     │   ├── DamagedError                      65  bytes that are not those that were written
@@ -40,6 +42,7 @@ __all__ = [
     "FormatError",
     "LatticeError",
     "LeaseHeldError",
+    "NoAccessError",
     "NoWeakReferenceError",
     "NotAManagerError",
     "NotInStoreError",
@@ -52,6 +55,7 @@ __all__ = [
     "UnkeepableError",
     "UnknownSlotError",
     "UnknownVariableError",
+    "UnreachableError",
     "UntrustedError",
 ]
 
@@ -105,6 +109,24 @@ class NotInStoreError(StoreError, FileNotFoundError):
 
     exit_code = 66
     key: str
+
+
+class UnreachableError(StoreError, ConnectionError):
+    """A remote store does not answer: no network, a wrong endpoint, a server that is down.
+
+    Attributes: ``url``.
+    """
+
+    exit_code = 68
+
+
+class NoAccessError(StoreError, PermissionError):
+    """A remote store does not let us in: wrong or missing credentials, or a right that they lack.
+
+    Attributes: ``url``.
+    """
+
+    exit_code = 77
 
 
 class LeaseHeldError(StoreError):

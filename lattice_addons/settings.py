@@ -100,6 +100,24 @@ class Settings:
         "``$XDG_STATE_HOME/lattice`` (``~/.local/state/lattice``)",
         "local folder for jobs with a remote store",
     )
+    spool_limit: int = _key(
+        20 << 30,
+        _allowed.whole(0, _allowed.MOST_BYTES),
+        "``20GiB``",
+        "bytes that the spool of a remote store may take: above them goes what is in the remote store as well",
+    )
+    linger: float | Literal["forever"] | None = _key(
+        None,
+        _allowed.linger,
+        "as ``grace``",
+        "seconds that the uploader may outlive the program with work left; ``forever`` for no limit",
+    )
+    offline: str = _key(
+        "refuse",
+        _allowed.one_of("refuse", "allow"),
+        "``refuse``",
+        "what to do when the remote store does not answer at the start: ``allow`` carries on from the spool",
+    )
     ckpt_service_endpoint: str | None = _key(
         None, _allowed.word, "–", "``remote``: the host on which the checkpoint service listens"
     )

@@ -4,7 +4,7 @@ from ._attach import Attachment, attach
 from ._gate import Gate
 from ._identity import job_id, passive_reason, rank, world_size
 from ._logs import log_from
-from ._owner import Owner
+from lattice_addons._owner import Owner
 from ._process import Saver, look_after
 from ._tell import tell
 from ._watcher import end_thread, start_thread

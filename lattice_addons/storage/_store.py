@@ -13,7 +13,7 @@ from lattice_addons.storage._process import LOCK_SECONDS, section_lock
 from lattice_addons.storage._reader import KeyReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from lattice_addons.storage._held import Held
@@ -140,3 +140,37 @@ class Store(abc.ABC):
         """Hold an existing key until released or until this process ends; None when somebody holds it."""
         self.size(key)
         return hold_here(self.url, key)
+
+    # What follows is for stores on the other side of a network; a local one has nothing to do for it.
+
+    def prefetch(self, ranges: Iterable[tuple[str, int, int]]) -> None:
+        """Have ranges (key, start, stop) at hand that will be read at once, where to read each is slow."""
+        del ranges
+
+    def refresh(self, key: str) -> bool:
+        """Drop what is kept of a key on its way here; say whether to read it again may give other bytes."""
+        split_key(key)
+        return False
+
+    def attend(self, folder: str) -> None:
+        """Begin to write below the folder of a rank, as the only one; cheap when this process has begun already.
+
+        Raises:
+            UnreachableError, NoAccessError: the store cannot be asked what is there.
+            LeaseHeldError: another machine writes there.
+        """
+        del folder
+
+    def leave(self, folder: str) -> None:
+        """Write there no more."""
+        del folder
+
+    def settle(self, folder: str, seconds: float, tell: Callable[[str], None]) -> str | None:
+        """Wait until what was committed below a folder is where it must go; else say what is not, and what to do."""
+        del folder, seconds, tell
+        return None
+
+    def standing(self, keys: Iterable[str]) -> dict[str, str]:
+        """Say of keys that go elsewhere how far they are: ``local``, ``uploading`` or ``remote``."""
+        del keys
+        return {}

@@ -9,7 +9,7 @@ from lattice_addons import _environ
 from lattice_addons.errors import SettingsError
 from lattice_addons.settings import VARIABLES, Settings
 
-KEYS = ["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type", "memory", "restore"]
+KEYS = ["root", "job_id", "keep", "grace", "signals", "trust", "opt.x", "type", "memory", "restore", "linger"]
 KEYS += ["periodic_saving_interval", "periodic_saving_overhead"]
 names = st.from_regex(r"[a-z_.]{1,12}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0"))

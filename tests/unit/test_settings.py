@@ -41,7 +41,7 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         f"root={tmp_path}/r, job_id=train-7, atexit_saving=disabled, periodic_saving=enabled,"
         "periodic_saving_interval=0.5, periodic_saving_overhead=0.1, signals=SIGTERM+SIGUSR1, grace=3, keep=4,"
         f"keep_hourly=5, keep_daily=6, spool={tmp_path}/s, ckpt_service_endpoint=there, ckpt_service_port=7,"
-        "restore=map, memory=512MiB, trust=signed, opt.a=1, opt.b=2"
+        "restore=map, memory=512MiB, trust=signed, opt.a=1, opt.b=2, spool_limit=2GiB, linger=60, offline=allow"
     )
     settings = configured(
         text,
@@ -65,6 +65,9 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         keep_hourly=5,
         keep_daily=6,
         spool=f"{tmp_path}/s",
+        spool_limit=2 << 30,
+        linger=60,
+        offline="allow",
         ckpt_service_endpoint="there",
         ckpt_service_port=7,
         restore="map",
@@ -164,6 +167,13 @@ def test_signals_can_be_none() -> None:
 def test_memory_is_said_as_people_say_it(text: str, count: int) -> None:
     """Bytes, with or without a unit; in the program it is a number."""
     assert configured(f"memory={text}").memory == Settings(memory=count).memory == count
+
+
+def test_the_uploader_may_stay_for_ever() -> None:
+    """Without a limit that is said by a word, as 0 is no time at all."""
+    assert configured("linger=forever").linger == Settings(linger="forever").linger == "forever"
+    assert configured("linger=0").linger == 0
+    assert configured("").linger is None
 
 
 def test_interval_may_choose_itself() -> None:
