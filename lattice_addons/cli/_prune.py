@@ -38,7 +38,11 @@ def run(options: argparse.Namespace) -> int:
     given = {name: value for name, value in given.items() if value is not None}
     opened.settings = dataclasses.replace(opened.settings, **given)
     job = opened.job(options.job)
-    done = [(line, prunable(line) if options.dry_run else prune(line)) for line in opened.lines(job)]
+    if options.dry_run:
+        done = [(line, prunable(line)) for line in opened.lines(job)]
+    else:
+        with opened.writing(job) as lines:
+            done = [(line, prune(line)) for line in lines]
     if options.json:
         print_json([_row(line, pruned) for line, pruned in done])
         return 0

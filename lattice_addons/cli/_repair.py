@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import repair
@@ -29,17 +30,18 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status: that of `DamagedError` when something is lost."""
     opened = OpenStore(options)
     job = opened.job(options.job)
-    rows = [
-        {
-            "rank": line.rank,
-            "checkpoint": told.number,
-            "slot": told.slot,
-            "outcome": told.outcome,
-            "reason": told.reason,
-        }
-        for line in opened.lines(job)
-        for told in repair(line, dry_run=options.dry_run)
-    ]
+    with nullcontext(opened.lines(job)) if options.dry_run else opened.writing(job) as lines:
+        rows = [
+            {
+                "rank": line.rank,
+                "checkpoint": told.number,
+                "slot": told.slot,
+                "outcome": told.outcome,
+                "reason": told.reason,
+            }
+            for line in lines
+            for told in repair(line, dry_run=options.dry_run)
+        ]
     if options.json:
         print_json({"job": job, "dry_run": options.dry_run, "findings": rows})
     elif rows:

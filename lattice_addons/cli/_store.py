@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line, jobs, ranks
@@ -53,3 +54,15 @@ class OpenStore:
         """Give the line of every rank of a job."""
         for rank in ranks(self.store, job):
             yield Line(self.store, job, rank, settings=self.settings)
+
+    @contextmanager
+    def writing(self, job: str) -> Iterator[list[Line]]:
+        """Give the line of every rank; before any is changed, none is another process's."""
+        lines = list(self.lines(job))
+        try:
+            for line in lines:
+                line.acquire()
+            yield lines
+        finally:
+            for line in lines:
+                line.release()

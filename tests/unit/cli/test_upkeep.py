@@ -76,6 +76,27 @@ def test_a_dry_run_says_what_goes_and_how_much(root: Path, capsys: pytest.Captur
     assert ask(capsys, root, "prune", "--dry-run", "--keep", "2")[0]["bytes"] == 0  # type: ignore[index]
 
 
+@pytest.mark.parametrize("command", [("prune", "--keep", "1"), ("repair",)])
+def test_all_ranks_are_free_or_none_is_touched(
+    root: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rank that is being written refuses the command before the ranks in front of it are changed."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    group = begin(root)
+    group.update("n", 1)
+    group.save()
+    damaged = root / "job" / "rank-00000" / "checkpoints" / "000000000002.json"
+    damaged.write_bytes(b"{}")
+    files = sorted(root.rglob("*"))
+    assert main([*command, "--root", str(root)]) == 75
+    assert sorted(root.rglob("*")) == files
+    group.close()
+    assert main([*command, "--root", str(root)]) == 0
+    assert not damaged.exists()
+    capsys.readouterr()
+
+
 def test_repair_says_what_became_of_what(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A lost slot is a status; a manifest is put aside; twice, there is nothing more to do but what is lost."""
     assert main(["repair", "--root", str(root)]) == 0
