@@ -17,9 +17,13 @@ from traceback import print_exc, walk_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lattice_addons.errors import LatticeError
-from tests.faults.crash.keepers import KEEPERS
+from tests.faults.crash.keepers import GROUPS
+from tests.faults.crash.repairing import Repairing
+from tests.faults.crash.stand_ins import STAND_INS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.faults.crash.keepers import Keeper
 
 __all__ = ["Program", "serve"]
@@ -28,6 +32,8 @@ __all__ = ["Program", "serve"]
 _GOING_DOWN, _NO_LOG_FLUSH = 0x8004587D, 2
 
 Answer = dict[str, Any]
+
+KEEPERS: dict[str, Callable[[str], Keeper]] = {**GROUPS, **STAND_INS, "repairing": Repairing}
 
 
 class Program:

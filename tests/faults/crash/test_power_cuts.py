@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.mounts, pytest.mark.timeout(600)]
 
-CUTS = 40
+CUTS, FEWER = 40, 6
 
 
 def cut_at_random(zygote: Zygote, disk: Disk, keeper: str, cuts: int) -> tuple[int, list[str]]:
@@ -62,6 +62,19 @@ def test_a_power_cut_loses_no_acknowledged_save(mounting: Zygote, disk: Disk) ->
     assert saves > CUTS
 
 
+@pytest.mark.parametrize(
+    ("disk", "keeper"),
+    [("xfs", "large"), ("ext4", "in the background"), ("ext4", "rewriting"), ("xfs", "beside")],
+    indirect=["disk"],
+)
+def test_a_power_cut_loses_nothing_however_it_is_saved(mounting: Zygote, disk: Disk, keeper: str) -> None:
+    """Also of what threads write directly to the disk, of copies saved meanwhile, and of packs being rewritten."""
+    saves, violations = cut_at_random(mounting, disk, keeper, FEWER)
+
+    assert not violations
+    assert saves > FEWER
+
+
 @pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
 @pytest.mark.parametrize("fresh", [False, True], ids=["later save", "first save"])
 @pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
@@ -76,6 +89,31 @@ def test_a_power_cut_at_any_step_leaves_old_or_new(mounting: Zygote, disk: Disk,
     matrix.after_kill = cut
 
     tally = matrix.kill("p?write.*|f.*sync|f.*chmod.*|rename.*|link.*|mkdir.*|unlink.*|ftruncate|fallocate")
+
+    tally.check("p?write.*", "f.*sync", "(rename|link).*")
+
+
+@pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
+@pytest.mark.parametrize(
+    ("disk", "keeper"),
+    [("ext4", "large"), ("xfs", "in the background"), ("ext4", "rewriting"), ("xfs", "rewriting")],
+    indirect=["disk"],
+)
+def test_a_power_cut_at_any_step_of_other_saves_leaves_old_or_new(
+    mounting: Zygote, disk: Disk, keeper: str
+) -> None:
+    """The power is cut at each call by which something is written, moved or made durable; rewriting also deletes."""
+
+    def cut() -> None:
+        disk.cut()
+        disk.restart()
+
+    matrix = Matrix(mounting, disk.place, keeper, step="save")
+    matrix.after_kill = cut
+
+    # Deleting is the same for all of them, and the large ones take their time.
+    deletes = "unlink.*" if keeper == "rewriting" else "rename.*"
+    tally = matrix.kill(f"p?write.*|f.*sync|rename.*|link.*|ftruncate|fallocate|{deletes}")
 
     tally.check("p?write.*", "f.*sync", "(rename|link).*")
 
