@@ -6,6 +6,9 @@ import os
 
 from hypothesis import settings
 
+# Real servers, as fixtures for every test; they are started when first asked for.
+pytest_plugins = ["tests.integration.servers"]
+
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]
 

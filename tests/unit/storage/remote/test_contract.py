@@ -1,0 +1,148 @@
+"""Every kind of remote store keeps to the contract of every store."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons.storage.remote import RemoteStore
+from lattice_addons.testing import StoreContract
+
+if TYPE_CHECKING:
+    from lattice_addons.storage import Store
+    from tests.integration.servers import Bucket, Folder
+
+
+class _FolderContract(StoreContract):
+    """A store whose keys are files on this disk, seen from behind."""
+
+    behind: Path
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Write a file."""
+        del store
+        path = self.behind / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Read a file."""
+        del store
+        path = self.behind / key
+        return path.read_bytes() if path.is_file() else None
+
+
+class TestS3Store(StoreContract):
+    """A bucket of a real S3 server; moto finds no way to a key with a line break."""
+
+    names = tuple(name for name in StoreContract.names if "\n" not in name)
+
+    @pytest.fixture(autouse=True)
+    def bucket(self, s3: Bucket) -> None:
+        """Know the bucket of this test."""
+        self._s3 = s3
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in the bucket."""
+        del folder
+        return RemoteStore(self._s3.root, self._s3.options)
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Put an object, around the proxy."""
+        del store
+        self._s3.put(key, data)
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Get an object, around the proxy."""
+        del store
+        return self._s3.get(key)
+
+
+class TestWebdavStore(_FolderContract):
+    """A folder of a real WebDAV server; its client takes no line break."""
+
+    names = tuple(name for name in StoreContract.names if "\n" not in name)
+
+    @pytest.fixture(autouse=True)
+    def served(self, webdav: Folder) -> None:
+        """Know the folder of this test."""
+        self._webdav = webdav
+        self.behind = webdav.path
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in the served folder."""
+        del folder
+        return RemoteStore(self._webdav.root, self._webdav.options)
+
+
+class TestSftpStore(_FolderContract):
+    """A folder of a real SFTP server."""
+
+    @pytest.fixture(autouse=True)
+    def served(self, sftp: Folder) -> None:
+        """Know the folder of this test."""
+        self._sftp = sftp
+        self.behind = sftp.path
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in the served folder."""
+        del folder
+        return RemoteStore(self._sftp.root, self._sftp.options)
+
+
+class TestFileStore(_FolderContract):
+    """A local folder by its URL."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store beside what else the test has."""
+        self.behind = folder / "store"
+        return RemoteStore(f"file://{self.behind}")
+
+
+class TestFsspecMemoryStore(StoreContract):
+    """The memory file system of fsspec."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store that no other test has."""
+        return RemoteStore(f"memory://{folder}")
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Put a file there by fsspec."""
+        import fsspec
+
+        fsspec.filesystem("memory").pipe_file(f"{store.url}/{key}", data)
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Take a file from there by fsspec."""
+        import fsspec
+
+        memory = fsspec.filesystem("memory")
+        path = f"{store.url}/{key}"
+        return bytes(memory.cat_file(path)) if memory.isfile(path) else None
+
+
+class TestZipStore(StoreContract):
+    """An archive on this disk."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in a folder of an archive."""
+        return RemoteStore(f"zip://inside::file://{folder}/store.zip")
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Append a member."""
+        with zipfile.ZipFile(_archive(store), "a") as archive:
+            archive.writestr(f"inside/{key}", data)
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Read a member."""
+        if not _archive(store).exists():
+            return None
+        with zipfile.ZipFile(_archive(store)) as archive:
+            return archive.read(f"inside/{key}") if f"inside/{key}" in archive.namelist() else None
+
+
+def _archive(store: Store) -> Path:
+    return Path(store.url.partition("::file://")[2])
