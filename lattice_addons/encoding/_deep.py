@@ -12,7 +12,7 @@ from lattice_addons.encoding._stack import in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lattice_addons.encoding._pickler import Payload
+    from lattice_addons.encoding._pickler import Writable
 
 # A __reduce__ that makes a new object each time has no end.
 _DEEPEST = 100_000
@@ -23,7 +23,7 @@ _CALLS = 8
 class DeepPickler(ByReference, pickle._Pickler):  # noqa: SLF001  as in cloudpickle, dill and joblib
     """Pickles what is nested beyond the limits of the C pickler."""
 
-    def __init__(self, payload: Payload, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
+    def __init__(self, payload: Writable, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
         super().__init__(payload, keep, by_value=by_value)
         self._depth = 0
         self._room = max(10, sys.getrecursionlimit() // _CALLS - 50)

@@ -9,20 +9,28 @@ import lattice_addons.encoding._references  # noqa: F401
 from lattice_addons.encoding._arrays import encode_array, is_array
 from lattice_addons.encoding._encoded import Encoded, called, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for
+from lattice_addons.encoding._flow import flowing
 from lattice_addons.encoding._plain import to_json
 from lattice_addons.encoding._stack import with_room
 from lattice_addons.errors import EncodeError, LatticeError
 
 if TYPE_CHECKING:
     from lattice_addons.encoding._encoders import Encoder
+    from lattice_addons.encoding._flow import Experience
 
 
-def encode(value: object, *, copy: bool = False) -> Encoded:
-    """Turn a value into bytes; with ``copy`` nothing in the result shares memory with the value."""
+def encode(
+    value: object, *, copy: bool = False, experience: Experience | None = None, most: int = 0
+) -> Encoded:
+    """Turn a value into bytes; with ``copy`` nothing in the result shares memory with the value.
+
+    With ``experience``, which learns, a pickle of more than ``most`` bytes is a `Flow`: made when it is taken, and
+    never whole in memory.
+    """
     # One after the other and not each within the except of the one before: the traceback of a RecursionError
     # has as many frames as there was room for, and no error that the program keeps must hold them.
     try:
-        return _encoded(value, copy=copy)
+        return _encoded(value, copy=copy, experience=experience, most=most)
     except RecursionError:
         pass
     problem = ""
@@ -42,7 +50,9 @@ def encode(value: object, *, copy: bool = False) -> Encoded:
     raise EncodeError(message, type=type_name(kind), where="value")
 
 
-def _encoded(value: object, *, copy: bool, deep: bool = False) -> Encoded:
+def _encoded(
+    value: object, *, copy: bool, deep: bool = False, experience: Experience | None = None, most: int = 0
+) -> Encoded:
     kind = type(value)
     text = to_json(value)
     if text is not None:
@@ -54,10 +64,12 @@ def _encoded(value: object, *, copy: bool, deep: bool = False) -> Encoded:
         array = encode_array(value, copy=copy)  # type: ignore[arg-type]
         if array is not None:
             return Encoded("numpy", type_name(kind), array[0], (array[1],))
-    from lattice_addons.encoding._pickles import (
-        pickled,  # plain data never needs pickle, nor 6 ms to import it
-    )
+    # Plain data never needs pickle, nor 6 ms to import it.
+    from lattice_addons.encoding._pickles import pickled
 
+    flow = flowing(value, experience, most) if experience is not None else None
+    if flow is not None:
+        return flow
     encoding, buffers = pickled(value, copy=copy, deep=deep)
     return Encoded(encoding, type_name(kind), None, buffers)
 

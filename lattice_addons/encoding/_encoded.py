@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PIECE = 4 * 1024 * 1024
+#: Pickles and texts of so many bytes are streams: they are cut by their content.
+STREAMED = 1024 * 1024
 
 
 class Stream(abc.ABC):
@@ -54,6 +56,12 @@ class Encoded:
     def size(self) -> int:
         """How many bytes this value takes."""
         return len(self.value or b"") + sum(map(buffer_size, self.buffers))
+
+
+def held(encoded: Encoded) -> int:
+    """Give how many bytes were made of a value and are in memory beside it."""
+    payload = encoded.buffers[0] if encoded.value is None and encoded.buffers else b""
+    return len(encoded.value or b"") + (buffer_size(payload) if isinstance(payload, (bytes, Joined)) else 0)
 
 
 class Joined(Stream):

@@ -9,10 +9,10 @@ import sys
 import threading
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lattice_addons.encoding._arrays import is_array
-from lattice_addons.encoding._encoded import Joined, Stream
+from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Smaller buffers stay in the payload: ten thousand small arrays must not make as many entries in a manifest.
 OUT_OF_BAND = 16 * 1024
+# The C pickler writes its frames, and `bytes` that are longer, one by one.
+_FRAME = 64 * 1024
 _BIG = 1024 * 1024
 _SINGLETON_TYPES = (type(None), type(Ellipsis), type(NotImplemented))
 # cloudpickle stores an open file as its text, dill as its path and mode (reading it back would truncate a
@@ -41,23 +43,47 @@ _LIVE = frozenset(
 )
 
 
-class Payload:
-    """What a pickler writes; large ``bytes`` in it are held and not copied."""
+class Writable(Protocol):
+    """What a pickler writes to."""
 
-    def __init__(self) -> None:
-        self._parts: list[bytes | memoryview | io.BytesIO] = [io.BytesIO()]
+    def write(self, data: bytes) -> object:
+        """Take the next bytes."""
+
+
+class TooLarge(BaseException):
+    """More was written than is to be held."""
+
+
+class Payload:
+    """What a pickler writes; its frames, and large ``bytes``, are held and not copied.
+
+    Where more than ``most`` bytes would be held, beside the largest ``bytes`` of the value itself, writing ends in
+    `TooLarge`.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._parts: list[bytes | io.BytesIO] = []
+        self._most = most
+        self._held = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes; only those that nobody can change are kept without a copy."""
-        if type(data) is bytes and len(data) >= _BIG:
-            self._parts += [data, io.BytesIO()]
+        size = len(data)
+        if type(data) is bytes and size >= _FRAME:
+            self._parts.append(data)
         else:
+            if not self._parts or type(self._parts[-1]) is bytes:
+                self._parts.append(io.BytesIO())
             self._parts[-1].write(data)  # type: ignore[union-attr]
+        if size < _BIG:
+            self._held += size
+            if self._most is not None and self._held > self._most:
+                raise TooLarge
 
     def buffer(self) -> Buffer:
         """Give all that was written as one buffer; a large one as a stream, which is cut by its content."""
         parts = [part.getvalue() if isinstance(part, io.BytesIO) else part for part in self._parts]
-        return Joined(parts) if sum(map(len, parts)) >= _BIG else b"".join(parts)
+        return Joined(parts) if sum(map(len, parts)) >= STREAMED else b"".join(parts)
 
 
 class Rules:
@@ -129,7 +155,7 @@ class ByReference:
 
     dispatch_table: Any
 
-    def __init__(self, payload: Payload, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
+    def __init__(self, payload: Writable, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
         super().__init__(payload, protocol=5, buffer_callback=keep)  # type: ignore[call-arg]
         self.rules = Rules()
         self._cloud: Any = None
@@ -163,7 +189,7 @@ class ReferencePickler(ByReference, pickle.Pickler):
     """The C pickler: fast, and some thousand levels deep at most."""
 
 
-def dill_pickler(payload: Payload, keep: Callable[[Any], bool]) -> Any:
+def dill_pickler(payload: Writable, keep: Callable[[Any], bool]) -> Any:
     """Make a dill pickler that goes by reference first, too."""
     dill = load_dill()
 

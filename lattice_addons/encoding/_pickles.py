@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.encoding._culprit import path_to
 from lattice_addons.encoding._deep import DeepPickler
 from lattice_addons.encoding._encoded import called, detached, type_name
-from lattice_addons.encoding._pickler import OUT_OF_BAND, Payload, ReferencePickler, dill_pickler
+from lattice_addons.encoding._pickler import OUT_OF_BAND, Payload, ReferencePickler, TooLarge, dill_pickler
 from lattice_addons.encoding._unpickler import GoneError, unpickle
 from lattice_addons.errors import DecodeError, EncodeError, LatticeError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lattice_addons.encoding._encoded import Buffer
+    from lattice_addons.encoding._pickler import Writable
 
 _TRIES = 6
 
@@ -41,11 +42,16 @@ class _RefusedError(Exception):
         self.culprit = culprit
 
 
-def pickled(value: object, *, copy: bool, deep: bool = False) -> tuple[str, tuple[Buffer, ...]]:
-    """Give which library reads the value back, and its buffers: the payload first, then those out of band."""
+def pickled(
+    value: object, *, copy: bool, deep: bool = False, most: int | None = None
+) -> tuple[str, tuple[Buffer, ...]]:
+    """Give which library reads the value back, and its buffers: the payload first, then those out of band.
+
+    With ``most`` what the first pickler would make beyond so many bytes ends it with `TooLarge`.
+    """
     first, *others = _DEEP if deep else _QUICK
     try:
-        return _patiently(first, value, copy=copy)
+        return _patiently(first, value, copy=copy, most=most)
     except _RefusedError as refused:
         # Without its traceback, whose frames hold all that was pickled until then.
         refusal = refused.with_traceback(None)
@@ -60,6 +66,14 @@ def pickled(value: object, *, copy: bool, deep: bool = False) -> tuple[str, tupl
     raise _refused(value, refusal) from refusal.error
 
 
+def poured(value: object, payload: Writable) -> tuple[str, tuple[Buffer, ...]] | None:
+    """Pickle into what is given, in one try; give the library and the buffers out of band, None where it failed."""
+    try:
+        return _written(ReferencePickler, value, payload)
+    except (_RefusedError, RecursionError):
+        return None
+
+
 def _can(make: Callable[..., Any], culprit: object) -> bool:
     try:
         _once(make, culprit, copy=False)
@@ -68,11 +82,13 @@ def _can(make: Callable[..., Any], culprit: object) -> bool:
     return True
 
 
-def _patiently(make: Callable[..., Any], value: object, *, copy: bool) -> tuple[str, tuple[Buffer, ...]]:
+def _patiently(
+    make: Callable[..., Any], value: object, *, copy: bool, most: int | None = None
+) -> tuple[str, tuple[Buffer, ...]]:
     """Pickle again when another thread changed a container meanwhile: it is seldom in the middle for long."""
     for attempt in range(_TRIES):
         try:
-            return _once(make, value, copy=copy)
+            return _once(make, value, copy=copy, most=most)
         except _RefusedError as refused:
             if not _is_mutation(refused.error) or attempt == _TRIES - 1:
                 raise
@@ -85,8 +101,19 @@ def _is_mutation(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("during iteration" in text or "mutated" in text)
 
 
-def _once(make: Callable[..., Any], value: object, *, copy: bool) -> tuple[str, tuple[Buffer, ...]]:
-    payload = Payload()
+def _once(
+    make: Callable[..., Any], value: object, *, copy: bool, most: int | None = None
+) -> tuple[str, tuple[Buffer, ...]]:
+    payload = Payload(most)
+    encoding, outside = _written(make, value, payload)
+    buffers = (payload.buffer(), *outside)
+    return encoding, tuple(map(detached, buffers)) if copy else buffers
+
+
+def _written(
+    make: Callable[..., Any], value: object, payload: Writable
+) -> tuple[str, tuple[memoryview, ...]]:
+    """Write a value's pickle into a payload; give the library that reads it back, and the buffers out of band."""
     outside: list[pickle.PickleBuffer] = []
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -100,8 +127,8 @@ def _once(make: Callable[..., Any], value: object, *, copy: bool) -> tuple[str, 
     try:
         pickler = make(payload, keep)
         pickler.dump(value)
-        buffers: list[Buffer] = [payload.buffer(), *(buffer.raw() for buffer in outside)]
-    except (KeyboardInterrupt, RecursionError, LatticeError):
+        return pickler.encoding, tuple(buffer.raw() for buffer in outside)
+    except (KeyboardInterrupt, RecursionError, LatticeError, TooLarge):
         raise
     except BaseException as error:
         # A __reduce__ may raise anything, even SystemExit, and must not end the program that saves; but what
@@ -110,7 +137,6 @@ def _once(make: Callable[..., Any], value: object, *, copy: bool) -> tuple[str, 
             raise
         error.__traceback__ = _without_ours(error.__traceback__)
         raise _RefusedError(error, pickler and pickler.rules.latest) from error
-    return pickler.encoding, tuple(map(detached, buffers)) if copy else tuple(buffers)
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:

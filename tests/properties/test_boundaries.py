@@ -12,7 +12,7 @@ from lattice_addons.checkpoint._boundaries import by_content
 from tests.unit.checkpoint.test_boundaries import settled
 
 KIB = 1024
-LEAST, MOST = 32 * KIB, 512 * KIB
+LEAST, MOST = 64 * KIB, 512 * KIB
 
 #: Parts of very different kinds, told by their length: noise from a seed, or some bytes again and again.
 parts = st.tuples(

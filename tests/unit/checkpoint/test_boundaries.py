@@ -38,7 +38,8 @@ def settled(pieces: list[bytes]) -> list[bytes]:
 def test_the_cuts_are_the_same_everywhere() -> None:
     """What another Python, or another version, has stored is found again."""
     lengths = [len(piece) for piece in cut(noise(MIB))]
-    assert lengths == [88953, 137806, 117328, 76091, 60259, 244050, 158975, 35875, 61916, 65536, 1787]
+    settled_ones = [130712, 70142, 65611, 136150, 127124, 83944, 66284, 81651, 93102, 80195, 68042]
+    assert lengths == [*settled_ones, *[4096] * 11, 563]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_monotonous_bytes_are_cut_as_well(data: bytes) -> None:
     pieces = cut(data)
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 512 * KIB
-    assert min(map(len, settled(pieces))) >= 32 * KIB
+    assert min(map(len, settled(pieces))) >= 64 * KIB
     assert len(set(settled(pieces))) <= 6
 
 

@@ -1,0 +1,161 @@
+"""A large pickle is written while it is made, and is never whole in memory."""
+
+from __future__ import annotations
+
+import random
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lattice_addons.checkpoint import Fresh
+from lattice_addons.encoding import Encoded, Experience, Flow, Stream, encode
+from lattice_addons.errors import EncodeError
+from lattice_addons.storage import LocalStore
+from tests.unit.checkpoint.lines import contents, fresh, line_of, packs, raw, value, values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lattice_addons.checkpoint import Checkpoint, Entry, Line
+    from lattice_addons.storage import Store
+
+MIB = 2**20
+
+
+def flow(held: object) -> Fresh:
+    """Give a slot whose pickle is made when it is taken."""
+    return Fresh("StateManager", Encoded("pickle", "builtins.dict", None, (Flow(held, Experience(), 0),)))
+
+
+def commit(line: Line, **slots: Fresh | Entry) -> Checkpoint:
+    """Commit these slots."""
+    return line.commit(slots, parent=None, reason="manual")
+
+
+def large(count: int, size: int = 2000) -> dict[object, bytes]:
+    """Give a value of many parts that are all different, and do not become smaller by compression."""
+    source = random.Random(count)
+    return {number: source.randbytes(size) for number in range(count)}
+
+
+def peak(action: Callable[[], object]) -> int:
+    """Say how many bytes an action has in Python's memory at most."""
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_it_is_stored_as_if_it_were_made_before(store: Store) -> None:
+    """In the same chunks: so it does not matter to the next save which of both this one did."""
+    line = line_of(store)
+    held = large(3000)
+    first = commit(line, poured=flow(held), other=fresh((1,)))
+    assert value(line, first, "poured") == held
+    second = commit(line, poured=fresh(held), other=fresh((1,)))
+    assert second.slots == first.slots
+    assert second.metrics["bytes_new"] == 0
+    assert first.slots["poured"].size == encode(held).size
+
+
+def test_little_of_it_is_in_memory(tmp_path: Path) -> None:
+    """Of 64 MiB a few: what is being cut, named and written."""
+    line = line_of(LocalStore(tmp_path))
+    held = large(16, 4 * MIB) | {"more": large(8000)}
+    commit(line, warm=flow(large(3000)))
+    assert peak(lambda: commit(line, poured=flow(held))) < 24 * MIB
+    assert peak(lambda: commit(line, poured=flow(held))) < 24 * MIB
+
+
+def test_no_stream_is_in_memory(tmp_path: Path) -> None:
+    """Neither is what is read from a file, once it is written."""
+    line = line_of(LocalStore(tmp_path))
+
+    class Long(Stream):
+        size = 64 * MIB
+
+        def pieces(self) -> Any:
+            return (random.Random(n).randbytes(MIB) for n in range(64))
+
+    assert peak(lambda: commit(line, long=raw(Long()))) < 24 * MIB
+
+
+def test_what_fails_half_way_is_in_no_manifest(store: Store) -> None:
+    """The slot is named; without it, all else is committed."""
+    line = line_of(store)
+    bad = flow({**large(3000), "lock": threading.Lock()})
+    with pytest.raises(EncodeError) as caught:
+        commit(line, good=fresh((1,)), bad=bad)
+    assert caught.value.slot == "bad"  # type: ignore[attr-defined]
+    assert caught.value.where == "value['lock']"
+    assert packs(store) == []
+    assert values(line, commit(line, good=fresh((1,)))) == {"good": (1,)}
+
+
+def test_a_second_try_costs_little_in_the_pack(store: Store) -> None:
+    """It has mostly the bytes of the first one, which are there."""
+    line = line_of(store)
+    tries = 0
+
+    class Once:
+        def __reduce__(self) -> tuple[Any, ...]:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise ValueError("not now")
+            return int, ()
+
+    held: dict[object, object] = {**large(5000), "once": Once()}
+    checkpoint = commit(line, poured=flow(held))
+    (pack,) = packs(store)
+    assert tries > 1
+    assert store.size(pack) < 1.1 * checkpoint.slots["poured"].size
+    (payload,) = contents(line, checkpoint.slots["poured"])
+    assert len(payload) == checkpoint.slots["poured"].size
+
+
+def test_a_detached_one_is_made_at_once(store: Store) -> None:
+    """What changes afterwards is not saved."""
+    line = line_of(store)
+    held = large(5000)
+    want = dict(held)
+    taken = line.detach({"poured": flow(held)})
+    assert taken is not None
+    held.clear()
+    assert values(line, commit(line, **taken)) == {"poured": want}
+
+
+def test_memory_for_a_detached_one_is_bounded(store: Store) -> None:
+    """Where it would be too much, it is to be committed at once; large bytes need none."""
+    line = line_of(store, memory=4 * MIB)
+    assert line.detach({"poured": flow(large(5000))}) is None
+    assert line.detach({"poured": flow(large(8, MIB))}) is not None
+
+
+def test_what_would_be_written_of_it_is_known(store: Store) -> None:
+    """Without writing any of it."""
+    line = line_of(store)
+    held = large(3000)
+    assert line.dirty({"poured": flow(held)}) == encode(held).size
+    commit(line, poured=flow(held))
+    assert line.dirty({"poured": flow(held)}) == 0
+    held[2999] = b"changed"
+    assert 0 < line.dirty({"poured": flow(held)}) < MIB
+
+
+def test_a_long_text_is_cut_by_its_content(store: Store) -> None:
+    """What is put in changes the chunks around; what has not changed is not even looked at."""
+    line = line_of(store)
+    lines = [f"{number * number} and {number}" for number in range(200_000)]
+    first = commit(line, text=fresh(lines))
+    assert commit(line, text=fresh(lines)).slots == first.slots
+    lines.insert(100, "inserted")
+    second = commit(line, text=fresh(lines))
+    assert value(line, second, "text") == lines
+    assert 0 < second.metrics["bytes_new"] < 300_000  # type: ignore[operator]
+    assert first.slots["text"].size > 4_000_000
