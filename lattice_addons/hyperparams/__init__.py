@@ -1,0 +1,46 @@
+"""Hyper-parameters: declared anywhere by ``_("lr", 0.1)``, and managed as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._manager import HyperParameters
+from ._occurrence import Occurrence
+from ._occurrences import Occurrences
+from ._process import carry, in_force, manager
+
+if TYPE_CHECKING:
+    from ._bind import bind
+    from ._check import check
+    from ._shown import print_list
+
+__all__ = [
+    "HyperParameters",
+    "Occurrence",
+    "Occurrences",
+    "bind",
+    "carry",
+    "check",
+    "in_force",
+    "manager",
+    "print_list",
+]
+
+# What a program does once, if at all. The rest is asked for when it is saved, and may import nothing then.
+_LATER = {"bind": "_bind", "check": "_check", "print_list": "_shown"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Show the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

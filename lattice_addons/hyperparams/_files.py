@@ -1,0 +1,93 @@
+"""Which files a path means: each once, folders with all that is below them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from lattice_addons.errors import NoSourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["File", "files"]
+
+_ENDINGS = (".py", ".ipynb")
+_PASSED_OVER = ("__pycache__", "node_modules")
+
+
+class File(NamedTuple):
+    """A file to be parsed; ``stamp`` changes when its content does. One that was ``named`` is parsed in any case."""
+
+    path: str
+    real: str
+    stamp: tuple[int, ...]
+    named: bool
+
+
+def files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[File]:
+    """Give the files that a path means, or several, in the order of their names.
+
+    In folders these are ``*.py`` and ``*.ipynb``; hidden folders, ``__pycache__``, ``node_modules`` and virtual
+    environments are passed over.
+
+    Raises:
+        NoSourceError: a path does not exist.
+    """
+    one = isinstance(paths, (str, os.PathLike))
+    seen: set[str] = set()
+    for path in [paths] if one else paths:  # type: ignore[union-attr]
+        for file in _below(os.fspath(path), named=one):  # type: ignore[arg-type]
+            if file.real not in seen:
+                seen.add(file.real)
+                yield file
+
+
+def _below(path: str, *, named: bool) -> Iterator[File]:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"there is no source at {path!r} ({why}); give a file, a folder, or a list of them"
+        raise NoSourceError(message, path=path, name="") from None
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(path, {os.path.realpath(path)})
+    else:
+        yield File(path, os.path.realpath(path), _stamp(status), named)
+
+
+def _walk(folder: str, above: set[str]) -> Iterator[File]:
+    """Go through a folder; ``above`` are those that it is in: a link to one of them would have no end."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        message = f"the folder {folder!r} cannot be read ({error.strerror})"
+        raise NoSourceError(message, path=folder, name="") from None
+    real = os.path.realpath(folder)
+    for entry in entries:
+        try:
+            if entry.is_dir():
+                target = (
+                    os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+                )
+                if not _is_passed_over(entry) and target not in above:
+                    yield from _walk(entry.path, above | {target})
+            elif entry.name.endswith(_ENDINGS) and entry.is_file():
+                target = (
+                    os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+                )
+                yield File(entry.path, target, _stamp(entry.stat()), named=False)
+        except OSError:
+            # It went away while we looked, as a link whose target is gone did before.
+            continue
+
+
+def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+    hidden = entry.name.startswith(".") or entry.name in _PASSED_OVER
+    return hidden or os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    # The time of the inode's change, too: the other one can be set back.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino

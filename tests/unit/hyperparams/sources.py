@@ -1,0 +1,3 @@
+"""Source for the tests of parsing."""
+
+HEAD = "from lattice_addons.hyperparams.m import _\n"
