@@ -36,8 +36,13 @@ BENCHMARKS = {
     "discovery": ("_small", "discovery"),
     "update": ("_small", "updates"),
     "start-up": ("_start_up", "start_up"),
+    "hyperparams": ("_hyperparams", "parsing"),
     "signal": ("_signalled", "signalled"),
     "hour": ("_hour", "hour"),
+    "upload": ("_uploads", "uploads"),
+    "restart": ("_anywhere", "restarts"),
+    "requests": ("_anywhere", "requests"),
+    "exit": ("_pending", "pending"),
 }
 
 

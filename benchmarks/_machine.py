@@ -23,6 +23,8 @@ LIBRARIES = (
     "joblib",
     "cloudpickle",
     "dill",
+    "s3fs",
+    "moto",
 )
 
 
