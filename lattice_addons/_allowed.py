@@ -224,6 +224,13 @@ def folder(value: object, place: Place) -> str:
         raise place.refuse(value, "the working directory is gone; give an absolute path") from error
 
 
+def file(value: object, place: Place) -> str:
+    """Check the path of a file and make it absolute now; whether it is there is found out when it is read."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise place.refuse(value, "must be the path of a file")
+    return folder(value, place)
+
+
 def local_folder(value: object, place: Place) -> str:
     """Check the root of a local store; a URL here would quietly become a folder of that name."""
     text = path_or_url(value, place)

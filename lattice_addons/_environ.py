@@ -14,18 +14,28 @@ if TYPE_CHECKING:
 TYPE = "LATTICE_CHECKPOINT_TYPE"
 CONFIG = "LATTICE_CHECKPOINT_CONFIG"
 KEY = "LATTICE_CHECKPOINT_KEY"
+ENCRYPTION_KEY = "LATTICE_ENCRYPTION_KEY"
 JOB_ID = "LATTICE_JOB_ID"
 VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and its meaning
     TYPE: ("type", "what kind of store: ``local``, ``s3``, ``remote``, ``fsspec`` or ``memory``"),
     CONFIG: ("", "``key=value`` entries with commas between them; the keys are below"),
     JOB_ID: ("job_id", f"which job; stands above ``job_id`` in ``{CONFIG}``"),
     KEY: ("key", f"a secret of at least {SHORTEST_KEY} bytes; with it every manifest is signed"),
+    ENCRYPTION_KEY: (
+        "encryption_key",
+        f"a secret of at least {SHORTEST_KEY} bytes; with it all that is stored of values is encrypted",
+    ),
+    "LATTICE_RUN_ID": (
+        "run_id",
+        "which start of a job of several ranks this is: one name for all, given only once",
+    ),
     "LATTICE_STRICT": ("strict", "``1`` makes a save that failed at exit the exit status"),
     "LATTICE_DISABLE": ("disabled", "``1`` turns saving and loading off"),
     "LATTICE_LOGLEVEL": ("loglevel", "``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``"),
 }
 # An empty secret or job id is a mistake in the script that sets it, and to go on without one would be unsafe.
-NEVER_EMPTY = (KEY, JOB_ID)
+NEVER_EMPTY = (KEY, ENCRYPTION_KEY, JOB_ID)
+SECRETS = ("key", "encryption_key")
 SWITCHES = {"enabled": ("1", "true", "yes", "on"), "disabled": ("0", "false", "no", "off")}
 FLAGS = {text: word == "enabled" for word, texts in SWITCHES.items() for text in (*texts, word)}
 
@@ -38,7 +48,7 @@ def given(environ: Mapping[str, str], keys: Collection[str]) -> Iterator[tuple[s
             yield from _configured(text, keys)
         elif text.strip() or (variable in NEVER_EMPTY and variable in environ):
             place = Place(variable)
-            yield name, place, READERS.get(name, _text)(text if variable == KEY else text.strip(), place)
+            yield name, place, READERS.get(name, _text)(text if name in SECRETS else text.strip(), place)
 
 
 def _configured(text: str, keys: Collection[str]) -> Iterator[tuple[str, Place, object]]:
@@ -190,6 +200,7 @@ READERS: dict[str, Callable[[str, Place], object]] = {
     "linger": _linger,
     "ckpt_service_port": _whole,
     "key": _bytes,
+    "encryption_key": _bytes,
     "strict": _flag,
     "disabled": _flag,
     "loglevel": _upper,

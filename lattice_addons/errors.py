@@ -3,6 +3,17 @@
 ::
 
     LatticeError                       exit code  what went wrong
+    ├── HyperParameterError                   64  a hyper-parameter is declared or used wrongly
+    │   ├── UnknownHyperParameterError        66  no hyper-parameter of that name, or it has no value
+    │   ├── HyperParameterValueError          65  a value of the wrong type, or against a hint
+    │   ├── DeclarationError                  65  source in which one is declared wrongly
+    │   │   └── DuplicateDeclarationError     65  one name declared at two places
+    │   ├── SourceError                       65  source that is not Python, or in another encoding
+    │   ├── NoSourceError                     66  a path to source that does not exist
+    │   └── HyperParametersChangedError       65  other values than those of the checkpoint
+    ├── RanksError                            64  the ranks of a job, or its saves, cannot be fitted together
+    │   ├── RanksChangedError                 64  another number of ranks stored a slot, and there is no rule for it
+    │   └── StepOrderError                    64  a save named after a step that is not larger than the last
     ├── SettingsError                         64  a LATTICE_* variable or a setting says what cannot be
     ├── StoreError                            74  the store cannot be read or written
     │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
@@ -12,7 +23,8 @@
     ├── CheckpointError                       65  a checkpoint cannot be used
     │   ├── DamagedError                      65  bytes that are not those that were written
     │   ├── FormatError                       69  written by a newer Lattice
-    │   └── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
+    │   ├── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
+    │   └── WrongKeyError                     77  encrypted, and the key is another one or not there
     ├── SlotError                             64  a slot is named or used wrongly
     │   ├── UnknownSlotError                  66  no slot of that name
     │   ├── DuplicateSlotError                64  the name is taken
@@ -30,54 +42,57 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from lattice_addons._error import LatticeError
+from lattice_addons._hyper_errors import (
+    DeclarationError,
+    DuplicateDeclarationError,
+    HyperParameterError,
+    HyperParametersChangedError,
+    HyperParameterValueError,
+    NoSourceError,
+    SourceError,
+    UnknownHyperParameterError,
+)
+from lattice_addons._rank_errors import RanksChangedError, RanksError, StepOrderError
 
 __all__ = [
     "CheckpointError",
     "DamagedError",
+    "DeclarationError",
     "DecodeError",
+    "DuplicateDeclarationError",
     "DuplicateSlotError",
     "EncodeError",
     "FileStateError",
     "FormatError",
+    "HyperParameterError",
+    "HyperParameterValueError",
+    "HyperParametersChangedError",
     "LatticeError",
     "LeaseHeldError",
     "NoAccessError",
+    "NoSourceError",
     "NoWeakReferenceError",
     "NotAManagerError",
     "NotInStoreError",
     "NotSavedError",
+    "RanksChangedError",
+    "RanksError",
     "SequenceChangedError",
     "SettingsError",
     "SlotError",
     "SlotNameError",
+    "SourceError",
+    "StepOrderError",
     "StoreError",
     "UnkeepableError",
+    "UnknownHyperParameterError",
     "UnknownSlotError",
     "UnknownVariableError",
     "UnreachableError",
     "UntrustedError",
+    "WrongKeyError",
 ]
-
-
-class LatticeError(Exception):
-    """The root of the tree; its text says what, where, and what to do next.
-
-    Keyword arguments become attributes: the facts of the case.
-    """
-
-    exit_code: ClassVar[int] = 70
-
-    def __init__(self, message: str, **facts: object) -> None:
-        super().__init__(message)
-        # Kept as attributes and not in args, so that errors survive pickling between processes. By setattr:
-        # OSError has an errno of its own, which an entry in __dict__ would not show through.
-        for name, fact in facts.items():
-            setattr(self, name, fact)
-
-    def __str__(self) -> str:
-        """Give the text as it was written, also where KeyError would show its repr."""
-        return str(self.args[0])
 
 
 class SettingsError(LatticeError, ValueError):
@@ -171,6 +186,16 @@ class UntrustedError(CheckpointError, PermissionError):
     """A checkpoint that is unsigned or altered, or a pickle where ``trust`` allows none.
 
     Attributes: ``key`` (the file or slot).
+    """
+
+    exit_code = 77
+    key: str
+
+
+class WrongKeyError(CheckpointError, PermissionError):
+    """A checkpoint that was encrypted with another key than the one that is set, or with one where none is.
+
+    Attributes: ``key`` (the file).
     """
 
     exit_code = 77

@@ -118,6 +118,13 @@ class Settings:
         "``refuse``",
         "what to do when the remote store does not answer at the start: ``allow`` carries on from the spool",
     )
+    ranks: str = _key(
+        "together",
+        _allowed.one_of("together", "alone"),
+        "``together``",
+        "what a restart of several ranks carries on from: an instant that all of them have, or (``alone``) each from"
+        " its own newest checkpoint",
+    )
     ckpt_service_endpoint: str | None = _key(
         None, _allowed.word, "–", "``remote``: the host on which the checkpoint service listens"
     )
@@ -141,6 +148,12 @@ class Settings:
         "``pickle``",
         "what may be unpickled: all of the store, only what is ``signed`` with the key, or (``safe``) nothing",
     )
+    encryption_key_file: str | None = _key(
+        None,
+        _allowed.file,
+        "–",
+        "a file of yours alone with the secret that ``LATTICE_ENCRYPTION_KEY`` could have",
+    )
     options: Mapping[str, str] = field(
         default_factory=dict,
         hash=False,  # A dict has no hash, and Settings has one.
@@ -152,6 +165,8 @@ class Settings:
         },
     )
     key: bytes | None = _variable(None, _allowed.secret, shown=False)
+    encryption_key: bytes | None = _variable(None, _allowed.secret, shown=False)
+    run_id: str | None = _variable(None, _allowed.word)
     strict: bool = _variable(default=False, check=_allowed.switch)
     disabled: bool = _variable(default=False, check=_allowed.switch)
     loglevel: str = _variable("WARNING", _allowed.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -222,6 +237,10 @@ def _agree(settings: Settings) -> None:
     if settings.type == "remote" and settings.ckpt_service_endpoint is None:
         raise config.refuse(
             "ckpt_service_endpoint", "a store of type remote needs it; add ckpt_service_endpoint=HOST"
+        )
+    if settings.encryption_key is not None and settings.encryption_key_file is not None:
+        raise config.refuse(
+            "encryption_key_file", f"{_environ.ENCRYPTION_KEY} gives a key, too; keep one of them"
         )
     if settings.trust == "signed" and settings.key is None:
         raise config.refuse("trust=signed", f"there is no key to sign with; put a secret into {_environ.KEY}")

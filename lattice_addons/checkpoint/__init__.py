@@ -6,34 +6,54 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
+from lattice_addons.checkpoint._part import END, UNNAMED, Instant, Part
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import ends_table, is_small, table_text
+from lattice_addons.checkpoint._texts import as_stored
 
 if TYPE_CHECKING:
+    from lattice_addons.checkpoint._choose import chosen
+    from lattice_addons.checkpoint._cipher import cipher_of
     from lattice_addons.checkpoint._export import exported
     from lattice_addons.checkpoint._import import imported
-    from lattice_addons.checkpoint._jobs import clear, jobs, ranks, running
+    from lattice_addons.checkpoint._jobs import clear, jobs, places, ranks, running
+    from lattice_addons.checkpoint._parts import Complete, Lacking
     from lattice_addons.checkpoint._portable import Portable
     from lattice_addons.checkpoint._prune import Prune, prunable, prune
+    from lattice_addons.checkpoint._ranks import Ranks, instants
+    from lattice_addons.checkpoint._readable import check_key
     from lattice_addons.checkpoint._repair import Repair, repair
 
 __all__ = [
+    "END",
+    "UNNAMED",
     "Checkpoint",
     "Chunk",
+    "Complete",
     "Entry",
     "Finding",
     "Fresh",
+    "Instant",
+    "Lacking",
     "Line",
+    "Part",
     "Portable",
     "Prune",
+    "Ranks",
     "Repair",
     "Slots",
+    "as_stored",
+    "check_key",
+    "chosen",
+    "cipher_of",
     "clear",
     "ends_table",
     "exported",
     "imported",
+    "instants",
     "is_small",
     "jobs",
+    "places",
     "prunable",
     "prune",
     "ranks",
@@ -47,10 +67,18 @@ _LATER = {
     "Portable": "_portable",
     "Prune": "_prune",
     "Repair": "_repair",
+    "check_key": "_readable",
+    "cipher_of": "_cipher",
+    "Complete": "_parts",
+    "Lacking": "_parts",
+    "Ranks": "_ranks",
+    "chosen": "_choose",
     "clear": "_jobs",
     "exported": "_export",
     "imported": "_import",
+    "instants": "_ranks",
     "jobs": "_jobs",
+    "places": "_jobs",
     "prunable": "_prune",
     "prune": "_prune",
     "ranks": "_jobs",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lattice_addons.checkpoint._model import Checkpoint, Chunk
+    from lattice_addons.checkpoint._part import Part
 
 __all__ = ["Catalog", "Record"]
 
@@ -19,6 +20,7 @@ class Record:
 
     created: str
     chunks: frozenset[Chunk]
+    part: Part | None = None
 
 
 class Catalog:
@@ -56,11 +58,14 @@ class Catalog:
         # What the one before has as well is known; sets are compared by the hashes that they keep.
         record = self.records.get(before)
         new = chunks - record.chunks if record is not None else chunks
-        self.records[checkpoint.number] = Record(checkpoint.created, chunks)
+        self.records[checkpoint.number] = Record(checkpoint.created, chunks, checkpoint.part)
         self.unreadable.discard(checkpoint.number)
         for chunk in new:
             if chunk.pack in self._left or chunk.pack in self.going or chunk in self._bad:
                 continue
+            found = self._chunks.get(chunk.digest)
+            if found is not None and found.lock and not chunk.lock:
+                continue  # what is encrypted need not be encrypted again
             if checkpoint.number > before:
                 self._chunks[chunk.digest] = chunk
             else:

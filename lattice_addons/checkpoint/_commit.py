@@ -15,16 +15,19 @@ from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
 from lattice_addons.checkpoint._pack import PackWriter
 from lattice_addons.checkpoint._pieces import Saved
+from lattice_addons.checkpoint._pour import Cut, poured
 from lattice_addons.checkpoint._read import read_buffers
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import Table as SlotTable
 from lattice_addons.checkpoint._tables import spill
+from lattice_addons.checkpoint._texts import add_text
 from lattice_addons.errors import EncodeError, NotInStoreError, StoreError, UnkeepableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._catalog import Catalog
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._model import Chunk
     from lattice_addons.checkpoint._pieces import Piece
     from lattice_addons.storage import Store
@@ -107,6 +110,7 @@ class Commit:
     key: bytes | None
     seen: dict[tuple[str, int], list[Saved]]
     older: Callable[[str, Packs], Entry | None]
+    cipher: Cipher | None = None
 
     def __post_init__(self) -> None:
         """Trust no pack to be still there: somebody may have removed the root."""
@@ -121,7 +125,7 @@ class Commit:
     ) -> Checkpoint:
         """Write the slots and commit them; the header is what `Checkpoint` has beside them."""
         begun = time.perf_counter()
-        with PackWriter(self.store, self.folder, self.known, self.here) as pack:
+        with PackWriter(self.store, self.folder, self.known, self.here, self.cipher) as pack:
             carried = {
                 name: self._carried(name, slot) for name, slot in slots.items() if isinstance(slot, Entry)
             }
@@ -155,7 +159,11 @@ class Commit:
         return checkpoint
 
     def known(self, digest: str) -> Chunk | None:
-        """Give the chunk of this digest, if there is one in the store."""
+        """Give the chunk of this digest, if there is one in the store, and encrypted where it would be."""
+        chunk = self._found(digest)
+        return chunk if chunk is not None and bool(chunk.lock) == (self.cipher is not None) else None
+
+    def _found(self, digest: str) -> Chunk | None:
         chunk = self.catalog.find(digest)
         return chunk if chunk is not None and self.packs.hold(chunk) else None
 
@@ -172,7 +180,7 @@ class Commit:
     def _put(self, checkpoint: Checkpoint, pack: PackWriter) -> None:
         key = manifest_key(self.folder, checkpoint.number)
         try:
-            self.store.put(key, to_text(checkpoint, self.key))
+            self.store.put(key, to_text(checkpoint, self.key, self.cipher))
         except BaseException:
             # Its pack would fill a disk that is full already. But a manifest may be there although it was not
             # acknowledged, and then its pack must stay.
@@ -192,16 +200,19 @@ class Commit:
             del self.seen[place]
 
     def _add(self, name: str, fresh: Fresh, pack: PackWriter) -> _Added:
-        encoded = fresh.encoded
-        added = _Added(fresh)
         try:
             name.encode()
+            added = _Added(poured(fresh, Cut(pack.add_piece)))
+            encoded = added.fresh.encoded
             if encoded.value is not None:
                 added.value = inline(encoded.value)
                 if added.value is None:
-                    added.text = pack.add(encoded.value, self.seen.get((name, -1), ()))
+                    added.text = add_text(pack, encoded.value, self.seen.get((name, -1), ()), self.here)
             for number, buffer in enumerate(encoded.buffers):
-                added.buffers.append(pack.add(buffer, self.seen.get((name, number), ())))
+                if isinstance(buffer, Cut):  # taken in while it was made
+                    added.buffers.append(buffer.parts)
+                else:
+                    added.buffers.append(pack.add(buffer, self.seen.get((name, number), ())))
         except UnkeepableError as error:
             # The caller commits again with this slot's last good value.
             error.slot = name  # type: ignore[attr-defined]
@@ -210,7 +221,7 @@ class Commit:
             message = (
                 f"the slot name {name!r} has a lone surrogate, which JSON cannot have; take another name"
             )
-            raise EncodeError(message, type=encoded.type, where="", slot=name) from None
+            raise EncodeError(message, type=fresh.encoded.type, where="", slot=name) from None
         return added
 
     def _carried(self, name: str, entry: Entry) -> Entry:
@@ -222,7 +233,7 @@ class Commit:
     def _relocated(self, entry: Entry) -> Entry | None:
         """Find the same bytes in other packs."""
         found = [
-            [self.here(chunk) or self.known(chunk.digest) for chunk in buffer] for buffer in entry.buffers
+            [self.here(chunk) or self._found(chunk.digest) for chunk in buffer] for buffer in entry.buffers
         ]
         if any(chunk is None for buffer in found for chunk in buffer):
             return None

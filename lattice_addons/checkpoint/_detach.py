@@ -10,6 +10,7 @@ from lattice_addons.checkpoint._cut import pieces as cut
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._model import CHUNK, LARGE, Fresh
 from lattice_addons.checkpoint._pieces import Batch, Guess, tracked
+from lattice_addons.checkpoint._pour import Held, Measured, poured
 from lattice_addons.checkpoint._read import digest_of
 from lattice_addons.checkpoint._workers import BYTES
 from lattice_addons.encoding import Stream
@@ -39,18 +40,30 @@ class Taken(Stream):
         raise NotImplementedError
 
 
-class _Detaching:
-    """Puts what can change of all slots into batches."""
+class _TooMuchError(Exception):
+    """Copies would take more memory than they may."""
 
-    def __init__(self, seen: Seen, here: Callable[[Chunk], Chunk | None]) -> None:
+
+class _Detaching:
+    """Puts what can change of all slots into batches; large pickles are copies already when they are made."""
+
+    def __init__(self, seen: Seen, here: Callable[[Chunk], Chunk | None], most: int) -> None:
         self.batches: list[Batch] = [Batch()]
         self._seen = seen
         self._here = here
+        self._left = most
+
+    def spend(self, size: int) -> None:
+        """Count what a copy takes; raise where that is too much."""
+        self._left -= size
+        if self._left < 0:
+            raise _TooMuchError
 
     def slot(self, name: str, fresh: Fresh) -> Fresh:
         """Give a slot that shares no memory with the program any more, once all batches are taken."""
         encoded = fresh.encoded
         try:
+            encoded = poured(fresh, Held(self.spend)).encoded
             buffers = tuple(self._buffer((name, n), buffer) for n, buffer in enumerate(encoded.buffers))
         except UnkeepableError as error:
             # The caller detaches again with this slot's last good value.
@@ -84,15 +97,16 @@ def detach(
     slots: Mapping[str, Fresh | Entry], seen: Seen, here: Callable[[Chunk], Chunk | None], most: int
 ) -> dict[str, Fresh | Entry] | None:
     """Give slots that share no memory with the program; None when that would take more than ``most`` bytes."""
-    detaching = _Detaching(seen, here)
-    detached = {
-        name: detaching.slot(name, slot) if isinstance(slot, Fresh) else slot for name, slot in slots.items()
-    }
-    taken = 0
-    for batch in BYTES.run(_takes(detaching.batches)):
-        taken += CHUNK if batch.block is not None else 0
-        if taken > most:
-            return None
+    detaching = _Detaching(seen, here, most)
+    try:
+        detached = {
+            name: detaching.slot(name, slot) if isinstance(slot, Fresh) else slot
+            for name, slot in slots.items()
+        }
+        for batch in BYTES.run(_takes(detaching.batches)):
+            detaching.spend(CHUNK if batch.block is not None else 0)
+    except _TooMuchError:
+        return None
     return detached
 
 
@@ -107,7 +121,11 @@ def dirty(slots: Iterable[tuple[str, Fresh]], seen: Seen, known: Callable[[str],
     pieces: list[Piece] = []
     total = 0
     for name, fresh in slots:
-        for number, buffer in enumerate(fresh.encoded.buffers):
+        measured = Measured(lambda piece: known(digest_of(piece)) is not None)
+        for number, buffer in enumerate(poured(fresh, measured).encoded.buffers):
+            if buffer is measured:
+                total += measured.unknown
+                continue
             size, parts = cut(buffer)
             if size >= LARGE and not isinstance(buffer, Stream):
                 pieces += tracked(parts, seen.get((name, number), ()), lambda chunk: chunk)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._manifest import to_text
-from lattice_addons.checkpoint._model import CHUNK, Chunk
+from lattice_addons.checkpoint._model import CHUNK
 from lattice_addons.checkpoint._opened import OpenPacks, altered
 from lattice_addons.checkpoint._portable import BLOCK, MANIFEST, PACK, moved
 from lattice_addons.checkpoint._read import digest_of, expanded
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lattice_addons.checkpoint._line import Line
-    from lattice_addons.checkpoint._model import Checkpoint
+    from lattice_addons.checkpoint._model import Checkpoint, Chunk
     from lattice_addons.storage import Store
 
 __all__ = ["exported"]
@@ -28,18 +29,20 @@ def exported(line: Line, checkpoint: Checkpoint) -> Iterator[bytes | memoryview]
     Raises:
         DamagedError: some bytes of the checkpoint are not those that were written.
     """
+    locks = _locks(line, checkpoint)
     places: dict[Chunk, Chunk] = {}
     # Of equal chunks that lie at two places one is enough.
     kept: dict[str, tuple[Chunk, Chunk]] = {}
     end = 0
     for chunk in checkpoint.chunks():
         if chunk.digest not in kept:
-            kept[chunk.digest] = (chunk, Chunk(chunk.digest, chunk.length, PACK, end, chunk.stored))
+            lock = chunk.lock or locks.get(chunk, "")
+            kept[chunk.digest] = (chunk, replace(chunk, pack=PACK, offset=end, lock=lock))
             end += chunk.extent
         places[chunk] = kept[chunk.digest][1]
-    manifest = to_text(moved(checkpoint, places.__getitem__), line.settings.key)
+    manifest = to_text(moved(checkpoint, places.__getitem__), line.settings.key, line.cipher)
     yield from _member(MANIFEST, len(manifest), iter((manifest,)))
-    stored = _stored(line.store, line.folder, [chunk for chunk, _ in kept.values()])
+    stored = _written(line, [chunk for chunk, _ in kept.values()])
     yield from _member(f"{PACK}.pack", end, stored)
     yield bytes(2 * BLOCK)
 
@@ -53,6 +56,20 @@ def _member(name: str, size: int, pieces: Iterator[bytes | memoryview]) -> Itera
     yield info.tobuf(tarfile.GNU_FORMAT)
     yield from pieces
     yield bytes(-size % BLOCK)
+
+
+def _locks(line: Line, checkpoint: Checkpoint) -> dict[Chunk, str]:
+    """Give the locks that chunks will have which were stored before there was a key: the manifest comes first."""
+    if line.cipher is None:
+        return {}
+    plain = [chunk for chunk in dict.fromkeys(checkpoint.chunks()) if not chunk.lock]
+    stored = _stored(line.store, line.folder, plain)
+    return {chunk: line.cipher.lock(raw)[1] for chunk, raw in zip(plain, stored, strict=True)}
+
+
+def _written(line: Line, chunks: list[Chunk]) -> Iterator[bytes | memoryview]:
+    for chunk, raw in zip(chunks, _stored(line.store, line.folder, chunks), strict=True):
+        yield raw if chunk.lock or line.cipher is None else line.cipher.lock(raw)[0]
 
 
 def _stored(store: Store, folder: str, chunks: list[Chunk]) -> Iterator[memoryview]:

@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lattice_addons.checkpoint._model import CHUNK, Chunk, Entry
+from lattice_addons.checkpoint._part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BadFieldError", "entry", "field", "integer", "tables", "texts", "unchecked_format"]
+__all__ = [
+    "BadFieldError",
+    "entry",
+    "field",
+    "hyperparams",
+    "integer",
+    "part",
+    "tables",
+    "texts",
+    "unchecked_format",
+]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PACK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
+_LOCK = re.compile(r"[0-9A-Za-z+/]{64}", re.ASCII)
 _LARGEST = 2**63 - 1
 _FORMAT = re.compile(rb'\{\n"format": ([0-9]{1,9}),\n')
 
@@ -66,6 +78,20 @@ def tables(fields: Mapping[str, Any]) -> tuple[tuple[Chunk, ...], ...]:
     return tuple(map(_buffer, field(fields, "tables", list))) if "tables" in fields else ()
 
 
+def part(fields: Mapping[str, Any]) -> Part | None:
+    """Give what part of a job's checkpoint it is; None where the job was one process, and there is no such field."""
+    try:
+        return Part.from_told(fields["part"]) if "part" in fields else None
+    except ValueError as error:
+        raise BadFieldError(f"in 'part' {error}") from None
+
+
+def hyperparams(fields: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+    """Give the values of hyper-parameters; most programs have none, and no such field."""
+    told: dict[str, Any] = field(fields, "hyperparams", dict) if "hyperparams" in fields else {}
+    return {manager: field(told, manager, dict) for manager in told}
+
+
 def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
     if type(told) is not dict:
         raise BadFieldError(f"an object should stand, not {_shown(told)}")
@@ -98,17 +124,21 @@ def _buffer(told: Any) -> tuple[Chunk, ...]:  # noqa: ANN401 - anything that JSO
 
 
 def _chunk(told: Any) -> Chunk:  # noqa: ANN401 - anything that JSON can say
-    if type(told) is not list or len(told) not in (4, 5):
-        message = "a chunk should be [digest, length, pack, offset] or have its compressed length besides"
+    if type(told) is not list or len(told) not in (4, 5, 6):
+        message = "a chunk should be [digest, length, pack, offset] or have its compressed length, and lock, besides"
         raise BadFieldError(f"{message}, and is {_shown(told)}")
-    digest, length, pack, offset, *compressed = told
+    digest, length, pack, offset, *more = told
     if type(digest) is not str or not _DIGEST.fullmatch(digest):
         raise BadFieldError(f"a chunk's digest is {_shown(digest)}")
     if type(pack) is not str or not _PACK.fullmatch(pack):
         raise BadFieldError(f"a chunk's pack is {_shown(pack)}")
     length = _whole("length", length, 1, CHUNK)
-    stored = _whole("stored", compressed[0], 1, length) if compressed else 0
-    return Chunk(digest, length, pack, _whole("offset", offset, 0, _LARGEST), stored)
+    # With a lock it may be 0: encrypted, and not compressed.
+    stored = _whole("stored", more[0], 2 - len(more), length) if more else 0
+    lock = more[1] if len(more) > 1 else ""
+    if type(lock) is not str or (len(more) > 1 and not _LOCK.fullmatch(lock)):
+        raise BadFieldError("a chunk's lock is none")
+    return Chunk(digest, length, pack, _whole("offset", offset, 0, _LARGEST), stored, lock)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:  # noqa: ANN401 - anything that JSON can say

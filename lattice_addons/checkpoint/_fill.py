@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._pieces import copy
-from lattice_addons.checkpoint._read import read_into
+from lattice_addons.checkpoint._read import read_into, renewed
 from lattice_addons.checkpoint._streaming import stream
 from lattice_addons.errors import DamagedError
 
@@ -25,6 +25,15 @@ _FEW = 4
 
 def fill(store: Store, folder: str, buffers: Buffers) -> dict[str, DamagedError]:
     """Fill each slot's memory with the bytes of its chunks, and say which slots are damaged."""
+    damaged = _fill(store, folder, buffers)
+    again = {name: buffers[name] for name, error in damaged.items() if renewed(store, error.key)}
+    if again:
+        rest = {name: error for name, error in damaged.items() if name not in again}
+        damaged = rest | _fill(store, folder, again)
+    return damaged
+
+
+def _fill(store: Store, folder: str, buffers: Buffers) -> dict[str, DamagedError]:
     if sum(len(chunks) for chunks, _ in buffers.values()) <= _FEW:
         return _fill_few(store, folder, buffers)
     return _fill_many(store, folder, buffers)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from lattice_addons.checkpoint._cipher import opened
 from lattice_addons.checkpoint._layout import pack_key
-from lattice_addons.checkpoint._model import CHUNK, LARGE, Chunk
+from lattice_addons.checkpoint._model import CHUNK, LARGE
 from lattice_addons.checkpoint._portable import moved
 from lattice_addons.checkpoint._read import read_chunk
 from lattice_addons.errors import CheckpointError, DamagedError, StoreError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lattice_addons.checkpoint._line import Line
-    from lattice_addons.checkpoint._model import Checkpoint
+    from lattice_addons.checkpoint._model import Checkpoint, Chunk
     from lattice_addons.checkpoint._portable import Portable
 
 __all__ = ["imported"]
@@ -31,7 +33,7 @@ def imported(line: Line, portable: Portable) -> Checkpoint:
 
     Raises:
         LeaseHeldError: another process writes this line.
-        FormatError, UntrustedError: the line goes on from a checkpoint that this process cannot use.
+        FormatError, UntrustedError, WrongKeyError: the line goes on from a checkpoint that this process cannot use.
         StoreError: it could not be written; the line is as it was.
     """
     begun = time.perf_counter()
@@ -46,7 +48,9 @@ def imported(line: Line, portable: Portable) -> Checkpoint:
     if pack.added:
         with line.store.create(pack_key(line.folder, pack.name)) as writer:
             for chunk in pack.added:
-                writer.write_at(portable.stored(chunk), places[chunk].offset)
+                data, lock = _form(line, portable, chunk)
+                places[chunk] = replace(places[chunk], lock=lock)
+                writer.write_at(data, places[chunk].offset)
     there = line.numbers()
     try:
         return _commit(line, portable, pack, time.perf_counter() - begun)
@@ -67,11 +71,21 @@ def _known(line: Line, portable: Portable) -> dict[Chunk, Chunk]:
         with suppress(DamagedError):  # of a line in a manifest: the others are of use
             for chunk in checkpoint.chunks():
                 asked = wanted.get(chunk.digest)
-                if asked is not None and asked not in places:
+                alike = bool(chunk.lock) == (line.cipher is not None)
+                if asked is not None and asked not in places and alike:
                     with suppress(CheckpointError):
                         read_chunk(line.store, line.folder, chunk, block[: chunk.length])
                         places[asked] = chunk
     return places
+
+
+def _form(line: Line, portable: Portable, chunk: Chunk) -> tuple[bytes | memoryview, str]:
+    """Give a chunk's bytes as the line stores them, which may have another key than the file, or none."""
+    data = portable.stored(chunk)
+    if line.cipher is not None and portable.cipher is not None and line.cipher.name == portable.cipher.name:
+        return data, chunk.lock
+    plain = opened(data, chunk.lock) if chunk.lock else data
+    return line.cipher.lock(plain) if line.cipher is not None else (plain, "")
 
 
 def _buffers(checkpoint: Checkpoint) -> Iterator[tuple[Chunk, ...]]:
@@ -95,7 +109,7 @@ class _Pack:
             self.size += -self.size % _PAGE
         for chunk in chunks:
             if chunk not in self.places:
-                self.places[chunk] = Chunk(chunk.digest, chunk.length, self.name, self.size, chunk.stored)
+                self.places[chunk] = replace(chunk, pack=self.name, offset=self.size)
                 self.added.append(chunk)
                 self.size += chunk.extent
 
@@ -120,5 +134,6 @@ def _commit(line: Line, portable: Portable, pack: _Pack, seconds: float) -> Chec
         reason=told.reason,
         notes=(*told.notes, origin),
         program=told.program,
+        hyperparams=told.hyperparams,
         metrics=metrics,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._layout import RANK, lease_key, manifest_number, rank_folder
+from lattice_addons.checkpoint._layout import RANK, lease_key, manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 
 if TYPE_CHECKING:
+    from lattice_addons.checkpoint._line import Line
     from lattice_addons.storage import Store
 
-__all__ = ["clear", "jobs", "ranks", "running"]
+__all__ = ["clear", "jobs", "places", "ranks", "running"]
 
 
 def jobs(store: Store) -> list[str]:
@@ -29,6 +30,14 @@ def running(store: Store, job: str, rank: int = 0) -> bool | None:
     return Lease(store, job, rank).is_held()
 
 
+def places(line: Line) -> dict[int, str]:
+    """Say of each checkpoint of a line in a remote store whether it is ``remote``, ``uploading`` or only ``local``."""
+    if line.store.at_home:
+        return {}
+    keys = {manifest_key(line.folder, number): number for number in line.numbers()}
+    return {keys[key]: told for key, told in line.store.standing(keys).items()}
+
+
 def clear(store: Store, job: str, *, rank: int | None = None) -> int:
     """Remove a job, or one rank of it, that nobody is writing; give how many checkpoints those were."""
     leases = [Lease(store, job, each) for each in ranks(store, job) if rank in (None, each)]
@@ -45,6 +54,7 @@ def clear(store: Store, job: str, *, rank: int | None = None) -> int:
     for lease in leases:
         store.prune(rank_folder(job, lease.rank))
     if rank is None:
+        store.shared.delete(store.shared.list(f"{job}/attempts/"))
         store.prune(f"{job}/")
     return count
 

@@ -12,10 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lattice_addons.checkpoint._catalog import Catalog
+    from lattice_addons.checkpoint._commit import Packs
+    from lattice_addons.checkpoint._line import Line
     from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry
     from lattice_addons.storage import Store
 
-__all__ = ["LastGood"]
+__all__ = ["LastGood", "older_entry"]
+
+
+def older_entry(line: Line, name: str, packs: Packs) -> Entry | None:
+    """Give the newest value of a slot whose bytes are all there."""
+    for checkpoint in line.history():
+        entry = checkpoint.slots.get(name)
+        if entry is not None and all(map(packs.hold, entry.chunks())):
+            return entry
+    return None
 
 
 class LastGood:

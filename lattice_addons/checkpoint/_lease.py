@@ -56,6 +56,12 @@ class Lease:
             self._store.replace(self._key, orjson.dumps(mine, option=orjson.OPT_INDENT_2) + b"\n")
             self._lock = self._store.flock_hold(self._key)
         _held_here.add(self)
+        try:
+            self._store.attend(self._folder)
+        except BaseException:
+            # Nothing is written with this lease, and another process may have better luck.
+            self.release()
+            raise
 
     def is_held(self) -> bool | None:
         """Say whether a live process has it; None where that cannot be told from here. No lock is taken."""
@@ -66,6 +72,29 @@ class Lease:
             return Owner.from_dict(told).alive()
         except ValueError:
             return None
+
+    def lives(self, session: str, owner: Owner) -> bool | None:
+        """Say whether this process still has it since this session began; None where that cannot be told from here."""
+        alive = owner.alive()
+        if alive is False:
+            return False
+        told = self._told()
+        if told is None:
+            # Given back; or it stays on another machine.
+            return False if alive else None
+        if told.get("session") != session:
+            return False
+        if alive is None:
+            # Whoever takes the lease in this moment waits, and does not find its lock taken.
+            with self._store.exclusive(self._folder):
+                locked, sure = self._is_locked()
+            return locked if sure else None
+        return True
+
+    @property
+    def session(self) -> str:
+        """What tells this process's holding it from every other one; empty when it does not."""
+        return self._session
 
     def held(self) -> bool:
         """Say whether it is this one's now."""
@@ -79,6 +108,8 @@ class Lease:
         if self._pid != os.getpid():
             return
         try:
+            # Before another process of this machine may attend to it.
+            self._store.leave(self._folder)
             # Asked first: locking would make the folder of a store that was removed.
             if self._is_ours(self._told()):
                 with self._store.exclusive(self._folder):

@@ -9,29 +9,32 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._catalog import Catalog
+from lattice_addons.checkpoint._cipher import cipher_of
 from lattice_addons.checkpoint._commit import Commit
 from lattice_addons.checkpoint._detach import detach, dirty
 from lattice_addons.checkpoint._fill import fill
 from lattice_addons.checkpoint._in_flight import InFlight
 from lattice_addons.checkpoint._keeps import Keeps
 from lattice_addons.checkpoint._kept import KEPT, budget
-from lattice_addons.checkpoint._last_good import LastGood
+from lattice_addons.checkpoint._last_good import LastGood, older_entry
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 from lattice_addons.checkpoint._manifest import parse
 from lattice_addons.checkpoint._opened import of_slot
 from lattice_addons.checkpoint._program import program as this_program
-from lattice_addons.checkpoint._read import read_buffers
+from lattice_addons.checkpoint._read import once_more, read_buffers
 from lattice_addons.checkpoint._tidy import Tidier
 from lattice_addons.checkpoint._tidying import Tidying
+from lattice_addons.checkpoint._together import Together
 from lattice_addons.checkpoint._verify import verify
-from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError
+from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, WrongKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from lattice_addons.checkpoint._commit import Packs, Table
+    from lattice_addons.checkpoint._commit import Table
     from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
+    from lattice_addons.checkpoint._part import Part
     from lattice_addons.checkpoint._pieces import Saved
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
@@ -58,8 +61,10 @@ class Line:
         self.rank = rank
         self.settings = settings
         self.folder = rank_folder(job, rank)
-        self.keeps = Keeps(store, self.folder)
-        self._lease = Lease(store, job, rank)
+        self.cipher = cipher_of(settings, self.folder)
+        self.keeps = Keeps(store, self.folder, self.cipher)
+        self.lease = Lease(store, job, rank)
+        self.together = Together(rank)
         self._catalog = Catalog()
         self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
@@ -78,14 +83,14 @@ class Line:
 
     def acquire(self) -> None:
         """Take the lease; `LeaseHeldError` when another live process, or another line of this one, has it."""
-        self._lease.acquire()
+        self.lease.acquire()
 
     def release(self) -> None:
         """Let another process write."""
         # What is being deleted must be gone before somebody else may refer to it.
         if self.tidier.stop(_PATIENCE):
             self._aside = None
-            self._lease.release()
+            self.lease.release()
 
     def numbers(self) -> list[int]:
         """Give the numbers of the checkpoints that are there, whether good or not, in order."""
@@ -107,7 +112,12 @@ class Line:
         key = manifest_key(self.folder, number)
         place = (self.job, self.rank, number)
         read = partial(read_buffers, self.store, self.folder)
-        return parse(self.store.read(key), self.settings.key, f"{self.store.url}/{key}", place, read)
+        where = f"{self.store.url}/{key}"
+
+        def parsed() -> Checkpoint:
+            return parse(self.store.read(key), self.settings.key, where, place, read, self.cipher)
+
+        return once_more(self.store, parsed, key)
 
     def newest(self) -> Checkpoint | None:
         """Give the newest good checkpoint; None when there is none at all.
@@ -123,8 +133,8 @@ class Line:
                     return self._whole(number)
                 except NotInStoreError:
                     continue
-                except FormatError:
-                    # A newer Lattice went on from here: to take an older state would undo what it did.
+                except (FormatError, WrongKeyError):
+                    # A newer Lattice, or who has the key, went on from here: an older state would undo what it did.
                     raise
                 except CheckpointError as error:
                     _log.warning("checkpoint %d of %s is passed over: %s", number, self.job, error)
@@ -199,14 +209,15 @@ class Line:
         program: Mapping[str, object] | None = None,
         tables: Sequence[Table] = (),
         metrics: Mapping[str, object] | None = None,
+        part: Part | None = None,
+        hyperparams: Mapping[str, Mapping[str, object]] | None = None,
     ) -> Checkpoint:
         """Write the next checkpoint; it is there, durably, when this returns.
 
         Raises:
             LeaseHeldError: another process writes this line.
             StoreError: it could not be written; the checkpoints before it are untouched.
-            UnkeepableError: a slot (the error's ``slot``) could not be read while it was written; nothing
-                was committed, and another commit without it, or with its last entry, will do.
+            UnkeepableError: the error's ``slot`` could not be read; nothing was committed, and without it one will do.
         """
         self.acquire()
         with self._settling:
@@ -224,6 +235,8 @@ class Line:
                 number=number,
                 parent=parent,
                 reason=reason,
+                part=part,
+                hyperparams=hyperparams or {},
                 notes=tuple(notes),
                 program=dict(program) if program is not None else this_program(),
             )
@@ -253,7 +266,8 @@ class Line:
         return dirty(slots.items(), self._seen, self._commit().known)
 
     def _commit(self) -> Commit:
-        return Commit(self.store, self.folder, self._catalog, self.settings.key, self._seen, self._older)
+        known = (self._catalog, self.settings.key, self._seen, partial(older_entry, self), self.cipher)
+        return Commit(self.store, self.folder, *known)
 
     def retain(self, *protect: int, rewriting: bool = True) -> None:
         """Delete what need not stay, once the newest checkpoint is known to be readable; all of it, here and now."""
@@ -265,9 +279,9 @@ class Line:
         self.acquire()
         self.tidier.finish(self.tidying().sweep(), "remove what an earlier process left")
 
-    def tidy(self, *, rewriting: bool = True) -> Iterator[int]:
+    def tidy(self, *, rewriting: bool = True, looking: bool = False) -> Iterator[int]:
         """Do what `sweep`, once, and `retain` do in small steps; each says first how many bytes it is about."""
-        return self.tidying().turn(rewriting=rewriting)
+        return self.tidying().turn(rewriting=rewriting, looking=looking)
 
     def make_room(self) -> bool:
         """Delete now what will go anyway; say whether there is more room."""
@@ -278,17 +292,9 @@ class Line:
 
     def tidying(self) -> Tidying:
         """Begin a turn of tidying up."""
-        own = (self._lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
+        own = (self.lease, self._catalog, self._settling, self._in_flight, self._lost, self._last_good)
         return Tidying(self, *own)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Finding]:
         """Read every byte, telling how many of how many are; say of each slot of each checkpoint if it is good."""
         return verify(self, progress)
-
-    def _older(self, name: str, packs: Packs) -> Entry | None:
-        """Give the newest value of a slot whose bytes are all there."""
-        for checkpoint in self.history():
-            entry = checkpoint.slots.get(name)
-            if entry is not None and all(map(packs.hold, entry.chunks())):
-                return entry
-        return None

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 # Imported at once: a program that is out of file descriptors can import nothing when it is saved.
 import orjson
 
+from lattice_addons.checkpoint._encrypted import close_manifest, open_manifest
 from lattice_addons.checkpoint._fields import (
     BadFieldError,
     entry,
     field,
+    hyperparams,
     integer,
+    part,
     tables,
     texts,
     unchecked_format,
@@ -25,6 +28,7 @@ from lattice_addons.checkpoint._tables import Table
 from lattice_addons.errors import CheckpointError, FormatError, UntrustedError
 
 if TYPE_CHECKING:
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._model import Chunk, Entry
     from lattice_addons.checkpoint._slots import ReadTexts
 
@@ -34,6 +38,7 @@ INLINE = 64 * 1024
 LARGEST = 8 * 1024 * 1024
 _fields_of = attrgetter("digest", "length", "pack", "offset")
 _compressed_fields_of = attrgetter("digest", "length", "pack", "offset", "stored")
+_encrypted_fields_of = attrgetter("digest", "length", "pack", "offset", "stored", "lock")
 _HEADER = ("format", "job", "rank", "number", "parent", "created", "reason", "notes", "program", "metrics")
 
 
@@ -63,22 +68,36 @@ def slot_line(name: str, entry: Entry) -> bytes:
 
 
 def _told(chunk: Chunk) -> tuple[object, ...]:
-    fields: tuple[object, ...] = (_compressed_fields_of if chunk.stored else _fields_of)(chunk)
+    get = _encrypted_fields_of if chunk.lock else _compressed_fields_of if chunk.stored else _fields_of
+    fields: tuple[object, ...] = get(chunk)
     return fields
 
 
-def to_text(checkpoint: Checkpoint, key: bytes | None) -> bytes:
-    """Give the whole manifest: one line per header field, one per table, one per slot, the seal last."""
+def to_text(checkpoint: Checkpoint, key: bytes | None, cipher: Cipher | None = None) -> bytes:
+    """Give the whole manifest: one line per header field, one per table, one per slot, the seal last.
+
+    With a cipher only where it belongs can be read of it.
+    """
     header = b"".join(b'"%b": %b,\n' % (name.encode(), _json(getattr(checkpoint, name))) for name in _HEADER)
+    if checkpoint.part is not None:
+        header += b'"part": %b,\n' % orjson.dumps(checkpoint.part.told())
+    if checkpoint.hyperparams:
+        header += b'"hyperparams": %b,\n' % _json(checkpoint.hyperparams)
     if checkpoint.tables:
         rows = b",\n".join(orjson.dumps(list(map(_told, table))) for table in checkpoint.tables)
         header += b'"tables": [\n%b\n],\n' % rows
     slots = b",\n".join(slot_line(name, entry) for name, entry in checkpoint.lines.items())
-    return seal(b'{\n%b"slots": {\n%b\n}' % (header, slots), key)
+    body = b'{\n%b"slots": {\n%b\n}' % (header, slots)
+    return seal(body if cipher is None else close_manifest(body, cipher), key)
 
 
-def parse(
-    text: bytes, key: bytes | None, where: str, place: tuple[str, int, int], read: ReadTexts | None = None
+def parse(  # noqa: PLR0913, PLR0917 - where it is, and what it takes to read it
+    text: bytes,
+    key: bytes | None,
+    where: str,
+    place: tuple[str, int, int],
+    read: ReadTexts | None = None,
+    cipher: Cipher | None = None,
 ) -> Checkpoint:
     """Read a manifest that must be that of this place (job, rank, number); `where` names its file.
 
@@ -94,6 +113,7 @@ def parse(
         raise
     if (unchecked_format(body) or 0) > FORMAT:
         raise _newer(text, where)
+    body = open_manifest(body, cipher, where)
     try:
         fields = orjson.loads(body + b"}")
     except orjson.JSONDecodeError as error:
@@ -108,7 +128,7 @@ def parse(
 
 
 def _checkpoint(fields: Any, where: str, read: ReadTexts | None) -> Checkpoint:  # noqa: ANN401 - any JSON
-    if type(fields) is not dict or fields.keys() - {"tables"} != {*_HEADER, "slots"}:
+    if type(fields) is not dict or fields.keys() - {"part", "hyperparams", "tables"} != {*_HEADER, "slots"}:
         raise BadFieldError(f"its fields are not {', '.join(_HEADER)}, slots, digest")
     if integer(fields, "format", 1) != FORMAT:
         raise BadFieldError("its format is not told in its first line")
@@ -132,6 +152,8 @@ def _checkpoint(fields: Any, where: str, read: ReadTexts | None) -> Checkpoint: 
         metrics=field(fields, "metrics", dict),
         slots=Slots(Lines(field(fields, "slots", dict), checked), map(Table, chunks), read),
         tables=chunks,
+        part=part(fields),
+        hyperparams=hyperparams(fields),
     )
 
 

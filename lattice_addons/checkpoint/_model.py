@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._slots import Slots
@@ -10,6 +10,7 @@ from lattice_addons.checkpoint._slots import Slots
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lattice_addons.checkpoint._part import Part
     from lattice_addons.encoding import Encoded
     from lattice_addons.errors import LatticeError
 
@@ -23,7 +24,8 @@ LARGE = 64 * 1024
 class Chunk:
     """Up to 4 MiB of a buffer: its BLAKE3 digest, and where in which pack its bytes lie.
 
-    One that was compressed (by zstd) takes ``stored`` bytes there; with 0 it lies there as it is.
+    One that was compressed (by zstd) takes ``stored`` bytes there; with 0 it lies there as it is. One that was
+    encrypted, after that, has a ``lock``: the key that opens it, and the tag that proves it.
     """
 
     __module__ = "lattice_addons.checkpoint"
@@ -33,6 +35,7 @@ class Chunk:
     pack: str
     offset: int
     stored: int = 0
+    lock: str = field(default="", repr=False)
 
     @property
     def extent(self) -> int:
@@ -76,7 +79,8 @@ class Fresh:
 class Checkpoint:
     """An immutable, numbered record of all slots of a rank at one instant.
 
-    ``tables`` are parts of a manifest that would be too long: texts with small slots, stored as chunks.
+    ``tables`` are parts of a manifest that would be too long: texts with small slots, stored as chunks. ``part`` says
+    which checkpoint of the job it belongs to, where that is of several ranks.
     """
 
     __module__ = "lattice_addons.checkpoint"
@@ -93,6 +97,9 @@ class Checkpoint:
     slots: Mapping[str, Entry]
     tables: tuple[tuple[Chunk, ...], ...] = ()
     format: int = FORMAT
+    part: Part | None = None
+    #: The values of hyper-parameters that were in force, by manager and name, as plain data.
+    hyperparams: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def lines(self) -> Mapping[str, Entry]:

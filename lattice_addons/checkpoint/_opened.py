@@ -69,7 +69,7 @@ class OpenPacks:
     def map(self, chunks: Sequence[Chunk]) -> memoryview | None:
         """Give the pages in which a buffer lies as it is, of one's own to change; None where it does not."""
         size = sum(chunk.length for chunk in chunks)
-        if size < _MAPPED or any(chunk.stored for chunk in chunks):
+        if size < _MAPPED or any(chunk.stored or chunk.lock for chunk in chunks):
             return None
         for one, next_one in pairwise(chunks):
             if next_one.pack != one.pack or next_one.offset != one.offset + one.length:

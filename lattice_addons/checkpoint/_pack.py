@@ -12,11 +12,10 @@ from lattice_addons.checkpoint._detach import Taken
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._model import LARGE, Chunk
-from lattice_addons.checkpoint._pieces import Batch, Guess, Piece, name_all, tracked, whole_pages
+from lattice_addons.checkpoint._pieces import Batch, Guess, Piece, name_all, stale, tracked, whole_pages
 from lattice_addons.checkpoint._tail import Tail
 from lattice_addons.checkpoint._workers import BYTES, DISK, Task
 from lattice_addons.encoding import Stream
-from lattice_addons.errors import EncodeError
 from lattice_addons.storage import ulid
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._kept import Block
     from lattice_addons.checkpoint._pieces import Saved
     from lattice_addons.encoding import Buffer
@@ -51,6 +51,7 @@ class PackWriter:
         folder: str,
         known: Callable[[str], Chunk | None],
         here: Callable[[Chunk], Chunk | None],
+        cipher: Cipher | None = None,
     ) -> None:
         self.name = ""
         self.bytes_new = 0
@@ -59,6 +60,7 @@ class PackWriter:
         self._folder = folder
         self._known = known
         self._here = here
+        self._cipher = cipher
         self._written: dict[str, Piece] = {}
         self._open = ExitStack()
         self._writer: Writer | None = None
@@ -108,7 +110,7 @@ class PackWriter:
             return self._add_taken(buffer)
         size, parts = cut(buffer)
         if size < LARGE or isinstance(buffer, Stream):
-            return [self._add_small(bytes(part)) for part in parts]
+            return [self.add_piece(Piece(bytes(part))) for part in parts]
         found = tracked(parts, saved, self._here)
         for piece in found:
             if not self._batch.fits(piece):
@@ -116,26 +118,26 @@ class PackWriter:
             self._batch.add(piece)
         return found
 
-    def _add_small(self, data: bytes) -> Piece:
-        piece = Piece(data)
-        if self._small_size + len(data) > _TOGETHER or len(self._small) == _MANY:
+    def add_piece(self, piece: Piece) -> Piece:
+        """Take in one piece of a stream, and give it."""
+        if self._small_size + piece.length > _TOGETHER or len(self._small) == _MANY:
             self._hand_small()
         self._small.append(piece)
-        self._small_size += len(data)
+        self._small_size += piece.length
         return piece
 
     def _add_taken(self, taken: Taken) -> list[Piece]:
         """Take in what was copied before; its batches come in the order of their pieces."""
         for piece in taken.parts:
             if piece.unchanged and piece.saved is not None and self._here(piece.saved.chunk) is None:
-                raise _stale()
+                raise stale()
         for batch in taken.batches:
             # One that has pieces of other buffers, too, is taken in once, with all of them.
             if batch not in self._handed:
                 self._handed.add(batch)
                 for piece in batch.pieces:
                     self._renew(piece)
-                self._hand(batch, partial(name_all, batch.pieces, self._known))
+                self._hand(batch, partial(name_all, batch.pieces, self._known, self._cipher))
         return taken.parts
 
     def _renew(self, piece: Piece) -> None:
@@ -149,13 +151,13 @@ class PackWriter:
     def _hand_batch(self, *, last: bool = False) -> None:
         batch, self._batch = self._batch, Batch()
         if batch.pieces:
-            block, known, guess = KEPT.block(), self._known, self._guess
-            self._hand(batch, lambda: name_all(batch.take(block, guess).pieces, known), last=last)
+            block, known, guess, cipher = KEPT.block(), self._known, self._guess, self._cipher
+            self._hand(batch, lambda: name_all(batch.take(block, guess).pieces, known, cipher), last=last)
 
     def _hand_small(self, *, last: bool = False) -> None:
         small, self._small, self._small_size = self._small, [], 0
         if small:
-            self._hand(None, partial(name_all, small, self._known), last=last)
+            self._hand(None, partial(name_all, small, self._known, self._cipher), last=last)
 
     def _hand(self, batch: Batch | None, job: Callable[[], Sequence[Piece]], *, last: bool = False) -> None:
         while self._naming and (len(self._naming) >= _NAMING or self._naming[0][1].done):
@@ -177,10 +179,14 @@ class PackWriter:
         run: list[Piece] = []
         for piece in named:
             if self._is_new(piece):
+                if self._cipher is not None:
+                    piece.encrypt(self._cipher)
                 if batch is not None and batch.block is not None and piece.squeezed is None:
                     run.append(piece)
                     continue
                 self._append(piece)
+            if batch is None:
+                piece.data = b""  # a stream is never all in memory
             if run and batch is not None:
                 self._write_run(batch, run)
                 run = []
@@ -191,7 +197,7 @@ class PackWriter:
         if piece.unchanged and piece.saved is not None:
             piece.chunk = self._here(piece.saved.chunk)
             if piece.chunk is None:
-                raise _stale()
+                raise stale()
             return False
         twin = self._written.get(piece.digest)
         if twin is not None:
@@ -233,9 +239,7 @@ class PackWriter:
         self._write(tail.block, 0, size)
 
     def _chunk(self, piece: Piece, offset: int) -> Chunk:
-        stored = len(piece.squeezed) if piece.squeezed is not None else 0
-        piece.squeezed = None
-        return Chunk(piece.digest, piece.length, self._pack(), offset, stored)
+        return Chunk(piece.digest, piece.length, self._pack(), offset, *piece.form())
 
     def _write(self, block: Block, start: int, size: int) -> None:
         writer = self._writer
@@ -291,10 +295,3 @@ class PackWriter:
                 interrupted = error
         if interrupted is not None:
             raise interrupted
-
-
-def _stale() -> EncodeError:
-    message = (
-        "what had not changed was taken to be in the store, and has vanished from it meanwhile: save again"
-    )
-    return EncodeError(message, type="", where="")

@@ -10,18 +10,33 @@ from xxhash import xxh3_128_digest
 from lattice_addons.checkpoint._model import CHUNK
 from lattice_addons.checkpoint._read import digest_of
 from lattice_addons.checkpoint._squeeze import squeeze
+from lattice_addons.errors import EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._kept import Block
     from lattice_addons.checkpoint._model import Chunk
 
-__all__ = ["PAGE", "Batch", "Guess", "Piece", "Saved", "Seen", "copy", "name_all", "tracked", "whole_pages"]
+__all__ = [
+    "PAGE",
+    "Batch",
+    "Guess",
+    "Piece",
+    "Saved",
+    "Seen",
+    "copy",
+    "name_all",
+    "stale",
+    "tracked",
+    "whole_pages",
+]
 
 PAGE: Final = 4096
 _TRY_EVERY: Final = 16
 _SOME: Final = 4
+_HALF: Final = "half"
 
 
 class Saved:
@@ -73,16 +88,20 @@ Seen: TypeAlias = "Mapping[tuple[str, int], Sequence[Saved]]"
 class Piece:
     """Up to 4 MiB of a buffer on their way into a pack.
 
-    It is ``unchanged`` when its bytes are those of ``saved``; else ``digest`` names them. One that is ``tracked``
-    will be compared at the next save. In a block it begins ``at`` a page's start.
+    It has ``length`` bytes, and is ``unchanged`` when they are those of ``saved``; else ``digest`` names them. One
+    that is ``tracked`` will be compared at the next save. In a block it begins ``at`` a page's start.
     """
 
-    __slots__ = ("at", "chunk", "data", "digest", "fingerprint", "saved", "squeezed", "tracked", "unchanged")
+    __slots__ = (
+        "at", "chunk", "data", "digest", "fingerprint", "length", "lock", "ours", "saved", "squeezed", "tracked",
+        "unchanged",
+    )  # fmt: skip
 
     def __init__(
         self, data: bytes | memoryview, saved: Saved | None = None, *, tracked: bool = False
     ) -> None:
         self.data: bytes | memoryview = data
+        self.length = len(data)
         self.saved = saved
         self.tracked = tracked
         self.at = 0
@@ -90,12 +109,10 @@ class Piece:
         self.fingerprint = b""
         self.digest = ""
         self.squeezed: bytes | None = None
+        # Whether its bytes are in a block, and nobody else's; and what opens them once they are encrypted.
+        self.ours = False
+        self.lock = ""
         self.chunk: Chunk | None = None
-
-    @property
-    def length(self) -> int:
-        """How many bytes it has."""
-        return len(self.data)
 
     def compare(self) -> bool:
         """Say whether its bytes, where they are now, are those that were saved last."""
@@ -121,14 +138,40 @@ class Piece:
         # The rest of the page is written with it, and must not show what was there before.
         block.view[end : whole_pages(end)] = bytes(-end % PAGE)
         self.data = target
+        self.ours = True
 
-    def name(self, known: Callable[[str], Chunk | None]) -> None:
-        """Find out what it is called, and its shortest form if nobody knows that name."""
+    def name(self, known: Callable[[str], Chunk | None], cipher: Cipher | None = None) -> None:
+        """Find out what it is called, and its shortest form if nobody knows that name; encrypt that."""
         if self.unchanged or self.digest or (self.tracked and self.compare()):
             return
         self.digest = digest_of(self.data)
         if known(self.digest) is None:
             self.squeezed = squeeze(self.data)
+            if cipher is not None:
+                self.encrypt(cipher)
+
+    def encrypt(self, cipher: Cipher) -> None:
+        """Encrypt the form in which it will be written, unless that is done."""
+        if self.lock:
+            return
+        # Should this be interrupted, nobody knows any more which bytes it has.
+        self.lock = _HALF
+        if self.squeezed is not None:
+            self.squeezed, lock = cipher.lock(self.squeezed)
+        elif self.ours and isinstance(self.data, memoryview):
+            lock = cipher.lock_in_place(self.data, self.digest)
+        else:
+            self.data, lock = cipher.lock(self.data)
+        self.lock = lock
+
+    def form(self) -> tuple[int, str]:
+        """Give its compressed length, or 0, and its lock; its compressed form is written now, and let go."""
+        if self.lock == _HALF:
+            raise stale()
+        form = len(self.squeezed or b""), self.lock
+        if self.squeezed is not None:
+            self.squeezed, self.lock = None, ""
+        return form
 
 
 def tracked(
@@ -173,11 +216,21 @@ class Batch:
         return self
 
 
-def name_all(pieces: Sequence[Piece], known: Callable[[str], Chunk | None]) -> Sequence[Piece]:
+def name_all(
+    pieces: Sequence[Piece], known: Callable[[str], Chunk | None], cipher: Cipher | None = None
+) -> Sequence[Piece]:
     """Find out of each piece whether it is new, and what it is called."""
     for piece in pieces:
-        piece.name(known)
+        piece.name(known, cipher)
     return pieces
+
+
+def stale() -> EncodeError:
+    """Make the error for a piece whose bytes are nowhere any more."""
+    message = (
+        "what had not changed was taken to be in the store, and has vanished from it meanwhile: save again"
+    )
+    return EncodeError(message, type="", where="")
 
 
 def whole_pages(size: int) -> int:

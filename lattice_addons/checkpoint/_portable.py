@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._model import Checkpoint, Chunk
 
 __all__ = ["BLOCK", "MANIFEST", "PACK", "Portable", "moved"]
@@ -39,6 +40,7 @@ class Portable:
     Raises, when the block is entered:
         DamagedError: it is no such file, or not as it was written.
         UntrustedError, FormatError: its manifest cannot be used.
+        WrongKeyError: it is encrypted with another key than that of ``cipher``.
         StoreError: it cannot be read.
     """
 
@@ -46,8 +48,9 @@ class Portable:
 
     checkpoint: Checkpoint
 
-    def __init__(self, path: str, key: bytes | None) -> None:
+    def __init__(self, path: str, key: bytes | None, cipher: Cipher | None = None) -> None:
         self.path = path
+        self.cipher = cipher
         self._key = key
         self._descriptor = -1
         self._pack = (0, 0)
@@ -141,7 +144,7 @@ class Portable:
 
     def _parsed(self, text: bytes) -> Checkpoint:
         try:
-            return parse(text, self._key, self.path, _place(text), self._texts)
+            return parse(text, self._key, self.path, _place(text), self._texts, self.cipher)
         except DamagedError as error:
             raise self._damaged(_reason(error)) from error
 

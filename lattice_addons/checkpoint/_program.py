@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ def program() -> dict[str, object]:
     """Describe this process's program."""
     return {
         "argv": [_clean(argument) for argument in sys.argv[:_MOST_ARGUMENTS]],
+        "host": _clean(socket.gethostname()),
         "python": sys.version.split()[0],
         "packages": _packages(),
         "commit": _commit(str(Path(sys.argv[0] if sys.argv and sys.argv[0] else ".").absolute().parent)),

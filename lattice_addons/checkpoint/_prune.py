@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._commit import Packs
 from lattice_addons.checkpoint._layout import manifest_key, pack_name
+from lattice_addons.checkpoint._readable import check_key
 from lattice_addons.errors import NotInStoreError
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ def prune(line: Line) -> Prune:
 
     Raises:
         LeaseHeldError: another live process writes this line.
+        WrongKeyError: what need not stay cannot be told without the key.
     """
     line.acquire()
     try:
+        check_key(line)
         before = _Shelf(line)
         line.sweep()
         line.retain(rewriting=False)
@@ -50,6 +53,7 @@ def prune(line: Line) -> Prune:
 
 def prunable(line: Line) -> Prune:
     """Say what `prune` would delete now; this changes nothing, and a live process may write meanwhile."""
+    check_key(line)
     shelf = _Shelf(line)
     return shelf.without(*line.tidying().superfluous())
 

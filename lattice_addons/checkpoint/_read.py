@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from blake3 import blake3
 
+from lattice_addons.checkpoint._ahead import Ahead
+from lattice_addons.checkpoint._cipher import open_in_place, opened
 from lattice_addons.checkpoint._fresh import fresh
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._opened import OpenPacks, altered
 from lattice_addons.checkpoint._squeeze import expand
 from lattice_addons.checkpoint._workers import BYTES
-from lattice_addons.errors import DamagedError
+from lattice_addons.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -25,8 +27,18 @@ if TYPE_CHECKING:
 
     Pieces = Generator[memoryview, None, None]
 
-__all__ = ["digest_of", "expanded", "read_buffer", "read_buffers", "read_chunk", "read_into"]
+__all__ = [
+    "digest_of",
+    "expanded",
+    "once_more",
+    "read_buffer",
+    "read_buffers",
+    "read_chunk",
+    "read_into",
+    "renewed",
+]
 
+Result = TypeVar("Result")
 # What one thread fills while another one digests what was filled before.
 _PIECE = 1024 * 1024
 # With so many jobs there is enough for every thread, and none need share a chunk.
@@ -47,6 +59,33 @@ def read_buffers(
     store: Store, folder: str, buffers: Sequence[tuple[Chunk, ...]], *, mapped: bool = False
 ) -> list[bytearray | memoryview]:
     """Give the bytes of buffers, each chunk checked; with ``mapped``, the pages of packs where that can be."""
+    return once_more(store, partial(_read_buffers, store, folder, buffers, mapped=mapped))
+
+
+def once_more(store: Store, read: Callable[[], Result], key: str | None = None) -> Result:
+    """Read, and read once more what is damaged, where the store may have a whole copy elsewhere."""
+    tried: set[str] = set()
+    while True:
+        try:
+            return read()
+        except DamagedError as error:
+            named = key or error.key
+            if named in tried or not renewed(store, named):
+                raise
+            tried.add(named)
+
+
+def renewed(store: Store, key: str) -> bool:
+    """Say whether to read a key again may give other bytes than those that are damaged."""
+    try:
+        return store.refresh(key)
+    except StoreError:  # it cannot be asked; or the damage is not that of a key
+        return False
+
+
+def _read_buffers(
+    store: Store, folder: str, buffers: Sequence[tuple[Chunk, ...]], *, mapped: bool
+) -> list[bytearray | memoryview]:
     results: list[bytearray | memoryview] = []
     parts: list[_Part] = []
     with OpenPacks(store, folder) as packs:
@@ -60,9 +99,10 @@ def read_buffers(
                 parts += _parts(chunks, memoryview(memory))
             else:
                 parts += (_Part(chunk, None) for chunk in chunks)
+        asked = Ahead(store, folder, [part.chunk for part in parts])
         for _, group in groupby(parts, key=lambda part: part.chunk.pack):
             some = list(group)
-            _Filling(store, folder, packs.open(some[0].chunk)).fill(some)
+            _Filling(store, folder, packs.open(some[0].chunk)).fill(some, asked)
     return results
 
 
@@ -70,8 +110,9 @@ def read_into(store: Store, folder: str, chunks: tuple[Chunk, ...], memory: memo
     """Fill memory with the bytes of a buffer; what is not good is there, too, when it is found out."""
     with OpenPacks(store, folder) as packs:
         packs.check(chunks)
+        asked = Ahead(store, folder, chunks)
         for part in _parts(chunks, memory):
-            _Filling(store, folder, packs.open(part.chunk)).fill([part])
+            _Filling(store, folder, packs.open(part.chunk)).fill([part], asked)
 
 
 def read_chunk(store: Store, folder: str, chunk: Chunk, target: memoryview) -> None:
@@ -82,7 +123,9 @@ def read_chunk(store: Store, folder: str, chunk: Chunk, target: memoryview) -> N
 
 
 def expanded(chunk: Chunk, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-    """Give a chunk's bytes as they were before they were compressed; ``ValueError`` where they cannot be."""
+    """Give a chunk's bytes as they were before they were compressed and encrypted; ``ValueError`` if they cannot be."""
+    if chunk.lock:
+        data = opened(data, chunk.lock)
     return expand(data, chunk.length) if chunk.stored else data
 
 
@@ -108,15 +151,21 @@ class _Filling:
         self._folder = folder
         self._reader = reader
 
-    def fill(self, parts: Sequence[_Part]) -> None:
+    def fill(self, parts: Sequence[_Part], asked: Ahead) -> None:
         """Fill each part; the first that is damaged is the one that is told."""
         jobs = list(_jobs(parts))
         if len(jobs) >= _MANY:
-            for _ in BYTES.run(partial(self._fill_some, job) for job in jobs):
+            for _ in BYTES.run(self._asked(job, asked) for job in jobs):
                 pass
             return
         for part in parts:
+            asked.use()
             self._fill_one(part, self._shared if part.chunk.length > _PIECE else self._alone)
+
+    def _asked(self, job: list[_Part], asked: Ahead) -> Callable[[], None]:
+        """Give what fills some parts, once they are at hand."""
+        asked.use(len(job))
+        return partial(self._fill_some, job)
 
     def fill_alone(self, part: _Part) -> None:
         """Fill one part in this thread."""
@@ -129,6 +178,8 @@ class _Filling:
     def _fill_one(self, part: _Part, pieces: Callable[[Chunk, memoryview], Pieces]) -> None:
         if part.chunk.stored:
             self._expand(part)
+        elif part.chunk.lock:
+            self._unlock(part)
         elif part.target is None:
             # Read elsewhere: to touch the mapped pages would make the system read far more than them, and a disk
             # that fails then ends the program.
@@ -189,6 +240,17 @@ class _Filling:
         if digest_of(data) != chunk.digest:
             raise self._altered(chunk)
         target[:] = data
+
+    def _unlock(self, part: _Part) -> None:
+        chunk, target = part
+        assert target is not None  # noqa: S101 - what is encrypted is not mapped
+        self._piece(chunk, target, 0)
+        try:
+            open_in_place(target, chunk.lock)
+        except ValueError as error:
+            raise self._altered(chunk) from error
+        if digest_of(target) != chunk.digest:
+            raise self._altered(chunk)
 
     def _altered(self, chunk: Chunk) -> DamagedError:
         return altered(self._store, pack_key(self._folder, chunk.pack), chunk)

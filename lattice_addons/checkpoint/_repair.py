@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint._layout import manifest_key
 from lattice_addons.checkpoint._manifest import to_text
 from lattice_addons.checkpoint._portable import moved
+from lattice_addons.checkpoint._readable import check_key
 from lattice_addons.checkpoint._streaming import stream
-from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, UntrustedError
+from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, UntrustedError, WrongKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,8 +46,10 @@ def repair(line: Line, *, dry_run: bool = False) -> Iterator[Repair]:
 
     Raises:
         LeaseHeldError: another live process writes this line.
+        WrongKeyError: the newest checkpoint cannot be read without its key.
         StoreError: the store cannot be read or written.
     """
+    check_key(line)
     if not dry_run:
         line.acquire()
     try:
@@ -74,7 +77,7 @@ class _Repairing:
                 checkpoints.append(self._line.load(number))
             except NotInStoreError:
                 continue
-            except (FormatError, UntrustedError) as error:
+            except (FormatError, UntrustedError, WrongKeyError) as error:
                 # A newer version, or who has the key, can read it: it stays where it is.
                 yield Repair(number, None, "lost", str(error))
             except CheckpointError as error:
@@ -108,7 +111,7 @@ class _Repairing:
         mended = moved(checkpoint, self._place)
         if not self._dry_run and tuple(mended.chunks()) != tuple(checkpoint.chunks()):
             key = manifest_key(self._line.folder, checkpoint.number)
-            self._line.store.replace(key, to_text(mended, self._line.settings.key))
+            self._line.store.replace(key, to_text(mended, self._line.settings.key, self._line.cipher))
         yield from told
 
     def _outcome(self, chunks: Iterable[Chunk]) -> tuple[str, str]:

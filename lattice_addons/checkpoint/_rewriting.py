@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from threading import Lock
 
     from lattice_addons.checkpoint._catalog import Catalog
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._model import Chunk
     from lattice_addons.storage import Store, Writer
 
@@ -37,10 +38,11 @@ class Rewriting:
     checkpoint names it, the new pack is one more copy that a crash leaves behind, to be swept at the next start.
     """
 
-    def __init__(self, store: Store, folder: str, catalog: Catalog) -> None:
+    def __init__(self, store: Store, folder: str, catalog: Catalog, cipher: Cipher | None = None) -> None:
         self._store = store
         self._folder = folder
         self._catalog = catalog
+        self._cipher = cipher
         self._packs = Packs(store, folder, catalog.going)
 
     def moves(self) -> list[Chunk]:
@@ -51,6 +53,9 @@ class Rewriting:
         # What was moved already is named by that checkpoint all the same; and equal bytes are moved once.
         live = {chunk.digest: chunk for chunk in record.chunks if self._catalog.where(chunk) == chunk}
         sparse = self._sparse({chunk.pack for chunk in live.values()})
+        if self._cipher is not None:
+            # What was stored before there was a key is moved, too: it is encrypted on the way.
+            sparse |= {chunk.pack for chunk in live.values() if not chunk.lock}
         moves = [chunk for chunk in live.values() if chunk.pack in sparse and self._packs.hold(chunk)]
         return list(_first(sorted(moves, key=lambda chunk: (chunk.pack, chunk.offset))))
 
@@ -94,8 +99,11 @@ class Rewriting:
         start = writer.position
         if chunk.offset % _PAGE == 0 and chunk.extent >= _PAGE:
             start = -(-start // _PAGE) * _PAGE
+        lock = chunk.lock
+        if self._cipher is not None and not lock:
+            data, lock = self._cipher.lock(data)
         writer.write_at(data, start)
-        copies[chunk] = replace(chunk, pack=name, offset=start)
+        copies[chunk] = replace(chunk, pack=name, offset=start, lock=lock)
 
     def _check(self, copies: dict[Chunk, Chunk]) -> Iterator[int]:
         """Keep of the copies those that read back."""

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._ahead import ahead
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._model import CHUNK
@@ -49,7 +50,7 @@ def stream(
             except LatticeError as error:
                 yield from ((chunk, error) for chunk in some)
                 continue
-            yield from _Streaming(store, folder, reader, use).run(some)
+            yield from _Streaming(store, folder, reader, use).run(ahead(store, folder, some))
 
 
 @dataclass(slots=True)

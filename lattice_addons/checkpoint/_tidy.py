@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import LatticeError, StoreError
@@ -33,7 +34,7 @@ class Tidier:
 
     needed_for_saving = False
 
-    def __init__(self, turn: weakref.WeakMethod[Callable[[], Iterator[int]]]) -> None:
+    def __init__(self, turn: weakref.WeakMethod[Callable[..., Iterator[int]]]) -> None:
         self.turns = threading.Lock()
         self._turn = turn
         self._wanted = False
@@ -111,8 +112,11 @@ class Tidier:
     def beside(self, stopping: threading.Event) -> None:
         """Take a turn in the thread, until it is to stop."""
         if self.turns.acquire(blocking=False):
+            turn = self._turn()
             try:
-                self._take(lambda _size: not stopping.is_set())
+                # Only here: at the end of a program nobody looks at what may be on another machine.
+                looking = partial(turn, looking=True) if turn is not None else None
+                self._take(lambda _size: not stopping.is_set(), looking)
             finally:
                 self.turns.release()
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._layout import manifest_number
+from lattice_addons.checkpoint._layout import manifest_key, manifest_number
 from lattice_addons.checkpoint._retention import Retention
 from lattice_addons.checkpoint._rewriting import Rewriting
-from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError
+from lattice_addons.errors import (
+    CheckpointError,
+    FormatError,
+    NotInStoreError,
+    UnreachableError,
+    WrongKeyError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
@@ -50,17 +57,37 @@ class Tidying:
         """Know what may be deleted."""
         self._retention = Retention(self.line.store, self.line.folder, self.catalog)
 
-    def turn(self, *, rewriting: bool = True) -> Iterator[int]:
-        """Do all there is to do."""
+    def turn(self, *, rewriting: bool = True, looking: bool = False) -> Iterator[int]:
+        """Do all there is to do; with ``looking``, see how far the job's other ranks have come."""
+        if looking:
+            yield from self._turn(rewriting=rewriting, looking=True)
+            return
+        # At the end of a program no network is waited for: what needs one is done after the next start.
+        with self.line.store.near_only(), suppress(UnreachableError):
+            yield from self._turn(rewriting=rewriting, looking=False)
+
+    def _turn(self, *, rewriting: bool, looking: bool) -> Iterator[int]:
+        if self._can_wait():
+            return
         if not self.catalog.swept:
             yield from self.sweep()
-        yield from self.retain((), rewriting=rewriting)
+        yield from self.retain((), rewriting=rewriting, looking=looking)
 
-    def retain(self, protect: Collection[int], *, rewriting: bool = True) -> Iterator[int]:
+    def _can_wait(self) -> bool:
+        """Say whether manifests would have to be fetched, only to find that no checkpoint is to be deleted."""
+        line, catalog = self.line, self.catalog
+        numbers = line.numbers()
+        known = {*catalog.records, *catalog.unreadable, *catalog.doomed}
+        unknown = (manifest_key(line.folder, number) for number in numbers if number not in known)
+        return len(numbers) <= max(line.settings.keep, 1) and not all(map(line.store.at_hand, unknown))
+
+    def retain(
+        self, protect: Collection[int], *, rewriting: bool = True, looking: bool = True
+    ) -> Iterator[int]:
         """Delete what need not stay, once the newest checkpoint is known to be readable; then rewrite packs."""
         if not self.lease.held():
             return
-        doomed = yield from self._doomed(protect)
+        doomed = yield from self._doomed(protect, looking=looking)
         if doomed is not None:
             yield from self._delete(doomed, protect)
             if rewriting:
@@ -68,7 +95,7 @@ class Tidying:
 
     def superfluous(self) -> tuple[set[int], list[str]]:
         """Give the checkpoints and packs that would go now; nothing is deleted, but this line knows them no more."""
-        steps = self._doomed(())
+        steps = self._doomed((), looking=True)
         doomed: set[int] = set()
         try:
             while True:
@@ -78,9 +105,12 @@ class Tidying:
         self.catalog.doom(doomed)
         return doomed, self._retention.unnamed([n for n in self.line.numbers() if n not in doomed])
 
-    def _doomed(self, protect: Collection[int]) -> Generator[int, None, set[int] | None]:
+    def _doomed(self, protect: Collection[int], *, looking: bool) -> Generator[int, None, set[int] | None]:
         """Find out which checkpoints need not stay; None when it is not certain that the newest can be read."""
         yield from self.learn()
+        if looking and self._has_parts():
+            self.line.together.look(self.line)
+            yield 0
         checkpoint = yield from self._verified()
         if checkpoint is None:
             return None
@@ -91,7 +121,15 @@ class Tidying:
 
     def _stay(self, protect: Collection[int]) -> set[int]:
         """Give what stays whatever comes after it, as of now: a name, or what the program is on, changes meanwhile."""
-        return {*protect, *self.line.protected, *self.line.keeps.numbers()}
+        stay = {*protect, *self.line.protected, *self.line.keeps.numbers()}
+        if self._has_parts():
+            known = {*self.catalog.records, *self.catalog.unreadable, *self.catalog.doomed}
+            stay.update(number for number in known if self.line.together.needs(number))
+        return stay
+
+    def _has_parts(self) -> bool:
+        """Tell whether other ranks may need what is here: that of a job of one process costs it nothing."""
+        return any(record.part is not None for record in list(self.catalog.records.values()))
 
     def sweep(self) -> Iterator[int]:
         """Remove what dead writers left: temporaries, and packs that no checkpoint names."""
@@ -105,7 +143,7 @@ class Tidying:
 
     def rewrite(self) -> Generator[int, None, None]:
         """Move what lives out of packs that are mostly dead, some of it at a time."""
-        rewriting = Rewriting(self.line.store, self.line.folder, self.catalog)
+        rewriting = Rewriting(self.line.store, self.line.folder, self.catalog, self.line.cipher)
         moves = rewriting.moves()
         if moves and self.lease.held():
             yield from rewriting.copy(moves, self.settling)
@@ -123,7 +161,7 @@ class Tidying:
     def _learn(self, number: int) -> None:
         try:
             self.line.load(number)
-        except (FormatError, NotInStoreError):
+        except (FormatError, WrongKeyError, NotInStoreError):
             return
         except CheckpointError:
             self.catalog.unreadable.add(number)
@@ -141,6 +179,9 @@ class Tidying:
                 self.line.load(number)
             except FormatError:
                 continue
+            except WrongKeyError:
+                # Nothing may be saved over what cannot be read only here.
+                raise
             except CheckpointError:
                 self.catalog.unreadable.add(number)
                 continue

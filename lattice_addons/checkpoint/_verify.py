@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._model import Finding
+from lattice_addons.checkpoint._readable import check_key
 from lattice_addons.checkpoint._streaming import stream
 from lattice_addons.errors import LatticeError, NotInStoreError
 
@@ -23,7 +24,11 @@ def verify(line: Line, progress: Progress | None = None) -> Iterator[Finding]:
     """Say of each slot of each checkpoint, oldest first, whether it is good; of a manifest, if it is not.
 
     All is read before the first is said; ``progress`` is told now and then how many bytes of how many are.
+
+    Raises:
+        WrongKeyError: the newest checkpoint cannot be read without its key.
     """
+    check_key(line)
     # A manifest is read once more when its slots are told: all of them at once may take too much memory.
     checks = _Checks(line)
     numbers = line.numbers()

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
     opened = OpenStore(options)
     job = opened.job(options.job)
     count = sum(len(line.numbers()) for line in opened.lines(job))
-    if not options.yes and not _confirmed(
-        f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"
+    if not options.yes and not confirmed(
+        "clear", f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"
     ):
         return REFUSED
     clear(opened.store, job)
@@ -42,9 +42,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(command: str, question: str) -> bool:
+    """Ask at the terminal; without one the answer is no."""
     if not sys.stdin.isatty():
-        sys.stderr.write(f"lattice clear: {question} Say --yes; there is no terminal to ask at.\n")
+        sys.stderr.write(f"lattice {command}: {question} Say --yes; there is no terminal to ask at.\n")
         return False
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()

@@ -34,11 +34,11 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
     line = line_of(opened, opened.job(options.job), options.rank)
-    changes = list(
-        _changes(checkpoint_of(line, options.before), checkpoint_of(line, options.after)),
-    )
+    before, after = checkpoint_of(line, options.before), checkpoint_of(line, options.after)
+    changes = list(_changes(before, after))
+    others = list(_hyperparams(before, after))
     if options.json:
-        print_json(changes)
+        print_json(changes + others)
         return 0
     rows = [
         {
@@ -51,7 +51,19 @@ def run(options: argparse.Namespace) -> int:
         for change in changes
     ]
     title = f"{line.job}, checkpoints {options.before} and {options.after}"
-    print_table(title, rows, right=("before", "after"), empty=": no difference")
+    if rows or not others:
+        print_table(title, rows, right=("before", "after"), empty=": no difference")
+    if others:
+        sides = ("before", "after")
+        told = [
+            {
+                "manager": each["manager"],
+                "name": each["hyperparam"],
+                **{side: _shown(each, side) for side in sides},
+            }
+            for each in others
+        ]
+        print_table(f"{title}: hyper-parameters", told)
     return 0
 
 
@@ -66,6 +78,17 @@ def _changes(before: Checkpoint, after: Checkpoint) -> Iterator[dict[str, Any]]:
     for name, entry in old.items():
         if name not in new:
             yield _change(name, "removed", entry, None)
+
+
+def _hyperparams(before: Checkpoint, after: Checkpoint) -> Iterator[dict[str, Any]]:
+    """Give the hyper-parameters whose values are not the same, or that only one of the two has."""
+    for manager in dict.fromkeys((*after.hyperparams, *before.hyperparams)):
+        old, new = before.hyperparams.get(manager, {}), after.hyperparams.get(manager, {})
+        for name in dict.fromkeys((*new, *old)):
+            values = {which: each[name] for which, each in (("before", old), ("after", new)) if name in each}
+            # As in a slot: 1, 1.0 and true are equal to Python, and not the same value.
+            if len(values) == 1 or json.dumps(values["before"]) != json.dumps(values["after"]):
+                yield {"manager": manager, "hyperparam": name, **values}
 
 
 def _content(entry: Entry) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint import Line, Portable, imported
+from lattice_addons.checkpoint import Line, Portable, cipher_of, imported
 from lattice_addons.settings import Settings
 from lattice_addons.storage import open_store, split_key
 
@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_store_arguments(parser)
     parser.add_argument("file", metavar="FILE", help="a file that `lattice export` has written")
+    parser.add_argument(
+        "--encryption-key-file",
+        metavar="KEYFILE",
+        help="has the key that FILE is encrypted with (default: that of the store)",
+    )
     parser.add_argument("--job", metavar="NAME", help="the job that it goes to (default: the one it is of)")
 
 
@@ -32,7 +37,12 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environ()
     if options.root:
         settings = dataclasses.replace(settings, root=options.root)
-    with Portable(options.file, settings.key) as portable:
+    told_by = settings
+    if options.encryption_key_file is not None:
+        told_by = dataclasses.replace(
+            settings, encryption_key=None, encryption_key_file=options.encryption_key_file
+        )
+    with Portable(options.file, settings.key, cipher_of(told_by)) as portable:
         told = portable.checkpoint
         job = told.job if options.job is None else options.job
         # Before a store is made, which is made only now, when all of the file is verified.

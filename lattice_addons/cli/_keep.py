@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import check_key
 from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._output import print_json, print_table
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         line.keeps.drop(options.number)
         told, name = "stays no longer than others", None
     else:
+        # A name is as secret as the checkpoint that has it.
+        check_key(line)
         line.keeps.put(options.number, options.name)
         name = line.keeps.names()[options.number]
         told = f"stays, as {name!r}"

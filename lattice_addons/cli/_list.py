@@ -7,9 +7,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import running
-from lattice_addons.errors import CheckpointError
+from lattice_addons.errors import CheckpointError, WrongKeyError
 
 from ._output import duration, print_json, print_table, size
+from ._places import places_of, take_words
+from ._ranks import of_jobs
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -34,16 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
-    rows = [_row(line) for job in opened.jobs(options.job) for line in opened.lines(job)]
+    lines = [line for job in opened.jobs(options.job) for line in opened.lines(job)]
+    rows = [_row(line) | places_of(line) for line in lines]
+    ranks, told_of_jobs = of_jobs(lines)
     if options.json:
-        print_json(rows)
+        print_json([row | of_ranks for row, of_ranks in zip(rows, ranks, strict=True)])
         return 0
     # Beside the table: in a column of it a sentence would be folded into a word a line.
     runs = [_now(row, *(row.pop(name) for name in ("running", "age", "unsaved"))) for row in rows]
+    asides = [text for row in rows for text in take_words(row)]
     for row in rows:
         row["bytes"] = size(row["bytes"]) if isinstance(row["bytes"], int) else None
     print_table(opened.store.url, rows, right=("rank", "checkpoints", "newest", "slots", "bytes"))
-    for told in filter(None, runs):
+    for told in filter(None, (*runs, *asides, *told_of_jobs)):
         print(told)
     return 0
 
@@ -58,6 +63,12 @@ def _row(line: Line) -> dict[str, object]:
     }
     try:
         newest = line.newest()
+    except WrongKeyError:
+        told = {
+            "newest": line.numbers()[-1],
+            "reason": "encrypted: set the key (LATTICE_ENCRYPTION_KEY) to see more",
+        }
+        return row | unknown | told | runs
     except CheckpointError as error:
         return row | unknown | {"reason": str(error)} | runs
     if newest is None:

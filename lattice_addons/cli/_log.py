@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import check_key
 from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._output import print_json, print_table, size
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
     line = line_of(opened, opened.job(options.job), options.rank)
+    check_key(line)
     rows = [row for number in reversed(line.numbers()) if (row := _row(line, number)) is not None]
     if options.json:
         print_json(rows)

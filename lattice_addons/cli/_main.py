@@ -10,13 +10,29 @@ from typing import TYPE_CHECKING
 from lattice_addons import __version__
 from lattice_addons.errors import LatticeError, StoreError
 
-from . import _clear, _demo, _diff, _export, _import, _keep, _list, _log, _prune, _repair, _show, _verify
+from . import (
+    _choose,
+    _clear,
+    _demo,
+    _diff,
+    _export,
+    _hp,
+    _import,
+    _keep,
+    _list,
+    _log,
+    _prune,
+    _repair,
+    _show,
+    _upload,
+    _verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _export, _import, _clear, _demo,
+    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _choose, _upload, _export, _import, _clear, _hp, _demo,
 )  # fmt: skip
 INTERRUPTED = 130
 

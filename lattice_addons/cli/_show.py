@@ -10,6 +10,7 @@ from lattice_addons.errors import NotInStoreError, UnknownSlotError
 from lattice_addons.state import SaveCosts
 
 from ._output import print_json, print_table, size
+from ._ranks import of_checkpoint
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -45,16 +46,32 @@ def run(options: argparse.Namespace) -> int:
     if options.slot is not None:
         _show_slot(line, checkpoint, options.slot, as_json=options.json)
     elif options.json:
+        part = {"part": checkpoint.part.told()} if checkpoint.part is not None else {}
         print_json(
-            _header(checkpoint) | {"slots": {name: _row(name, e) for name, e in checkpoint.slots.items()}}
+            _header(checkpoint)
+            | part
+            | {"slots": {name: _row(name, e) for name, e in checkpoint.slots.items()}}
         )
     else:
         _show_checkpoint(checkpoint)
+        for told in of_checkpoint(line, checkpoint):
+            print(told)
     return 0
 
 
 def _header(checkpoint: Checkpoint) -> dict[str, object]:
-    names = ("job", "rank", "number", "parent", "created", "reason", "notes", "program", "metrics")
+    names = (
+        "job",
+        "rank",
+        "number",
+        "parent",
+        "created",
+        "reason",
+        "notes",
+        "program",
+        "hyperparams",
+        "metrics",
+    )
     return {name: getattr(checkpoint, name) for name in names}
 
 
@@ -80,6 +97,11 @@ def _show_checkpoint(checkpoint: Checkpoint) -> None:
         rows.append(row)
     title = f"{checkpoint.job}, checkpoint {checkpoint.number}, {checkpoint.created}, {checkpoint.reason}"
     print_table("; ".join((title, *checkpoint.notes)), rows, right=("size",))
+    for manager, values in checkpoint.hyperparams.items():
+        told = [
+            {"name": name, "value": json.dumps(value, ensure_ascii=False)} for name, value in values.items()
+        ]
+        print_table(f"hyper-parameters of {manager}", told)
     if checkpoint.metrics:
         print(f"saved: {SaveCosts.of(checkpoint.metrics)}")
 

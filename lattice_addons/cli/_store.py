@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from lattice_addons.storage import Store
+    from lattice_addons.storage import SpooledStore, Store
 
 
 def add_store_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,15 @@ def add_store_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", metavar="FOLDER", help="the store (default: what the LATTICE_* variables say)"
     )
     parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+
+def spooled(store: Store) -> SpooledStore | None:
+    """Give a store that is elsewhere, as what it is; None for a local one."""
+    if store.at_home:
+        return None
+    from lattice_addons.storage import SpooledStore
+
+    return store if isinstance(store, SpooledStore) else None
 
 
 class OpenStore:

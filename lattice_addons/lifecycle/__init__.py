@@ -1,11 +1,13 @@
 """When a program's state is saved, and who the process is that saves it."""
 
+from lattice_addons._owner import Owner
+
 from ._attach import Attachment, attach
 from ._gate import Gate
-from ._identity import job_id, passive_reason, rank, world_size
+from ._identity import job_id, passive_reason, rank, run_id, world_size
 from ._logs import log_from
-from lattice_addons._owner import Owner
 from ._process import Saver, look_after
+from ._settling import leave_behind
 from ._tell import tell
 from ._watcher import end_thread, start_thread
 
@@ -17,10 +19,12 @@ __all__ = [
     "attach",
     "end_thread",
     "job_id",
+    "leave_behind",
     "log_from",
     "look_after",
     "passive_reason",
     "rank",
+    "run_id",
     "start_thread",
     "tell",
     "world_size",

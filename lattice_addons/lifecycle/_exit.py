@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 
 from ._hold import others_held
 from ._process import PROCESS
 from ._saving import save_all
+from ._settling import settle_all
 from ._signals import take_effects
 
 __all__ = ["register"]
@@ -34,6 +36,7 @@ def save_at_exit() -> None:
         return
     savers = [saver for saver in here.living() if saver.settings.atexit_saving]
     reason, notes = _reason()
+    deadline = time.monotonic() + here.grace
     here.serving = here.ending = True  # signals are served when the save is done
     if here.watcher is not None:
         here.watcher.wake()
@@ -53,6 +56,8 @@ def save_at_exit() -> None:
     came = tuple(here.pending)
     here.pending.clear()
     take_effects(came)
+    # Not held back any more: a signal ends the wait, and Ctrl-C does.
+    settle_all(deadline)
 
 
 def _reason() -> tuple[str, list[str]]:

@@ -13,15 +13,22 @@ if TYPE_CHECKING:
 
     from lattice_addons.settings import Settings
 
-__all__ = ["forked_from", "job_id", "note_fork", "passive_reason", "rank", "world_size"]
+__all__ = ["forked_from", "job_id", "note_fork", "passive_reason", "rank", "run_id", "world_size"]
 
 INTERACTIVE = "interactive"
-# Each names (this process's number, how many there are).
+# Each names (this process's number, how many there are), and what tells one start of the job from another: only what
+# is the same for all of its processes. Not MASTER_ADDR, which is localhost for some; not torchrun's count of restarts,
+# which each of its agents keeps for itself.
+_SLURM_STEP = ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_STEP_ID")
 _RANKS = (
-    ("RANK", "WORLD_SIZE"),
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("RANK", "WORLD_SIZE", ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "TORCHELASTIC_RUN_ID", "MASTER_PORT")),
+    (
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"),
+    ),
     # Not SLURM_NTASKS: a batch script that runs without srun is one process, whatever was allocated.
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", _SLURM_STEP),
 )
 # Modules that run another program with `python -m`, in their own __main__.
 _RUNNERS = frozenset({"cProfile", "profile", "trace", "__main__"})
@@ -66,16 +73,16 @@ def _folder_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:100] or INTERACTIVE
 
 
-def _place() -> tuple[int, int]:
-    """Read (rank, world size) from what launchers set; (0, 1) without one."""
-    for number, count in _RANKS:
+def _place() -> tuple[int, int, tuple[str, ...]]:
+    """Read (rank, world size, names of what tells the start) from what launchers set; (0, 1, ()) without one."""
+    for number, count, start in _RANKS:
         texts = os.environ.get(number, ""), os.environ.get(count, "")
         # Both or neither: a lone RANK may be anybody's variable.
         if all(text.isascii() and text.isdigit() for text in texts):
             here, of = int(texts[0]), int(texts[1])
             if here < of:
-                return here, of
-    return 0, 1
+                return here, of, start
+    return 0, 1, ()
 
 
 def rank() -> int:
@@ -86,6 +93,17 @@ def rank() -> int:
 def world_size() -> int:
     """Give how many processes the job runs as."""
     return _place()[1]
+
+
+def run_id(settings: Settings) -> tuple[str | None, bool]:
+    """Give what this start of the job is called, None where nobody says, and whether no other start is called so."""
+    if settings.run_id is not None:
+        return settings.run_id, True
+    names = _place()[2]
+    told = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    # Other launchers are often told a name that stays the same, or make one of a process's number, which comes again.
+    unique = names == _SLURM_STEP and all(os.environ.get(name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    return " ".join(told) or None, unique
 
 
 def passive_reason() -> str | None:

@@ -37,6 +37,9 @@ class Saver(Protocol):
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot; what is returned writes it."""
 
+    def settle(self, seconds: float, tell: Callable[[str], None]) -> str | None:
+        """Wait until what was saved is where it must go; else say what is not, and what to do."""
+
 
 class Helper(Protocol):
     """Threads of ours that work for savers, and may be stopped at any time.
@@ -75,6 +78,7 @@ class Process:
         self.serving = False
         self.ending = False  # the save at exit is made
         self.ended = False  # the save at exit is done: nothing changes any more
+        self.settling: int | None = None  # the thread that waits for what must go elsewhere before the end
         self.masks: dict[int, set[int | signal.Signals]] = {}  # of the threads that are forking
         self.watcher: Watcher | None = None
         self.periodic: list[Periodic] = []

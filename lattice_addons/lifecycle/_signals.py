@@ -12,6 +12,7 @@ from ._after_call import after_call
 from ._hold import others_held
 from ._process import PROCESS, is_main_thread
 from ._saving import save_all
+from ._settling import settle_all
 from ._tell import tell
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Hook:
         if signum not in here.hooks or not here.is_here() or (outer is not None and outer is not self):
             # Nobody is attached any more, as in a forked child; or a handler of the user's that replaced us,
             # was chained to in its turn, and now calls us as the one that was there before it.
+            self.take_effect(frame)
+            return
+        if here.settling is not None and self.previous == signal.SIG_DFL:
+            # Saved already, and waiting for what is sent: who signals again does not want to wait.
             self.take_effect(frame)
             return
         # The program may have put back a hook that stood here earlier, as uvicorn does: that one counts.
@@ -82,6 +87,8 @@ class Hook:
         """Let the signal do what it does without a handler, so that the wait status is true."""
         if self.signum in _HARMLESS:
             return
+        if self.signum not in _STOPPING:
+            settle_all(PROCESS.answered.get(self.signum, time.monotonic()) + PROCESS.grace)
         if os.getpid() == 1 and self.signum not in _STOPPING:
             # The default action does nothing to process 1: without this a container would be killed later.
             os._exit(128 + self.signum)

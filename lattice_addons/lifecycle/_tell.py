@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 
-__all__ = ["tell"]
+__all__ = ["tell", "tell_over"]
 
 _STDERR = 2
 
@@ -37,8 +37,17 @@ def _is_stderr() -> bool:
 
 def tell(text: str) -> None:
     """Write one line to stderr, by one system call, if descriptor 2 really is stderr."""
+    _write("lattice: " + " ".join(text.split()) + "\n")
+
+
+def tell_over(text: str) -> None:
+    """Write a line to a terminal, in the place of the one that was written so before."""
+    _write("\r\x1b[K" + ("lattice: " + " ".join(text.split()) if text else ""))
+
+
+def _write(text: str) -> None:
     # os.write and not print: inside a signal handler print raises "reentrant call", late at exit it is gone.
-    line = ("lattice: " + " ".join(text.split()) + "\n").encode("utf-8", "backslashreplace")
+    line = text.encode("utf-8", "backslashreplace")
     try:
         # A full pipe that nobody reads must not hold up the end of the program.
         if _is_stderr() and select.select([], [_STDERR], [], 1)[1]:

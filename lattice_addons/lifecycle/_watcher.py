@@ -14,6 +14,7 @@ from lattice_addons.errors import EncodeError
 
 from ._process import PROCESS
 from ._saving import save_all
+from ._settling import settle_all
 from ._signals import overdue
 from ._standstill import Standstill, break_off
 from ._tell import tell
@@ -222,6 +223,7 @@ def _end(signum: int) -> None:
     hook = PROCESS.hooks.get(signum)
     if hook is None or hook.previous != signal.SIG_DFL or PROCESS.serving:
         return
+    settle_all(time.monotonic() + PROCESS.grace / 2)
     if os.getpid() == 1:
         os._exit(128 + signum)
     try:

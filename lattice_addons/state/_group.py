@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lattice_addons.errors import NotAManagerError, UnknownSlotError
+from lattice_addons.errors import UnknownSlotError
 from lattice_addons.settings import Settings
 
+from ._background import in_background
 from ._into import restore_into
-from ._manager import StateManager
+from ._manager import StateManager, not_a_manager
+from ._ranks import rule_of
 from ._resume import ResumedLoop, finish_element, start_loop
 from ._session import Session
 from ._stats import Stats, describe_stats
 from ._status import Status, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
@@ -62,19 +64,32 @@ class StateManagerGroup:
 
     # -- slots
 
-    def register(self, key: str, manager: type[StateManager] = StateManager, auto_load: bool = True) -> None:  # noqa: FBT001, FBT002
+    def register(
+        self,
+        key: str,
+        manager: type[StateManager] = StateManager,
+        auto_load: bool = True,  # noqa: FBT001, FBT002
+        *,
+        ranks: Literal["replicated", "per-rank"] | None = None,
+        merge: Callable[[list[Any]], object] | None = None,
+    ) -> None:
         """Make a slot named ``key``; what is stored under this name is read at its first `get`.
 
         With ``auto_load=False`` the stored value stays out of sight until `load`, and in the store until `update`.
 
+        ``ranks`` or ``merge`` says what its value is after a restart with another number of ranks: the same on all
+        (``replicated``), that of each rank (``per-rank``; None on additional ones), or what ``merge`` makes of the
+        list of all ranks' values. Without them, `get` then raises `RanksChangedError`.
+
         Raises:
+            SettingsError: such a rule cannot be.
             SlotNameError: a name that no slot can have.
             DuplicateSlotError: the name is taken.
             NotAManagerError: ``manager`` is no subclass of `StateManager`.
         """
         if not (isinstance(manager, type) and issubclass(manager, StateManager)):  # type: ignore[redundant-expr]
-            raise _not_a_manager(manager)
-        self._session.add(key, manager(), auto_load=auto_load)
+            raise not_a_manager(manager)
+        self._session.add(key, manager(), auto_load=auto_load, rule=rule_of(ranks, merge))
 
     def update(self, key: str, value: object) -> None:
         """Give a slot its value, in the way of its manager.
@@ -177,43 +192,37 @@ class StateManagerGroup:
 
     # -- saving
 
-    def save(self) -> Checkpoint | None:
+    def save(self, *, step: int | None = None) -> Checkpoint | None:
         """Save every slot; all is on disk when this returns. Give the checkpoint, or None where nothing is saved.
 
+        ``step`` names the instant, in a job of several ranks: the parts of all ranks with the same step make one
+        checkpoint of the job. Without it they are counted. Steps only rise.
+
         Raises:
+            StepOrderError: the step is not larger than the last one.
             NotSavedError: some slots could not be stored; the others are, and those kept their last good value.
             StoreError: the store cannot be written.
         """
         session = self._session
+        session.stored.instants.check(step)
         session.completed = False
         with session.gate.busy():
             finish_element(session)
-            return session.save("manual")
+            return session.save("manual", step=step)
 
-    def async_save(self) -> Future[Checkpoint | None]:
+    def async_save(self, *, step: int | None = None) -> Future[Checkpoint | None]:
         """Take the snapshot now and write it in the background; give the future checkpoint.
 
         The program may change its values as soon as this returns. Errors are those of `save`, raised by
         ``result()`` of the future.
         """
-        from concurrent.futures import Future
-
         session = self._session
+        session.stored.instants.check(step)
         session.completed = False
-        future: Future[Checkpoint | None] = Future()
         with session.gate.busy():
             finish_element(session)
-            commit = session.prepare_save("manual")
-
-        def write() -> None:
-            try:
-                future.set_result(commit())
-            except BaseException as error:  # noqa: BLE001 - it is the future's to raise
-                future.set_exception(error)
-
-        # Not a daemon: the interpreter waits for it at exit, before the last save.
-        threading.Thread(target=write, name="lattice-async-save").start()
-        return future
+            commit = session.prepare_save("manual", step=step)
+        return in_background(commit)
 
     def load(self) -> None:
         """Go back to what is newest in the store; values of this process that were not saved are forgotten."""
@@ -283,18 +292,3 @@ class StateManagerGroup:
             message = f"get() without a key needs exactly one slot; registered: {known}. Use get('NAME')."
             raise UnknownSlotError(message, slot=None)
         return names[0]
-
-
-def _not_a_manager(given: object) -> NotAManagerError:
-    known = ["StateManager"]
-    kinds = list(StateManager.__subclasses__())
-    while kinds:
-        kind = kinds.pop()
-        kinds.extend(kind.__subclasses__())
-        if not kind.__name__.startswith("_"):
-            known.append(kind.__name__)
-    shown = given.__name__ if isinstance(given, type) else repr(given)
-    message = (
-        f"{shown} is no manager class; give one of {', '.join(sorted(known))}, or a subclass of StateManager"
-    )
-    return NotAManagerError(message, slot=None)

@@ -9,6 +9,7 @@ from lattice_addons.encoding import Stream, encode, memory_for
 from lattice_addons.errors import DamagedError, DecodeError
 
 from ._manager import NoValue
+from ._ranks import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ def restore_into(session: Session, targets: Mapping[str, Target]) -> dict[str, T
     # Under the gate, so that no snapshot sees a value half restored.
     with session.gate:
         slots = {name: session.slot(name) for name in targets}
+        for name, slot in slots.items():
+            if isinstance(slot.source, Elsewhere):
+                session.value(name)
         entries = {name: slot.pending for name, slot in slots.items()}
         stored = {name: (entry, targets[name]) for name, entry in entries.items() if entry is not None}
         live = {name: targets[name] for name in targets if name not in stored}

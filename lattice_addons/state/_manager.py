@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from lattice_addons.errors import NotAManagerError
+
 from ._alone import Alone, the_one
 
 if TYPE_CHECKING:
@@ -77,3 +79,21 @@ class StateManager(Alone):
     def value(self) -> object:
         """Give the value to the program, or raise `NoValue`."""
         return self.capture()
+
+
+def not_a_manager(given: object) -> NotAManagerError:
+    """Make the error for something that was given as a manager class and is none."""
+    import reprlib  # Only a mistake needs it: the value may have been given in the manager's place, and be large.
+
+    known = ["StateManager"]
+    kinds = list(StateManager.__subclasses__())
+    while kinds:
+        kind = kinds.pop()
+        kinds.extend(kind.__subclasses__())
+        if not kind.__name__.startswith("_"):
+            known.append(kind.__name__)
+    shown = given.__name__ if isinstance(given, type) else reprlib.repr(given)
+    message = (
+        f"{shown} is no manager class; give one of {', '.join(sorted(known))}, or a subclass of StateManager"
+    )
+    return NotAManagerError(message, slot=None)

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import time
+import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lattice_addons.errors import (
     DamagedError,
     DuplicateSlotError,
     NotSavedError,
-    UnkeepableError,
     UnknownSlotError,
 )
-from lattice_addons.lifecycle import Gate, attach, log_from
+from lattice_addons.lifecycle import Gate, attach, leave_behind, log_from
 
 from ._blocks import Blocks
+from ._instants import COMPLETE
 from ._keys import check_key
 from ._manager import NoValue
+from ._ranks import Elsewhere, settle
 from ._resume import Progress
 from ._slot import Slot
-from ._snapshot import Snapshot, capture, outcome
-from ._stored import COMPLETE, Stored
+from ._snapshot import Snapshot, capture, outcome, with_what_can_be_read
+from ._stored import Stored
 
 if TYPE_CHECKING:
-    import weakref
     from collections.abc import Callable, Mapping, Sequence
 
     from lattice_addons.checkpoint import Checkpoint, Entry
     from lattice_addons.settings import Settings
 
     from ._manager import StateManager
+    from ._ranks import Rule
     from ._resume import ResumedLoop
-
-Result = TypeVar("Result")
 
 
 class Session:
@@ -65,21 +65,30 @@ class Session:
         self._reclaimed: set[str] = set()
         self._serial = 0
         self.attachment = attach(self) if self.stored.passive is None else None
+        way = self.stored.way
+        if way is not None:
+            # Also for a group that nobody holds any more when the program ends.
+            self._leave = weakref.finalize(self, leave_behind, way, settings.grace)
+            self._leave.atexit = False
 
     # -- slots
 
-    def add(self, key: str, manager: StateManager, *, auto_load: bool = True) -> Slot:
+    def add(
+        self, key: str, manager: StateManager, *, auto_load: bool = True, rule: Rule | None = None
+    ) -> Slot:
         """Make a slot; what the store has for it waits until it is asked for."""
         check_key(key)
         with self.gate:
             if key in self.slots:
                 message = f"slot {key!r} is registered already; use another name, or delete({key!r}) first"
                 raise DuplicateSlotError(message, slot=key)
-            source = self.unclaimed.pop(key, None)
+            source = self.stored.source(key, rule, self.unclaimed.pop(key, None))
             self.deleted.discard(key)
             slot = self.slots[key] = Slot(key, manager, source if auto_load else None)
+            slot.rule = rule
             self.blocks.add(slot)
-            if source is not None and slot.source is not self.stored.base_slots:
+            elsewhere = isinstance(source, Elsewhere)
+            if source is not None and slot.source is not self.stored.base_slots and not elsewhere:
                 self._reclaimed.add(key)
             return slot
 
@@ -150,7 +159,7 @@ class Session:
             self.unclaimed = dict.fromkeys(self._good, self._good)
             self._reclaimed.clear()
             for name, slot in self.slots.items():
-                slot.reset(self.unclaimed.pop(name, None))
+                slot.reset(self.stored.source(name, slot.rule, self.unclaimed.pop(name, None)))
                 if slot.source is not None and slot.manager.restore_first:
                     # The program uses the bound object itself and may never ask for it here.
                     self._rehydrate(slot)
@@ -161,22 +170,28 @@ class Session:
     def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
-            entry = slot.pending
-            if entry is not None:
-                slot.restore(self.stored.fetch(slot.name, entry))
+            source = slot.source
+            if isinstance(source, Elsewhere):
+                slot.restore(source.value())
+            elif source is not None:
+                slot.restore(self.stored.fetch(slot.name, source[slot.name]))
 
     # -- saving
 
-    def snapshot(self) -> Snapshot:
-        """Capture every slot; what is captured shares memory with the program."""
+    def snapshot(self, reason: str | None = None, step: int | None = None) -> Snapshot:
+        """Capture every slot; what is captured shares memory with the program. Without a reason it is no save."""
         with self.gate:
+            part = None
+            if reason is not None:
+                settled = self.stored.moved is None or settle(self, reason)
+                part = self.stored.instants.next(reason, step, settled=settled)
             self._serial += 1
-            return capture(self, self._serial)
+            return capture(self, self._serial, part)
 
     def commit(self, snapshot: Snapshot, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
         """Write a snapshot; raise `NotSavedError`, after that, if slots kept their last good value."""
         commit = partial(self.stored.commit, snapshot, reason=reason, notes=notes)
-        checkpoint = self._with_what_can_be_read(snapshot, commit)
+        checkpoint = with_what_can_be_read(self, snapshot, commit)
         if checkpoint is not None:
             self._learn(snapshot.serial)
         if snapshot.failures and self.stored.passive is None:
@@ -200,24 +215,13 @@ class Session:
             elif name in good:
                 slot.source = good  # unlike the one before, this checkpoint stays
 
-    def _with_what_can_be_read(self, snapshot: Snapshot, action: Callable[[], Result]) -> Result:
-        # Some values are read only when they are copied or written (a file's contents), and may fail to be there then.
-        while True:
-            try:
-                return action()
-            except UnkeepableError as error:
-                name = getattr(error, "slot", None)
-                if name not in snapshot.slots or name in snapshot.failures:
-                    raise
-                snapshot.give_up(name, error, self.last_good(name))
-
-    def save(self, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
+    def save(self, reason: str, notes: Sequence[str] = (), step: int | None = None) -> Checkpoint | None:
         """Save all slots now; everything is on disk when this returns."""
         if self.stored.passive is not None:
             return None
         # The gate stays closed while live memory is written, so that disciplined threads cannot tear it.
         with self.gate:
-            return self.commit(self.snapshot(), reason, notes)
+            return self.commit(self.snapshot(reason, step), reason, notes)
 
     def ready(self) -> bool:
         """Say whether every value can be captured now: not in the middle of a write to a held file."""
@@ -243,14 +247,16 @@ class Session:
 
         return write
 
-    def prepare_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], Checkpoint | None]:
+    def prepare_save(
+        self, reason: str, notes: Sequence[str] = (), step: int | None = None
+    ) -> Callable[[], Checkpoint | None]:
         """Take the snapshot now, so that the program may go on; what is returned writes it, or says what was wrong."""
         if self.stored.passive is not None:
             return lambda: None
         with self.gate:
             begun = time.perf_counter()
-            snapshot = self.snapshot()
-            copied = self._with_what_can_be_read(snapshot, lambda: self.stored.detach(snapshot.slots))
+            snapshot = self.snapshot(reason, step)
+            copied = with_what_can_be_read(self, snapshot, lambda: self.stored.detach(snapshot.slots))
             if copied is None:  # it would take too much memory
                 return outcome(lambda: self.commit(snapshot, reason, notes))
             snapshot.slots.update(copied)
@@ -274,9 +280,15 @@ class Session:
         self.completed = True
         self.completions += 1
 
+    def settle(self, seconds: float, tell: Callable[[str], None]) -> str | None:
+        """Wait until what is committed is where it must go; else say what is not, and what to do."""
+        way = self.stored.way
+        return None if way is None else way.settle(seconds, tell)
+
     def close(self) -> None:
         """Take the hooks off and give the lease back; nothing is saved."""
         if self.attachment is not None:
+            self._leave()
             self.attachment.detach()
             self.attachment = None
         self.stored.close()

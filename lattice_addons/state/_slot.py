@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Fresh
-from lattice_addons.encoding import encode
+from lattice_addons.encoding import Experience, encode
 
 from ._file import FileState, StateFileManager, is_file
 from ._file_facts import may_be_file
@@ -16,24 +16,29 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Entry
 
+    from ._ranks import Rule
+
 
 class Slot:
     """One name of a session.
 
     ``source`` are the stored slots that have a value for it which nobody has asked for yet. ``quick`` is the manager
     where that is the default one and holds a value: then that is all there is to the slot, and values of the type
-    ``suits`` may be put there without looking at them.
+    ``suits`` may be put there without looking at them. ``rule`` says what its value is after the number of ranks
+    changed.
     """
 
-    __slots__ = ("kind", "manager", "name", "quick", "source", "suits")
+    __slots__ = ("experience", "kind", "manager", "name", "quick", "rule", "source", "suits")
 
     def __init__(self, name: str, manager: StateManager, source: Mapping[str, Entry] | None) -> None:
         self.name = name
         self.kind = type(manager)
         self.manager = manager
         self.source = source
+        self.rule: Rule | None = None
         self.quick: StateManager | None = None
         self.suits: type | None = None
+        self.experience: Experience | None = None
 
     @property
     def pending(self) -> Entry | None:
@@ -54,8 +59,11 @@ class Slot:
         self.manager.restore(stored)
         self._settle()
 
-    def capture(self, good: Entry | None) -> Fresh | Entry:
-        """Give what is to be stored now, or the last good value; raise `NoValue` when there is neither."""
+    def capture(self, good: Entry | None, most: int | None = None) -> Fresh | Entry:
+        """Give what is to be stored now, or the last good value; raise `NoValue` when there is neither.
+
+        With ``most`` a pickle of more bytes is made only when it is written or copied.
+        """
         if self.source is not None:
             return self.source[self.name]
         try:
@@ -64,7 +72,12 @@ class Slot:
             if good is None:
                 raise
             return good
-        return Fresh(manager=type(self.manager).__name__, encoded=encode(value))
+        kind = type(self.manager).__name__
+        if most is None:
+            return Fresh(kind, encode(value))
+        if self.experience is None:
+            self.experience = Experience()
+        return Fresh(kind, encode(value, experience=self.experience, most=most))
 
     def reset(self, source: Mapping[str, Entry] | None) -> None:
         """Forget the value; what is stored comes back at the next `get`, into the object that is bound if any."""

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lattice_addons.checkpoint import Slots
-from lattice_addons.errors import NotSavedError
+from lattice_addons.checkpoint import Fresh, Slots
+from lattice_addons.encoding import held
+from lattice_addons.errors import NotSavedError, UnkeepableError
 
 from ._blocks import FEWEST, row
+from ._hyperparams import hyperparams_in_force
 from ._manager import NoValue
+from ._ranks import Elsewhere
 from ._words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
+    from lattice_addons.checkpoint import Checkpoint, Entry, Part
 
     from ._blocks import Block
     from ._session import Session
     from ._slot import Slot
 
-__all__ = ["Snapshot", "capture", "outcome"]
+__all__ = ["Snapshot", "capture", "outcome", "with_what_can_be_read"]
 
+Result = TypeVar("Result")
+
+# How many bytes of pickles are made before they are written, all in all; small ones are made in any case.
+_HELD, _SMALL = 32 * 1024 * 1024, 1024 * 1024
 # A group of fewer slots has a line in the manifest for each, which a person can read.
 _MANY = 1000
 
@@ -36,10 +43,12 @@ class Snapshot:
     """
 
     serial: int
+    part: Part | None = None
     slots: dict[str, Fresh | Entry] = field(default_factory=dict)
     tables: list[bytes] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    hyperparams: dict[str, dict[str, object]] = field(default_factory=hyperparams_in_force)
     captured: float = field(default_factory=time.monotonic)
 
     def give_up(self, name: str, error: Exception, good: Entry | None) -> None:
@@ -69,10 +78,10 @@ class Snapshot:
         return error
 
 
-def capture(session: Session, serial: int) -> Snapshot:
+def capture(session: Session, serial: int, part: Part | None = None) -> Snapshot:
     """Capture every slot; the session's gate is closed. What is captured shares memory with the program."""
     begun = time.perf_counter()
-    snapshot = _Capture(session, Snapshot(serial)).all()
+    snapshot = _Capture(session, Snapshot(serial, part)).all()
     snapshot.metrics["stages"] = {"capture": round(time.perf_counter() - begun, 6)}
     return snapshot
 
@@ -91,10 +100,23 @@ def outcome(commit: Callable[[], Checkpoint | None]) -> Callable[[], Checkpoint 
     return lambda: checkpoint
 
 
+def with_what_can_be_read(session: Session, snapshot: Snapshot, action: Callable[[], Result]) -> Result:
+    """Copy or write a snapshot without what cannot be read then: some values are, such as a file's contents."""
+    while True:
+        try:
+            return action()
+        except UnkeepableError as error:
+            name = getattr(error, "slot", None)
+            if name not in snapshot.slots or name in snapshot.failures:
+                raise
+            snapshot.give_up(name, error, session.last_good(name))
+
+
 class _Capture:
     def __init__(self, session: Session, snapshot: Snapshot) -> None:
         self._session = session
         self._snapshot = snapshot
+        self._left = _HELD
 
     def all(self) -> Snapshot:
         """Go through what nobody has registered, and through all slots."""
@@ -149,13 +171,25 @@ class _Capture:
         name = slot.name
         if name in untouched:
             return None
+        if isinstance(slot.source, Elsewhere):
+            return self._as_it_is(name, slot.source)
         good = self._session.last_good(name) if slot.quick is None else None
         try:
-            item = slot.capture(good)
+            item = slot.capture(good, max(self._left, _SMALL))
         except NoValue:
             return None
         except Exception as error:  # noqa: BLE001 - whatever a value raises, the other slots are saved
             self._snapshot.give_up(name, error, self._session.last_good(name))
             return None
         self._snapshot.slots[name] = item
+        if isinstance(item, Fresh):
+            self._left -= held(item.encoded)
         return item
+
+    def _as_it_is(self, name: str, source: Elsewhere) -> Entry | None:
+        """Carry on what this rank itself had, of a slot whose value could not be made of what all had."""
+        if source.failure is not None:
+            self._snapshot.failures[name] = source.failure
+        if source.own is not None:
+            self._snapshot.slots[name] = source.own
+        return source.own

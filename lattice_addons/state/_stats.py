@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons._amounts import duration, size
-from lattice_addons.checkpoint import Fresh
+from lattice_addons.checkpoint import Fresh, as_stored
 from lattice_addons.encoding import Encoded
 from lattice_addons.errors import LatticeError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lattice_addons.checkpoint import Checkpoint
+    from lattice_addons.encoding import Buffer
 
     from ._session import Session
 
@@ -164,14 +165,14 @@ def _dirty(session: Session) -> int:
     """Give how many bytes a save would have to write, without copying or writing any."""
     snapshot = session.snapshot()
     fresh = {name: slot for name, slot in snapshot.slots.items() if isinstance(slot, Fresh)}
-    texts: list[bytes] = [*snapshot.tables]
+    texts: list[Buffer] = [*snapshot.tables]
     inline = 0
     for name, slot in fresh.items():
         value, good = slot.encoded.value, session.last_good(name)
         if value is None or (good is not None and good.value == value):
             continue
         if good is not None and good.value is None:
-            texts.append(value)  # too long for the manifest, it is stored as bytes are
+            texts.append(as_stored(value))  # too long for the manifest, it is stored as bytes are
         else:
             inline += len(value)
     # As if they were slots, under names that no slot can have.

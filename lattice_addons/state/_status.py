@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Fresh
+from lattice_addons.errors import LatticeError
 
 from ._manager import NoValue
 from ._words import in_words
@@ -53,14 +54,21 @@ class Status:
     """Why the newest checkpoint was made."""
     slots: tuple[SlotStatus, ...]
     problems: tuple[str, ...]
-    """What keeps saves from being made, and values from being stored."""
+    """What keeps saves from being made, values from being stored, and a checkpoint of the job from being complete."""
+    world: int = 1
+    """How many ranks the job has."""
+    complete: str = ""
+    """The newest instant of which every rank has its part; empty where there is none, and for a job of one process."""
 
     def __str__(self) -> str:
         """Show it for people."""
         newest = (
             f"checkpoint {self.newest} ({self.reason})" if self.newest is not None else "no checkpoint yet"
         )
-        lines = [f"job {self.job!r}, rank {self.rank}, in {self.store}: {newest}"]
+        rank = f"rank {self.rank}" + (f" of {self.world}" if self.world > 1 else "")
+        lines = [f"job {self.job!r}, {rank}, in {self.store}: {newest}"]
+        if self.world > 1:
+            lines.append(f"  complete on all ranks: {self.complete or 'nothing yet'}")
         for slot in self.slots:
             how = (
                 slot.problem or f"{slot.type} as {slot.encoding}, {slot.size} bytes"
@@ -82,6 +90,7 @@ def describe(session: Session) -> Status:
     for name, source in session.unclaimed.items():
         entry = source[name]
         slots += (SlotStatus(name, entry.manager, "unclaimed", entry.encoding, entry.type, entry.size, ""),)
+    complete, missing = _of_ranks(session)
     return Status(
         job=session.stored.job,
         rank=session.stored.rank,
@@ -89,8 +98,22 @@ def describe(session: Session) -> Status:
         newest=newest.number if newest is not None else None,
         reason=newest.reason if newest is not None else "",
         slots=slots,
-        problems=(*_problems(session), *(f"{s.name}: {s.problem}" for s in slots if s.problem)),
+        problems=(*_problems(session), *missing, *(f"{s.name}: {s.problem}" for s in slots if s.problem)),
+        world=session.stored.ranks.world if session.stored.ranks is not None else 1,
+        complete=complete,
     )
+
+
+def _of_ranks(session: Session) -> tuple[str, list[str]]:
+    """Say what all ranks have, and what is wrong between them."""
+    ranks = session.stored.ranks
+    if ranks is None or ranks.attempt is None:
+        return "", []
+    try:
+        complete = ranks.complete()
+        return str(complete) if complete is not None else "", ranks.problems()
+    except LatticeError as error:
+        return "", [f"how far the other ranks are cannot be told: {error}"]
 
 
 def _problems(session: Session) -> tuple[str, ...]:

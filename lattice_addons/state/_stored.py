@@ -6,34 +6,53 @@ import errno
 import logging
 import os
 import threading
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
 from lattice_addons.encoding import decode
-from lattice_addons.errors import CheckpointError, DamagedError, LeaseHeldError, NotInStoreError, StoreError
-from lattice_addons.lifecycle import job_id, passive_reason, rank
+from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, StoreError
+from lattice_addons.lifecycle import job_id, passive_reason, rank, run_id, world_size
 from lattice_addons.storage import open_store
 
+from ._hyperparams import tell_hyperparams
+from ._instants import COMPLETE, Instants
 from ._into import fill
+from ._older import older_value
+from ._ranks import carried_on
 from ._stats import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh
+    from lattice_addons.checkpoint import Checkpoint, Entry, Fresh, Ranks
     from lattice_addons.settings import Settings
+    from lattice_addons.storage import Store
 
+    from ._ranks import Moved, Rule
     from ._snapshot import Snapshot
 
 log = logging.getLogger("lattice_addons.state")
 
-COMPLETE = "complete"
 _LOOKS = 10
 # After these nothing comes; how long what is left to do may keep the program then, in seconds.
 _ENDS = (COMPLETE, "exit", "exception")
 _LAST_MOMENT = 0.5
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Way:
+    """The way of a line's checkpoints to where they must go; it outlasts the group that made them."""
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self._store = store
+        self._folder = folder
+
+    def settle(self, seconds: float, tell: Callable[[str], None]) -> str | None:
+        """Wait until all are there; else say what is not, and what to do."""
+        return self._store.settle(self._folder, seconds, tell)
 
 
 class Stored:
@@ -54,6 +73,10 @@ class Stored:
         self._committing = threading.Lock()
         self._last_serial = 0
         self._line: Line | None = None
+        self.ranks: Ranks | None = None
+        self.instants = Instants(None)
+        # What other ranks stored, where it was another number of them.
+        self.moved: Moved | None = None
         if not settings.disabled and not (self._passive or "").startswith("pytest"):
             self._open()
         self.tally = Tally(carries_on=self.base is not None)
@@ -80,14 +103,40 @@ class Stored:
         if self._line is None:
             return
         for _ in range(_LOOKS):
-            self.newest = self._line.newest()
+            self.newest = self._carried_on(self._line)
             begun = self.newest is not None and self.newest.reason != COMPLETE
             self.base = self.newest if begun else None
             # Its values are read when they are asked for.
             self._line.protected = frozenset([self.base.number] if self.base else [])
+            tell_hyperparams(self.base)
             if self.base is None or self.base.number in self._line.numbers():
                 return
             # Another thread's save came in between, and what had become old was deleted.
+
+    def _carried_on(self, line: Line) -> Checkpoint | None:
+        """Give what this rank carries on from: of a job of several, all carry on from one instant."""
+        self.moved = None
+        if self.ranks is None or self.ranks.attempt is None:
+            newest = line.newest()
+            alone = self.settings.ranks == "alone" or self.passive is not None
+            if alone or newest is None or newest.part is None:
+                return newest
+            from lattice_addons.checkpoint import Ranks
+
+            # Several ran, and now one does.
+            self.ranks = Ranks(line, 1, None, unique=False)
+        newest, self.moved = carried_on(self.ranks, self.settings.trust)
+        return newest
+
+    def source(
+        self, name: str, rule: Rule | None, own: Mapping[str, Entry] | None
+    ) -> Mapping[str, Entry] | None:
+        """Give what is stored for a slot; ``own`` is what this rank itself has stored."""
+        return self.moved.source(name, rule, own) if self.moved is not None else own
+
+    def near_only(self) -> AbstractContextManager[None]:
+        """Give a block in which nothing is read over a network."""
+        return self._line.store.near_only() if self._line is not None else nullcontext()
 
     def fetch(self, name: str, entry: Entry) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good."""
@@ -124,6 +173,7 @@ class Stored:
             return None
         with self._committing:
             nothing = not snapshot.slots and not snapshot.tables and reason != COMPLETE
+            nothing = nothing and snapshot.part is None
             if snapshot.serial < self._last_serial or nothing:
                 return self.newest
             try:
@@ -146,6 +196,8 @@ class Stored:
             reason=reason,
             notes=notes,
             metrics=snapshot.metrics,
+            part=snapshot.part,
+            hyperparams=snapshot.hyperparams,
         )
 
     def _tidy_after(self, line: Line, reason: str) -> None:
@@ -155,6 +207,13 @@ class Stored:
         elif not reason.startswith("signal:"):
             # Nobody knows how long a process that was signalled has.
             line.tidier.soon()
+
+    @property
+    def way(self) -> Way | None:
+        """What this process has committed, on its way to where it must go; None where it commits nothing."""
+        if self._line is None or os.getpid() != self._pid or self._passive not in (None, "closed"):
+            return None
+        return Way(self._line.store, self._line.folder)
 
     def close(self) -> None:
         """Let another process write this job."""
@@ -183,6 +242,7 @@ class Stored:
                     "this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive
                 )
         try:
+            self._join(self._line)
             self.reload()
             if self._passive is None:
                 # What dead processes left is removed beside what comes next.
@@ -192,53 +252,25 @@ class Stored:
             self.close()
             raise
 
+    def _join(self, line: Line) -> None:
+        """Agree with the job's other ranks, where there are some, on where all carry on from."""
+        world = world_size() if self.settings.ranks == "together" else 1
+        if world == 1 or self._passive is not None:
+            return
+        from lattice_addons.checkpoint import Ranks
+
+        name, unique = run_id(self.settings)
+        self.ranks = Ranks(line, world, name, unique=unique)
+        self.instants = Instants(self.ranks)
+        self.instants.go_on_after(self.ranks.latest())
+
     def _decode(self, name: str, line: Line, entry: Entry) -> object:
         value, buffers = line.read(entry, slot=name)
         return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
 
     def _fetch_older(self, name: str, damage: DamagedError, read: Callable[[Entry], object]) -> object:
-        for other in self._others(name):
-            try:
-                value = read(other.slots[name])
-            except DamagedError:
-                continue
-            log.warning(
-                "slot %r cannot be read (%s); its value is the one of checkpoint %d",
-                name, damage, other.number,
-            )  # fmt: skip
-            return value
-        message = f"slot {name!r} is damaged in every checkpoint that has it: {damage}"
-        if self.base is not None and self._line is not None and self.base.number not in self._line.numbers():
-            message = (
-                f"slot {name!r} cannot be read: checkpoint {self.base.number}, from which this process carries on, "
-                f"was removed meanwhile by the one that writes the job; load() gives what is newest ({damage})"
-            )
-        raise DamagedError(message, key=damage.key) from damage
-
-    def _others(self, name: str) -> Iterator[Checkpoint]:
-        """Give the checkpoints that may have a slot's value though it cannot be read where it should be."""
         assert self._line is not None  # noqa: S101 - the damaged entry came from it
-        number = self.base.number if self.base is not None else None
-        known = self.base.slots.get(name) if self.base is not None else None
-        try:
-            newest = self._line.newest()
-        except CheckpointError:
-            newest = None
-        # A value that nobody has asked for is carried forward, perhaps to another place; but nothing newer is to be
-        # mixed with what this process carries on from.
-        if newest is not None and (number is None or newest.number > number):
-            entry = newest.slots.get(name)
-            if entry is not None and (known is None or _digests(entry) == _digests(known)):
-                yield newest
-        for older in self._line.history(before=number):
-            if older.reason == COMPLETE:
-                break
-            if name in older.slots:
-                yield older
-
-
-def _digests(entry: Entry) -> tuple[object, ...]:
-    return entry.encoding, entry.value, [chunk.digest for chunk in entry.chunks()]
+        return older_value(self._line, self.base, name, damage, read)
 
 
 def _why_passive(settings: Settings, *, own: bool) -> str | None:

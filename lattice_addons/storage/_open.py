@@ -11,6 +11,7 @@ from lattice_addons.storage._memory import MemoryStore
 if TYPE_CHECKING:
     from lattice_addons.settings import Settings
     from lattice_addons.storage._store import Store
+    from lattice_addons.storage.spool import SpooledStore
 
 __all__ = ["open_store"]
 
@@ -21,8 +22,29 @@ def open_store(settings: Settings, *, create: bool = True) -> Store:
         return LocalStore(settings.root, create=create)
     if settings.type == "memory":
         return MemoryStore(settings.root)
+    if settings.type in ("s3", "fsspec"):
+        return _open_spooled(settings)
     message = (
-        f"LATTICE_CHECKPOINT_TYPE={settings.type}: this version stores on `local` and `memory`; "
-        "set one of them, and copy the folder where it must go"
+        f"LATTICE_CHECKPOINT_TYPE={settings.type}: this version stores on `local`, `memory`, `s3` and `fsspec`; "
+        "set one of them"
     )
     raise SettingsError(message, variable="LATTICE_CHECKPOINT_TYPE", part=settings.type)
+
+
+def _open_spooled(settings: Settings) -> SpooledStore:
+    """Open a remote store with its spool: nothing is asked of it, and no uploader runs, before it is used."""
+    from lattice_addons.storage.remote import RemoteStore
+    from lattice_addons.storage.spool import Spool, SpooledStore
+    from lattice_addons.storage.spool._poke import Uploader
+
+    spool = Spool(settings.spool, settings.root, settings.options)
+    remote = RemoteStore(settings.root, settings.options)
+    uploader = Uploader(
+        spool,
+        settings.options,
+        grace=settings.grace,
+        linger=settings.linger,
+        limit=settings.spool_limit,
+        url=settings.root,
+    )
+    return SpooledStore(spool, remote, uploader, offline=settings.offline == "allow")

@@ -63,6 +63,7 @@ class Store(abc.ABC):
     """
 
     url: str
+    at_home = True  # to read and to write takes no network
 
     @abc.abstractmethod
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
@@ -151,6 +152,21 @@ class Store(abc.ABC):
         """Drop what is kept of a key on its way here; say whether to read it again may give other bytes."""
         split_key(key)
         return False
+
+    def at_hand(self, key: str) -> bool:
+        """Say whether to read a key, which is there, costs no more than to read from a disk."""
+        split_key(key)
+        return True
+
+    @contextmanager
+    def near_only(self) -> Iterator[None]:
+        """Let this thread ask nobody on the other side of a network in a block: ``UnreachableError`` instead."""
+        yield
+
+    @property
+    def shared(self) -> Store:
+        """Where every machine sees at once what another one puts: the store itself, where that is one place."""
+        return self
 
     def attend(self, folder: str) -> None:
         """Begin to write below the folder of a rank, as the only one; cheap when this process has begun already.

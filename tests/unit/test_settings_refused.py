@@ -110,6 +110,8 @@ def test_malformed_configuration_is_refused(text: str, part: str, hint: str) -> 
         ("LATTICE_JOB_ID", "", "empty"),
         ("LATTICE_CHECKPOINT_KEY", "", "0 bytes"),
         ("LATTICE_CHECKPOINT_KEY", SECRET[:-1], "15 bytes"),
+        ("LATTICE_ENCRYPTION_KEY", "", "0 bytes"),
+        ("LATTICE_ENCRYPTION_KEY", SECRET[:-1], "15 bytes"),
         ("LATTICE_STRICT", "maybe", "Valid: 1, true"),
         ("LATTICE_DISABLE", "2", "Valid: 1, true"),
         ("LATTICE_LOGLEVEL", "LOUD", "Valid: DEBUG"),
@@ -229,6 +231,16 @@ def test_secret_is_never_shown() -> None:
     """Neither the settings nor an error about the secret print it."""
     assert SECRET not in repr(Settings(key=SECRET.encode()))
     assert "hunter2" not in str(refusal(LATTICE_CHECKPOINT_KEY="hunter2"))
+    assert "hunter2" not in str(refusal(LATTICE_ENCRYPTION_KEY="hunter2"))
+
+
+def test_only_one_key_encrypts() -> None:
+    """Which of two was meant nobody could tell afterwards."""
+    variables = {CONFIG: "encryption_key_file=/key", "LATTICE_ENCRYPTION_KEY": SECRET}
+    error = refusal(**variables)
+    assert "LATTICE_ENCRYPTION_KEY" in str(error)
+    assert "keep one of them" in str(error)
+    assert refusal(**{CONFIG: "encryption_key_file="}).part == ""
 
 
 def test_long_nonsense_is_shown_short() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
 from lattice_addons.errors import NotInStoreError
+from lattice_addons.storage._faults import told
 from lattice_addons.storage._keys import split_key, ulid
 from lattice_addons.storage._local import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
 __all__ = ["LOCAL_NAMES", "Spool", "public", "stamp"]
 
@@ -53,13 +56,20 @@ class Spool:
 
     def __init__(self, top: str, url: str, options: Mapping[str, str] | None = None) -> None:
         self.url = shown(url.rstrip("/"))
-        told = public(options or {})
-        digest = hashlib.blake2b(orjson.dumps([self.url, told]), digest_size=4).hexdigest()
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", self.url).strip("-.")[-60:]
-        self._make(os.path.join(top, f"{name}-{digest}"))
+        known = public(options or {})
+        with told("make the spool's folder", top):
+            os.makedirs(top, mode=0o700, exist_ok=True)
+        self._make(os.path.join(top, self.name_of(url, known)))
         if "store.json" not in self._home.list():
-            about = orjson.dumps({"url": self.url, "options": told}, option=orjson.OPT_INDENT_2)
+            about = orjson.dumps({"url": self.url, "options": known}, option=orjson.OPT_INDENT_2)
             self._home.replace("store.json", about + b"\n")
+
+    @staticmethod
+    def name_of(url: str, options: Mapping[str, str]) -> str:
+        """Give the name of the folder in which the spool of a store is."""
+        told = shown(url.rstrip("/"))
+        digest = hashlib.blake2b(orjson.dumps([told, public(options)]), digest_size=4).hexdigest()
+        return re.sub(r"[^A-Za-z0-9.]+", "-", told).strip("-.")[-60:] + f"-{digest}"
 
     def _make(self, home: str) -> None:
         self.home = home
@@ -107,14 +117,19 @@ class Spool:
         """Give the keys that are up, each with the stamp that its file had when it was sent."""
         return dict(self._record(f"{folder}uploaded.json") or {})
 
+    def uploaded_path(self, folder: str) -> str:
+        """Give the file that says what is up."""
+        return os.path.join(self._state.root, folder, "uploaded.json")
+
     def set_uploaded(self, folder: str, keys: Mapping[str, Stamp]) -> None:
         """Write down what is up; the uploader's alone."""
         self._write(f"{folder}uploaded.json", keys)
 
-    def gone(self, folder: str) -> dict[str, list[str]]:
-        """Give what was deleted here and is to be deleted there, by the names of the records."""
-        found = {key.rpartition("/")[2]: self._record(key) for key in self._state.list(f"{folder}gone/")}
-        return {name: keys for name, keys in found.items() if keys is not None}
+    def gone(self, folder: str, besides: Collection[str] = ()) -> dict[str, list[str]]:
+        """Give what was deleted here and is to be deleted there, by the names of the records, oldest first."""
+        names = [key.rpartition("/")[2] for key in self._state.list(f"{folder}gone/")]
+        found = {name: self._record(f"{folder}gone/{name}") for name in names if name not in besides}
+        return {name: keys for name, keys in found.items() if isinstance(keys, list)}
 
     def add_gone(self, folder: str, keys: Iterable[str]) -> None:
         """Write down, durably, that these are to be deleted there."""
@@ -124,6 +139,15 @@ class Spool:
         """Forget records of what is deleted there by now."""
         self._state.delete(f"{folder}gone/{name}" for name in names)
 
+    def take_back(self, folder: str, key: str) -> None:
+        """Let a key not be deleted there that was to be."""
+        for name, keys in self.gone(folder).items():
+            if key in keys:
+                rest = [other for other in keys if other != key]
+                if rest:
+                    self.add_gone(folder, rest)
+                self.drop_gone(folder, [name])
+
     def claim(self, folder: str) -> dict[str, Any] | None:
         """Give this machine's claim on a folder; None when it has none."""
         claim: dict[str, Any] | None = self._record(f"{folder}claim.json")
@@ -132,6 +156,21 @@ class Spool:
     def set_claim(self, folder: str, claim: Mapping[str, Any] | None) -> None:
         """Write down this machine's claim, or that it has none."""
         self._write(f"{folder}claim.json", claim)
+
+    def claiming(self, folder: str) -> AbstractContextManager[None]:
+        """Let one process of this machine at a time decide what its claim is."""
+        return self._state.exclusive(folder)
+
+    def seen(self, folder: str) -> set[int] | None:
+        """Give the numbers of the checkpoints there when this machine last looked; None when it never did."""
+        record = self._record(f"{folder}seen.json")
+        return set(record) if isinstance(record, list) else None
+
+    def set_seen(self, folder: str, numbers: Iterable[int]) -> None:
+        """Write down the numbers of the checkpoints there."""
+        found = sorted(numbers)
+        if set(found) != self.seen(folder):
+            self._write(f"{folder}seen.json", found)
 
     def trouble(self, folder: str) -> dict[str, Any] | None:
         """Say what keeps the uploader from its work, and since when; None when nothing does."""
@@ -149,6 +188,15 @@ class Spool:
         place = os.path.join(self._state.root, *split_key(top), "parts")
         os.makedirs(place, mode=0o700, exist_ok=True)
         return os.path.join(place, f"{name}.json")
+
+    def drop_parts(self, folder: str) -> None:
+        """Forget uploads in parts of what is not here any more, when nothing is left to be sent."""
+        # Straight from the folder: what is half written there has no key's name.
+        with suppress(OSError):
+            for name in os.listdir(
+                place := os.path.join(self._state.root, *split_key(folder, folder=True), "parts")
+            ):
+                os.unlink(os.path.join(place, name))
 
     def _record(self, key: str) -> Any:  # noqa: ANN401 - as JSON
         try:

@@ -15,7 +15,7 @@ import pytest
 
 from lattice_addons.errors import NotInStoreError, SettingsError, StoreError
 from lattice_addons.settings import Settings
-from lattice_addons.storage import LocalStore, MemoryStore, open_store, ulid
+from lattice_addons.storage import LocalStore, MemoryStore, SpooledStore, open_store, ulid
 from lattice_addons.storage._held import hold_descriptor
 from tests.unit.storage.scene import below
 
@@ -176,7 +176,7 @@ def test_a_store_can_be_pickled(store: LocalStore) -> None:
 
 
 def test_settings_open_a_store(tmp_path: Path) -> None:
-    """Local and memory ones; the others are refused by name."""
+    """Local and memory ones, those elsewhere with a spool; the one that is not there yet is refused by name."""
     local = open_store(Settings(root=str(tmp_path / "root")))
     assert isinstance(local, LocalStore)
     assert local.root == str(tmp_path / "root")
@@ -185,8 +185,11 @@ def test_settings_open_a_store(tmp_path: Path) -> None:
     memory = open_store(Settings(type="memory", root="tests"))
     memory.replace("key", b"x")
     assert open_store(Settings(type="memory", root="tests"), create=False).read("key") == b"x"
-    with pytest.raises(SettingsError, match="LATTICE_CHECKPOINT_TYPE=s3"):
-        open_store(Settings(type="s3", root="s3://bucket/prefix"))
+    spooled = open_store(Settings(type="s3", root="s3://bucket/prefix", spool=str(tmp_path / "spool")))
+    assert isinstance(spooled, SpooledStore)
+    assert spooled.url == "s3://bucket/prefix"
+    with pytest.raises(SettingsError, match="LATTICE_CHECKPOINT_TYPE=remote"):
+        open_store(Settings(type="remote", ckpt_service_endpoint="here"))
 
 
 def test_later_names_sort_behind(monkeypatch: pytest.MonkeyPatch) -> None:

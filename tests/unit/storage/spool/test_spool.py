@@ -99,3 +99,12 @@ def test_a_file_put_in_the_place_of_another_has_another_stamp(spool: Spool) -> N
     before = stamp(spool.path(f"{FOLDER}kept/000000000001.json"))
     spool.store.replace(f"{FOLDER}kept/000000000001.json", b"two")
     assert stamp(spool.path(f"{FOLDER}kept/000000000001.json")) != before
+
+
+def test_parts_are_forgotten(spool: Spool) -> None:
+    """When nothing is left to be sent, no upload in parts goes on."""
+    spool.drop_parts(FOLDER)
+    for name in ("a", "b"):
+        Path(spool.parts(f"{FOLDER}packs/{name}.pack")).write_bytes(b"{}")
+    spool.drop_parts(FOLDER)
+    assert os.listdir(f"{spool.home}/state/{FOLDER}parts") == []

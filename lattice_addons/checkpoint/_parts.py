@@ -1,0 +1,273 @@
+"""An instant is complete when every rank has its part of it, in one attempt of the job."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.checkpoint._part import UNNAMED, Instant
+from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, WrongKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lattice_addons.checkpoint._attempts import Attempt
+    from lattice_addons.checkpoint._line import Line
+    from lattice_addons.checkpoint._part import Part
+
+__all__ = ["Complete", "Lacking", "Parts", "in_words"]
+
+_log = logging.getLogger("lattice_addons.checkpoint")
+# How many ranks are named in one line.
+_SHOWN = 10
+_Place = tuple[int, Instant]
+_FIRST: _Place = (0, Instant())
+_LAST: _Place = (2**63, Instant())
+
+
+def in_words(ranks: Sequence[int]) -> str:
+    """Name ranks for people."""
+    shown = ", ".join(map(str, ranks[:_SHOWN])) + (
+        f" and {len(ranks) - _SHOWN} more" if len(ranks) > _SHOWN else ""
+    )
+    return f"rank{'s' * (len(ranks) != 1)} {shown}"
+
+
+@dataclass(frozen=True)
+class Complete:
+    """An instant of which every rank has its part; ``numbers`` are those of the checkpoints, by rank.
+
+    A checkpoint of a job of one process is complete by itself, and has no attempt and no instant.
+    """
+
+    __module__ = "lattice_addons.checkpoint"
+
+    world: int
+    attempt: int | None
+    instant: Instant | None
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Show it for people."""
+        return f"checkpoint {self.numbers[0]}" if self.instant is None else str(self.instant)
+
+    @property
+    def place(self) -> _Place:
+        """What orders it among the parts of a rank."""
+        return self.attempt or 0, self.instant or Instant()
+
+    @property
+    def is_own(self) -> bool:
+        """Say whether the program makes its saves itself."""
+        return self.instant is not None and (self.instant.step != UNNAMED or self.instant.own > 0)
+
+    def told(self) -> dict[str, object]:
+        """Give it as plain data."""
+        instant = self.instant.told() if self.instant is not None else None
+        return {"world": self.world, "attempt": self.attempt, "instant": instant, "numbers": self.numbers}
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Complete:
+        """Read what `told` gave; ``KeyError``, ``TypeError`` or ``ValueError`` when it is something else."""
+        instant = Instant.from_told(told["instant"]) if told["instant"] is not None else None
+        attempt = int(told["attempt"]) if told["attempt"] is not None else None
+        numbers = tuple(map(int, told["numbers"]))
+        if len(numbers) != told["world"]:
+            raise ValueError("there is not one number for each rank")
+        return cls(len(numbers), attempt, instant, numbers)
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """The newest instant that some rank has, and the ranks that lack it."""
+
+    __module__ = "lattice_addons.checkpoint"
+
+    attempt: int
+    instant: Instant
+    ranks: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Show it for people."""
+        return f"{self.instant} is not complete: {in_words(self.ranks)} lack{'s' * (len(self.ranks) == 1)} it"
+
+    def told(self) -> dict[str, object]:
+        """Give it as plain data."""
+        return {"attempt": self.attempt, "instant": self.instant.told(), "ranks": self.ranks}
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Lacking:
+        """Read what `told` gave; ``KeyError``, ``TypeError`` or ``ValueError`` when it is something else."""
+        return cls(int(told["attempt"]), Instant.from_told(told["instant"]), tuple(map(int, told["ranks"])))
+
+
+class Parts:
+    """What the manifests of all ranks say; each is read once, the newest first, and no more of them than needed.
+
+    Along the line of a rank attempts and instants only rise, as numbers do.
+    """
+
+    def __init__(self, line: Line) -> None:
+        # Another line, also for this rank: who holds this need not hold that.
+        self._kind = type(line)
+        self._store, self._job, self._settings = line.store, line.job, line.settings
+        self._lines: dict[int, Line] = {}
+        self._numbers: dict[int, list[int]] = {}
+        self._read: dict[tuple[int, int], Part | CheckpointError | None] = {}
+
+    def refresh(self) -> None:
+        """Ask again what is there."""
+        self._numbers.clear()
+
+    def line(self, rank: int) -> Line:
+        """Give the line of a rank, for reading."""
+        if rank not in self._lines:
+            self._lines[rank] = self._kind(self._store, self._job, rank, settings=self._settings)
+        return self._lines[rank]
+
+    def numbers(self, rank: int) -> Sequence[int]:
+        """Give the numbers of a rank's checkpoints."""
+        if rank not in self._numbers:
+            self._numbers[rank] = self.line(rank).numbers()
+        return self._numbers[rank]
+
+    def newest(self, attempts: Mapping[int, Attempt], *, sure: bool = False) -> Complete | None:
+        """Give the newest complete instant; with ``sure``, one of which every manifest and table was read."""
+        for found in self._candidates(attempts):
+            if not sure or self._holds(found):
+                return found
+        return None
+
+    def lacking(self, attempts: Mapping[int, Attempt], than: Complete | None) -> Lacking | None:
+        """Give the newest instant that is newer and not complete, and the ranks that lack it."""
+        attempt = attempts[max(attempts)] if attempts else None
+        if attempt is None or (attempt.resume != than and (than is None or than.attempt != attempt.number)):
+            return None  # what is complete came after it
+        newest = [self._at_most(rank, _LAST) for rank in range(attempt.world)]
+        top = max((part.place for _, part in filter(None, newest)), default=_FIRST)
+        if top[0] != attempt.number:
+            return attempt.lacking  # nothing was saved in it
+        if than is not None and top <= than.place:
+            return None
+        ranks = (rank for rank, found in enumerate(newest) if found is None or found[1].place != top)
+        return Lacking(*top, tuple(ranks))
+
+    def last_attempt(self, world: int) -> int:
+        """Give the largest number of an attempt that a checkpoint of any rank says."""
+        newest = (self._at_most(rank, _LAST, counting=False) for rank in range(world))
+        return max((part.attempt for _, part in filter(None, newest)), default=0)
+
+    def _candidates(self, attempts: Mapping[int, Attempt]) -> Iterator[Complete]:
+        """Give what is complete, the newest first; none of it is looked for before it is asked for."""
+        # Alone in its job a process makes checkpoints that are complete, on the line of rank 0.
+        for number in reversed(self.numbers(0)):
+            part = self.part(0, number)
+            if part is None:
+                yield Complete(1, None, None, (number,))
+            elif not isinstance(part, CheckpointError):
+                break
+        for number in sorted(attempts, reverse=True):
+            yield from self._complete_in(number, attempts[number].world)
+            resume = attempts[number].resume
+            if resume is not None and self._is_there(resume):
+                yield resume
+        # Their records are gone, perhaps.
+        tried = set(attempts)
+        for number in reversed(self.numbers(0)):
+            part = self.part(0, number)
+            if part is None:
+                yield Complete(1, None, None, (number,))
+            elif not isinstance(part, CheckpointError) and part.attempt not in tried:
+                tried.add(part.attempt)
+                yield from self._complete_in(part.attempt, part.world)
+
+    def _complete_in(self, attempt: int, world: int) -> Iterator[Complete]:
+        """Give the complete instants of an attempt, the newest first."""
+        target: _Place = (attempt, _LAST[1]._replace(step=2**63))
+        while True:
+            numbers: list[int] = []
+            for rank in range(world):
+                found = self._at_most(rank, target)
+                if found is None or found[1].attempt != attempt:
+                    return
+                if found[1].place < target:
+                    # No newer one is complete: from here on only this and what is older is looked for.
+                    target = found[1].place
+                    numbers = [-1] * rank
+                numbers.append(found[0])
+            if -1 not in numbers:
+                yield Complete(world, attempt, target[1], tuple(numbers))
+                target = _before(target)
+
+    def _at_most(self, rank: int, target: _Place, *, counting: bool = True) -> tuple[int, Part] | None:
+        """Give a rank's newest part that is not newer than this; without ``counting``, whether it counts or not."""
+        numbers = self.numbers(rank)
+        end = len(numbers)
+        # Nearly always it is among the last; else halving takes fewer readings than going through them.
+        for _ in range(2):
+            if end and self._place(rank, end - 1) > target:
+                end -= 1
+        if end and self._place(rank, end - 1) > target:
+            end = bisect_right(range(end), target, key=lambda index: self._place(rank, index))
+        for index in reversed(range(end)):
+            part = self.part(rank, numbers[index])
+            if part is not None and not isinstance(part, CheckpointError) and (part.counts or not counting):
+                return numbers[index], part
+        return None
+
+    def _place(self, rank: int, index: int) -> _Place:
+        """Give the place of a checkpoint; one that says none has that of the one before."""
+        for number in reversed(self.numbers(rank)[: index + 1]):
+            part = self.part(rank, number)
+            if part is not None and not isinstance(part, CheckpointError):
+                return part.place
+        return _FIRST
+
+    def part(self, rank: int, number: int) -> Part | CheckpointError | None:
+        """Give what a manifest says; None where it says nothing of ranks, and what is wrong with a bad one."""
+        if (rank, number) not in self._read:
+            try:
+                self._read[rank, number] = self.line(rank).load(number).part
+            except (FormatError, WrongKeyError):
+                # A newer Lattice, or who has the key, went on: an older instant would undo what it did.
+                raise
+            except CheckpointError as error:
+                self._read[rank, number] = error
+            except NotInStoreError as error:
+                # Deleted meanwhile; and a number is not given again.
+                self._read[rank, number] = CheckpointError(str(error))
+        return self._read[rank, number]
+
+    def _is_there(self, complete: Complete) -> bool:
+        if complete.attempt is None:
+            return complete.numbers[0] in self.numbers(0) and self.part(0, complete.numbers[0]) is None
+        return all(
+            number in self.numbers(rank) and self._is_at(self.part(rank, number), complete.place)
+            for rank, number in enumerate(complete.numbers)
+        )
+
+    def _is_at(self, part: Part | CheckpointError | None, place: _Place) -> bool:
+        return part is not None and not isinstance(part, CheckpointError) and part.place == place
+
+    def _holds(self, complete: Complete) -> bool:
+        """See that every part can be used; one that cannot is passed over from now on."""
+        good = True
+        for rank, number in enumerate(complete.numbers):
+            try:
+                self.line(rank).load(number).read_tables()
+            except (CheckpointError, NotInStoreError) as error:
+                _log.warning(
+                    "%s of %s is passed over: checkpoint %d of rank %d: %s",
+                    complete, self.line(rank).job, number, rank, error,
+                )  # fmt: skip
+                self._read[rank, number] = CheckpointError(str(error))
+                good = False
+        return good
+
+
+def _before(place: _Place) -> _Place:
+    """Give a place just before this one: numbers are whole."""
+    attempt, (step, own, outside) = place
+    return attempt, Instant(step, own, outside - 1)

@@ -1,0 +1,182 @@
+"""The ranks of a job agree on where they carry on from without waiting for each other: the first one writes it down."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import TYPE_CHECKING, Final
+
+from lattice_addons.checkpoint._attempts import Attempt, Attempts, Member
+from lattice_addons.checkpoint._parts import Parts, in_words
+from lattice_addons.errors import CheckpointError, NotInStoreError, StoreError
+from lattice_addons.lifecycle import Owner
+
+if TYPE_CHECKING:
+    from lattice_addons.checkpoint._line import Line
+    from lattice_addons.checkpoint._model import Checkpoint
+    from lattice_addons.checkpoint._parts import Complete, Lacking
+
+__all__ = ["Ranks"]
+
+_log = logging.getLogger("lattice_addons.checkpoint")
+_TRIES: Final = 20
+
+
+class Ranks:
+    """One rank's place in a job of several: which attempt it takes part in, and where it carries on from.
+
+    ``run`` is what the launcher calls this start of the job, None where it says nothing; ``unique`` tells that it
+    calls no other start so. Whoever makes one has the lease of its line. Where there is only one rank now, there is
+    no attempt: it carries on from what several had.
+    """
+
+    __module__ = "lattice_addons.checkpoint"
+
+    def __init__(self, line: Line, world: int, run: str | None, *, unique: bool) -> None:
+        self.line = line
+        self.world = world
+        self._run = run
+        self._unique = unique
+        self._parts = Parts(line)
+        self.attempt = self._join() if world > 1 else None
+        #: What all ranks carry on from; None where they begin afresh.
+        self.resume = self.attempt.resume if self.attempt is not None else self._found()
+        line.together.know(self.resume)
+
+    def latest(self) -> Checkpoint | None:
+        """Give the newest checkpoint that this rank has made in this attempt; None where it has made none."""
+        for number in reversed(self.line.numbers()):
+            part = self._parts.part(self.line.rank, number)
+            if isinstance(part, CheckpointError):
+                continue
+            if part is None or self.attempt is None or part.attempt != self.attempt.number:
+                break
+            return self.line.load(number)
+        return None
+
+    def resumed(self) -> Checkpoint | None:
+        """Give the part that this rank has of the resume point; None where it has none."""
+        resume = self.resume
+        if resume is None or self.line.rank >= resume.world:
+            return None
+        return self.line.load(resume.numbers[self.line.rank])
+
+    def other(self, rank: int) -> tuple[Line, Checkpoint]:
+        """Give the part that another rank has of the resume point, and the line to read it from."""
+        assert self.resume is not None  # noqa: S101 - asked for by who knows that
+        line = self._parts.line(rank)
+        return line, line.load(self.resume.numbers[rank])
+
+    def problems(self) -> list[str]:
+        """Say which rank is missing now, and what was passed over when this attempt was begun."""
+        if self.attempt is None:
+            return []
+        attempts = Attempts(self.line)
+        told = []
+        if attempts.last > self.attempt.number:
+            told.append(f"this is attempt {self.attempt.number}, and attempt {attempts.last} was begun since")
+        missing = sorted(set(range(self.world)) - attempts.members(self.attempt))
+        if missing:
+            told.append(f"not started so far: {in_words(missing)}")
+        if self.attempt.lacking is not None:
+            told.append(f"passed over at the start: {self.attempt.lacking}")
+        return told
+
+    def complete(self) -> Complete | None:
+        """Give the newest instant of which every rank has its part now."""
+        self._parts.refresh()
+        return self._parts.newest(Attempts(self.line).all())
+
+    def _found(self) -> Complete | None:
+        """Find the newest complete instant, where there is nobody to agree with."""
+        made = self._prepared(Attempts(self.line), Member(self.line.rank, "", Owner.current()))
+        self._tell(made)
+        return made.resume
+
+    def _join(self) -> Attempt:
+        """Join the attempt that this start of the job has made, or make one."""
+        me = Member(self.line.rank, self.line.lease.session, Owner.current())
+        for _ in range(_TRIES):
+            attempts = Attempts(self.line)
+            newest = attempts.newest()
+            if newest is not None and self._belongs(attempts, newest) and self._can_resume(newest):
+                attempts.join(newest, me)
+                return newest
+            made = self._prepared(attempts, me)
+            if made.number > attempts.last + 1 and Attempts(self.line).last > attempts.last:
+                self._parts.refresh()
+                continue  # made since it was listed, and saved in: it may be ours
+            try:
+                attempts.make(made)
+            except StoreError as error:
+                if getattr(error, "errno", None) != errno.EEXIST:
+                    raise
+                self._parts.refresh()
+                continue  # another rank was faster: its record counts
+            self._tell(made)
+            return made
+        message = (
+            f"the ranks of job {self.line.job!r} do not agree on an attempt: others go on making new ones; "
+            "see that only one launcher starts this job"
+        )
+        raise StoreError(message, url=self.line.store.url)
+
+    def _belongs(self, attempts: Attempts, attempt: Attempt) -> bool:
+        """Tell whether an attempt is that of this start, for certain enough."""
+        if attempt.world != self.world or attempt.run != self._run:
+            return False
+        members = attempts.members(attempt)
+        others = [attempt.maker.rank, *sorted(members - {attempt.maker.rank})]
+        others = [rank for rank in others if rank != self.line.rank]
+        if self.line.rank in members:
+            # This rank was there before. Alone it comes back only where nothing happened to any other.
+            return len(others) == self.world - 1 and all(attempts.lives(attempt, rank) for rank in others)
+        if self._unique:
+            return True
+        # Nobody alive: that start is over, and this is the next. Ranks on hosts that cannot be seen count as alive.
+        return any(attempts.lives(attempt, rank) is not False for rank in others)
+
+    def _can_resume(self, attempt: Attempt) -> bool:
+        """See that this rank has what it would carry on from."""
+        resume = attempt.resume
+        if resume is None or self.line.rank >= resume.world:
+            return True
+        try:
+            self.line.load(resume.numbers[self.line.rank]).read_tables()
+        except (CheckpointError, NotInStoreError) as error:
+            _log.warning("attempt %d of %s is not joined: %s", attempt.number, self.line.job, error)
+            return False
+        return True
+
+    def _prepared(self, attempts: Attempts, me: Member) -> Attempt:
+        """Find out from where to carry on, and give what is to be written down."""
+        known = attempts.all()
+        resume = self._parts.newest(known, sure=True)
+        lacking = self._parts.lacking(known, resume)
+        # Where records are gone, what checkpoints say must not be said again.
+        last = max(attempts.last, self._parts.last_attempt(self.world))
+        return Attempt(last + 1, self.world, self._run, resume, lacking, me)
+
+    def _tell(self, made: Attempt) -> None:
+        """Say in one line what is not carried on."""
+        if made.lacking is not None:
+            carried = f"all carry on from {made.resume}" if made.resume is not None else "all begin afresh"
+            _log.warning("job %r: %s; %s", self.line.job, made.lacking, carried)
+        if made.resume is not None and made.resume.world > self.world:
+            left = in_words(range(self.world, made.resume.world))
+            _log.warning(
+                "job %r ran as %d ranks, and runs as %d: what %s had alone stays in the store as it is",
+                self.line.job, made.resume.world, self.world, left,
+            )  # fmt: skip
+
+
+def instants(line: Line) -> tuple[Complete | None, Lacking | None]:
+    """Give the newest instant that all ranks of a line's job have, and the newest that some lack.
+
+    Neither where there never were several.
+    """
+    attempts, parts = Attempts(line).all(), Parts(line)
+    if not attempts:
+        return None, None
+    found = parts.newest(attempts)
+    return found, parts.lacking(attempts, found)

@@ -1,0 +1,199 @@
+"""Who begins to write takes the claim, and sees that this machine and the remote store are of one mind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from lattice_addons._owner import Owner
+from lattice_addons.errors import NotInStoreError, StoreError
+from lattice_addons.storage.spool._claim import give_back, keep, take
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from lattice_addons.storage.remote import RemoteStore
+    from lattice_addons.storage.spool._aside import Asides
+    from lattice_addons.storage.spool._claim import Claim
+    from lattice_addons.storage.spool._spool import Spool
+    from lattice_addons.storage.spool._there import There
+
+__all__ = ["Lines", "Sides", "compare", "hold", "join", "part_from", "stand_in"]
+
+_log = logging.getLogger("lattice_addons.storage")
+_MANIFEST = re.compile(r"checkpoints/([0-9]{12,18})\.json", re.ASCII)
+# Who had to wait so long for a claim, in seconds, looks once more what is there.
+_LONG = 5.0
+
+
+class Lines(NamedTuple):
+    """The numbers of the checkpoints that are only here, and of those there that another machine has added."""
+
+    here: list[int]
+    there: list[int]
+
+    @property
+    def parted(self) -> bool:
+        """Say whether the job went on in both places."""
+        return bool(self.here and self.there)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The machine and the remote store."""
+
+    spool: Spool
+    remote: RemoteStore
+    there: There
+    asides: Asides
+
+
+def join(sides: Sides, folder: str) -> None:
+    """List the job, take the claim on a rank's folder, and settle which line goes on.
+
+    Raises:
+        UnreachableError, NoAccessError: the remote store cannot be asked what is there.
+        LeaseHeldError: another machine writes there.
+    """
+    begun = time.monotonic()
+    listed = sides.there.list_job(folder)
+    claim = take(sides.remote, folder, listed, Owner.current(), sides.spool.claim(folder))
+    try:
+        if time.monotonic() - begun > _LONG:
+            listed = sides.there.list_job(folder)
+        _agree(sides, folder, listed, claim)
+    except BaseException:
+        with suppress(StoreError):
+            give_back(sides.remote, folder, claim)
+        raise
+    with sides.spool.claiming(folder):
+        sides.spool.set_claim(folder, claim)
+
+
+def stand_in(spool: Spool, folder: str) -> None:
+    """Write down that this process writes there without having asked: the uploader makes up for it."""
+    with spool.claiming(folder):
+        claim = spool.claim(folder) or {}
+        mine = {"owner": Owner.current().to_dict(), "pending": True, "left": False}
+        spool.set_claim(folder, claim | mine)
+
+
+def part_from(spool: Spool, folder: str) -> None:
+    """Write down that this process writes there no more."""
+    with spool.claiming(folder):
+        claim = spool.claim(folder)
+        if claim is not None:
+            spool.set_claim(folder, claim | {"left": True})
+
+
+def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
+    """See that what is here may be sent: the claim is renewed, or taken; say what is against it.
+
+    Raises:
+        LeaseHeldError: another machine writes there.
+    """
+    claim = spool.claim(folder)
+    if claim is not None and not claim.get("pending") and keep(spool, remote, folder):
+        return None
+    listed = set(remote.listing(folder))
+    owner = Owner.current()
+    with suppress(ValueError):
+        owner = Owner.from_dict((claim or {}).get("owner", {}))
+    taken = take(remote, folder, listed, owner, claim)
+    lines = compare(spool, remote, folder, listed, taken)
+    if lines.there:
+        # Another machine has gone on: what was to be deleted there, its line may need.
+        spool.drop_gone(folder, spool.gone(folder))
+    if not lines.parted:
+        with spool.claiming(folder):
+            if spool.claim(folder) == claim:
+                spool.set_claim(folder, taken | {"left": bool((claim or {}).get("left"))})
+                return None
+    # Parted; or a program began meanwhile, and has a claim of its own.
+    give_back(remote, folder, taken)
+    if not lines.parted:
+        return None
+    mine, theirs = (", ".join(map(str, numbers)) for numbers in lines)
+    return (
+        f"{folder.removesuffix('/')} went on elsewhere: checkpoints {mine} are only on this machine, while the "
+        f"remote store has {theirs} of another one. Nothing is lost: start the program again, and "
+        f"`lattice choose {folder.partition('/')[0]}` shows both lines"
+    )
+
+
+def compare(
+    spool: Spool, remote: RemoteStore, folder: str, listed: Collection[str], claim: Claim | None = None
+) -> Lines:
+    """Give what is only here, and what another machine has added there since this one looked last.
+
+    With a claim that follows one of this machine, which nobody has taken meanwhile, that is nothing.
+    """
+    # After the listing was taken: what was sent meanwhile is not taken to be only here.
+    uploaded = spool.uploaded(folder)
+    here = numbered(folder, spool.here(folder))
+    mine = [
+        number
+        for number, key in here.items()
+        if key not in uploaded and not (key in listed and _is_same(spool, remote, key))
+    ]
+    seen = spool.seen(folder)
+    first = min(mine, default=0)
+    ours = {key for number, key in here.items() if number not in mine} | uploaded.keys()
+    theirs = [
+        number
+        for number, key in numbered(folder, listed).items()
+        if key not in ours and (number >= first if seen is None else number not in seen or number in mine)
+    ]
+    # What was sent may be superseded before it could be written down that it was sent.
+    return Lines(sorted(mine), [] if claim is not None and claim.get("follows") else sorted(theirs))
+
+
+def numbered(folder: str, keys: Iterable[str]) -> dict[int, str]:
+    """Give the checkpoints of a rank among these keys, by number."""
+    found = ((_MANIFEST.fullmatch(key.removeprefix(folder)), key) for key in keys if key.startswith(folder))
+    return {int(match[1]): key for match, key in found if match}
+
+
+def _is_same(spool: Spool, remote: RemoteStore, key: str) -> bool:
+    """Say whether a key has the same bytes there: it was sent, and that could not be written down any more."""
+    try:
+        return spool.store.read(key) == remote.read(key)
+    except NotInStoreError:
+        return False
+
+
+def _agree(sides: Sides, folder: str, listed: Collection[str], claim: Claim) -> None:
+    spool = sides.spool
+    lines = compare(spool, sides.remote, folder, listed, claim)
+    lost = [key for key in sides.there.lacks(folder) if os.path.lexists(spool.path(key))]
+    if lines.there:
+        # What was to be deleted there, the line that went on may need.
+        spool.drop_gone(folder, spool.gone(folder))
+        sides.there.undelete(folder)
+    if lines.parted:
+        _put_aside(sides, folder, lines)
+    elif lines.there:
+        # Another machine carried on from what was sent here, and deleted this since.
+        spool.store.delete(lost)
+    else:
+        # The remote store was emptied, or is another one under the old name: a new time has them sent again.
+        for key in lost:
+            os.utime(spool.path(key))
+    spool.set_seen(folder, numbered(folder, listed))
+
+
+def _put_aside(sides: Sides, folder: str, lines: Lines) -> None:
+    aside = sides.asides.put(folder, lines.here[-1], lines.there[-1])
+    if sides.spool.trouble(folder) is not None:
+        sides.spool.set_trouble(folder, None)
+    job = folder.partition("/")[0]
+    _log.warning(
+        "job %r went on in two places. It carries on from %s; %s is put aside, as %d. `lattice choose %s` shows both, "
+        "and `lattice choose %s %d` lets the other one go on",
+        job, aside.theirs, aside.ours, aside.number, job, job, aside.number,
+    )  # fmt: skip

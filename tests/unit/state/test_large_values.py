@@ -1,0 +1,92 @@
+"""Values whose pickles are not held whole are saved as others are."""
+
+from __future__ import annotations
+
+import random
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lattice_addons.errors import NotSavedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lattice_addons import StateManagerGroup
+
+    Start = Callable[..., StateManagerGroup]
+
+MIB = 2**20
+
+
+def large(seed: int = 0) -> dict[object, object]:
+    """Give a value with a pickle of 40 MiB, more than is held, of parts that are copied into it."""
+    source = random.Random(seed)
+    return {number: source.randbytes(40_000) for number in range(1000)}
+
+
+def group_of(start: Start, **values: object) -> StateManagerGroup:
+    """Begin a session with these slots; those without a value have what is stored."""
+    group = start()
+    for name, value in values.items():
+        group.register(name)
+        if value is not None:
+            group.update(name, value)
+    return group
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["save", "async_save"])
+def test_they_are_restored(start: Start, asynchronous: bool) -> None:
+    """From the first save and from the next, each as it was then."""
+    value = large()
+    group = group_of(start, large=value, small=(1,))
+    for more in ("one", "two"):
+        value[more] = 1
+        want = dict(value)
+        if asynchronous:
+            saved = group.async_save()
+            value["too late"] = 1
+            saved.result()
+            del value["too late"]
+        else:
+            group.save()
+        assert group_of(start, large=None, small=None).get("large") == want
+        group = group_of(start, large=value, small=(2,))
+
+
+def test_a_save_takes_little_memory(start: Start) -> None:
+    """Of several large values each has little beside itself, all in all; also for what would be lost now."""
+    group = group_of(start, **{f"v{seed}": large(seed) for seed in range(2)})
+    for action in (group.save, group.stats):
+        tracemalloc.start()
+        try:
+            action()
+            assert tracemalloc.get_traced_memory()[1] < 56 * MIB
+        finally:
+            tracemalloc.stop()
+    assert group.stats().dirty == 0
+
+
+def test_one_that_cannot_be_stored_keeps_its_last_good_value(start: Start) -> None:
+    """Found out only while it is written, the first time; the other slots are saved in any case."""
+    value: dict[object, Any] = large()
+    group = group_of(start, large=value, other=(1,))
+    group.save()
+    good = dict(value)
+    value["lock"] = threading.Lock()
+    for number in (2, 3):
+        group.update("other", (number,))
+        with pytest.raises(NotSavedError, match=r"value\['lock'\]") as caught:
+            group.save()
+        assert list(caught.value.failures) == ["large"]
+    group = group_of(start, large=None, other=None)
+    assert group.get("large") == good
+    assert group.get("other") == (3,)
+
+
+def test_what_is_told_of_a_slot_is_told_of_all_of_it(start: Start) -> None:
+    """Its size is that of the whole pickle."""
+    group = group_of(start, large=large())
+    assert group.status().slots[0].size > 40_000_000
