@@ -260,4 +260,4 @@ def test_a_malformed_setting_is_an_error_at_the_first_group(
 def test_a_type_of_store_that_is_not_there_yet_is_an_error() -> None:
     """It says what this version stores on."""
     with pytest.raises(SettingsError, match="local"):
-        StateManagerGroup(Settings(type="s3", root="s3://bucket/prefix"))
+        StateManagerGroup(Settings(type="remote", ckpt_service_endpoint="here"))
