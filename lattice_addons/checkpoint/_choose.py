@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._layout import pack_key
-from lattice_addons.errors import DamagedError, NotInStoreError
+from lattice_addons.errors import DamagedError, NotInStoreError, RanksError
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint._line import Line
@@ -22,6 +22,7 @@ def chosen(line: Line, store: SpooledStore, aside: Aside) -> Checkpoint:
     Raises:
         LeaseHeldError: another process writes this line.
         CheckpointError: the line that was put aside cannot be read, or this one not be carried on.
+        RanksError: it is a part of a checkpoint of several ranks, which all carry on from one.
         StoreError: it could not be written; both lines are as they were.
     """
     from lattice_addons.checkpoint._line import Line
@@ -31,6 +32,13 @@ def chosen(line: Line, store: SpooledStore, aside: Aside) -> Checkpoint:
     if told is None:
         message = f"line {aside.number} of {line.folder} has no checkpoint"
         raise NotInStoreError(message, url=aside.store.url, key=line.folder)
+    if told.part is not None:
+        message = (
+            f"{told.part.instant} of line {aside.number} of {line.folder} is one rank's part of a checkpoint of "
+            f"{told.part.world}, of a start of the job that the others went on without: `lattice choose {line.job} "
+            "remote` removes it"
+        )
+        raise RanksError(message)
     line.acquire()
     # The next checkpoint must not hide one of a newer format, or of another key; a damaged one it may replace.
     with suppress(DamagedError):
@@ -46,7 +54,6 @@ def chosen(line: Line, store: SpooledStore, aside: Aside) -> Checkpoint:
         program=told.program,
         hyperparams=told.hyperparams,
         metrics={},
-        part=told.part,
     )
     store.asides.drop(aside)
     return checkpoint

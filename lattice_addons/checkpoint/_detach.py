@@ -96,7 +96,7 @@ class _Detaching:
 def detach(
     slots: Mapping[str, Fresh | Entry], seen: Seen, here: Callable[[Chunk], Chunk | None], most: int
 ) -> dict[str, Fresh | Entry] | None:
-    """Give slots that share no memory with the program; None when that would take more than ``most`` bytes."""
+    """Give slots that share no memory with the program; None when that would take more than ``most`` bytes, or all."""
     detaching = _Detaching(seen, here, most)
     try:
         detached = {
@@ -105,7 +105,8 @@ def detach(
         }
         for batch in BYTES.run(_takes(detaching.batches)):
             detaching.spend(CHUNK if batch.block is not None else 0)
-    except _TooMuchError:
+    except (_TooMuchError, MemoryError):
+        # The limit may be more than there is.
         return None
     return detached
 

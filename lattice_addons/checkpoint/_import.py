@@ -13,7 +13,7 @@ from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._model import CHUNK, LARGE
 from lattice_addons.checkpoint._portable import moved
 from lattice_addons.checkpoint._read import read_chunk
-from lattice_addons.errors import CheckpointError, DamagedError, StoreError
+from lattice_addons.errors import CheckpointError, DamagedError, RanksError, StoreError
 from lattice_addons.storage import ulid
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint._line import Line
     from lattice_addons.checkpoint._model import Checkpoint, Chunk
+    from lattice_addons.checkpoint._part import Part
     from lattice_addons.checkpoint._portable import Portable
 
 __all__ = ["imported"]
@@ -34,6 +35,7 @@ def imported(line: Line, portable: Portable) -> Checkpoint:
     Raises:
         LeaseHeldError: another process writes this line.
         FormatError, UntrustedError, WrongKeyError: the line goes on from a checkpoint that this process cannot use.
+        RanksError: it is a part of a checkpoint of several ranks, and this one is further already.
         StoreError: it could not be written; the line is as it was.
     """
     begun = time.perf_counter()
@@ -41,6 +43,7 @@ def imported(line: Line, portable: Portable) -> Checkpoint:
     # The next checkpoint must not hide one of a newer format, or of another key; a damaged one it may replace.
     with suppress(DamagedError):
         line.newest()
+    _check_part(line, portable.checkpoint.part)
     places = _known(line, portable)
     pack = _Pack(places)
     for chunks in _buffers(portable.checkpoint):
@@ -62,6 +65,20 @@ def imported(line: Line, portable: Portable) -> Checkpoint:
         raise
 
 
+def _check_part(line: Line, part: Part | None) -> None:
+    """See that along the line attempts and instants go on rising: else none would be found any more."""
+    if part is None:
+        return
+    last = next((each.part for each in line.history() if each.part is not None), None)
+    if last is not None and part.place <= last.place:
+        message = (
+            f"the checkpoint is rank {line.rank}'s part of {part.instant} in attempt {part.attempt} of a job of "
+            f"{part.world}, and job {line.job!r} is further ({last.instant} in attempt {last.attempt}): import the "
+            "parts of all ranks into a job of its own, by --job NAME"
+        )
+        raise RanksError(message)
+
+
 def _known(line: Line, portable: Portable) -> dict[Chunk, Chunk]:
     """Give where chunks of the file are in the line already, and read back."""
     wanted = {chunk.digest: chunk for chunk in portable.chunks()}
@@ -80,10 +97,8 @@ def _known(line: Line, portable: Portable) -> dict[Chunk, Chunk]:
 
 
 def _form(line: Line, portable: Portable, chunk: Chunk) -> tuple[bytes | memoryview, str]:
-    """Give a chunk's bytes as the line stores them, which may have another key than the file, or none."""
+    """Give a chunk's bytes as the line stores them: with the key of that very line, whatever the file has."""
     data = portable.stored(chunk)
-    if line.cipher is not None and portable.cipher is not None and line.cipher.name == portable.cipher.name:
-        return data, chunk.lock
     plain = opened(data, chunk.lock) if chunk.lock else data
     return line.cipher.lock(plain) if line.cipher is not None else (plain, "")
 
@@ -136,4 +151,5 @@ def _commit(line: Line, portable: Portable, pack: _Pack, seconds: float) -> Chec
         program=told.program,
         hyperparams=told.hyperparams,
         metrics=metrics,
+        part=told.part,
     )

@@ -288,7 +288,7 @@ class Line:
         before = self._catalog.reclaimed
         # What is rewritten would have to find room first.
         self.tidier.now(turn=partial(self.tidy, rewriting=False))
-        return self._catalog.reclaimed > before
+        return self.store.make_room() or self._catalog.reclaimed > before
 
     def tidying(self) -> Tidying:
         """Begin a turn of tidying up."""

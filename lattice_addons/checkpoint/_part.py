@@ -16,20 +16,30 @@ END = 2**62
 class Instant(NamedTuple):
     """When a rank saved, in a way that means the same on every rank: later ones are larger.
 
-    ``own`` counts the saves that the program made itself since it named the ``step``, ``outside`` those since that
-    came from outside: periods, signals, and last the program's end.
+    ``done`` counts how often the program said that its work is complete, ``own`` the saves that it made itself since
+    it named the ``step``, ``outside`` those since that came from outside: periods, signals, and last the program's end.
     """
 
+    done: int = 0
     step: int = UNNAMED
     own: int = 0
     outside: int = 0
 
     def __str__(self) -> str:
         """Show it for people."""
+        told = []
+        if self.done:
+            told.append("complete" if self.done == 1 else f"complete for the {self.done}th time")
+        if self.is_own or not (self.done or self.outside):
+            told.append(self._own_words())
         if self.outside:
-            before = f"{self._own_words()}, " if self[:2] != (UNNAMED, 0) else ""
-            return before + ("the end" if self.outside == END else f"save {self.outside} from outside")
-        return self._own_words()
+            told.append("the end" if self.outside == END else f"save {self.outside} from outside")
+        return ", ".join(told)
+
+    @property
+    def is_own(self) -> bool:
+        """Say whether the program makes its saves itself."""
+        return self.step != UNNAMED or self.own > 0
 
     def _own_words(self) -> str:
         if self.step == UNNAMED:
@@ -39,25 +49,26 @@ class Instant(NamedTuple):
     def told(self) -> list[int | None]:
         """Give it as plain data."""
         step, outside = (None if self.step == UNNAMED else self.step), self.outside
-        return [step, self.own, None if outside == END else outside]
+        return [self.done, step, self.own, None if outside == END else outside]
 
     @classmethod
     def from_told(cls, told: Any) -> Instant:  # noqa: ANN401 - anything that JSON can say
         """Read what `told` gave; `ValueError` when it is something else."""
         if type(told) is not list or len(told) != len(cls._fields):
-            raise ValueError("an instant is [step, own, outside]")
-        step, own, outside = told
-        numbers = (0 if step is None else step, own, 0 if outside is None else outside)
+            raise ValueError("an instant is [done, step, own, outside]")
+        done, step, own, outside = told
+        numbers = (done, 0 if step is None else step, own, 0 if outside is None else outside)
         if not all(type(number) is int and 0 <= number < END for number in numbers):
             raise ValueError("an instant consists of whole numbers from 0 on")
-        return cls(UNNAMED if step is None else step, own, END if outside is None else outside)
+        return cls(done, UNNAMED if step is None else step, own, END if outside is None else outside)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Of how many ranks, in which attempt, and at which instant a checkpoint is; ``counts`` if others have the same.
 
-    One that does not count was made at a moment of this rank alone, and is no part of a checkpoint of the job.
+    One that does not count was made at a moment of this rank alone, or lacks a value that a rule must give: it is no
+    part of a checkpoint of the job.
     """
 
     __module__ = "lattice_addons.checkpoint"

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.checkpoint._part import UNNAMED, Instant
+from lattice_addons.checkpoint._jobs import places
+from lattice_addons.checkpoint._part import Instant
 from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, WrongKeyError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Complete:
     @property
     def is_own(self) -> bool:
         """Say whether the program makes its saves itself."""
-        return self.instant is not None and (self.instant.step != UNNAMED or self.instant.own > 0)
+        return self.instant is not None and self.instant.is_own
 
     def told(self) -> dict[str, object]:
         """Give it as plain data."""
@@ -106,12 +107,14 @@ class Lacking:
 class Parts:
     """What the manifests of all ranks say; each is read once, the newest first, and no more of them than needed.
 
-    Along the line of a rank attempts and instants only rise, as numbers do.
+    Along the line of a rank attempts and instants only rise, as numbers do. With ``waiting``, those of other ranks
+    count, too, that are only on this machine so far: to be looked at, and not to be relied on.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, waiting: bool = False) -> None:
         # Another line, also for this rank: who holds this need not hold that.
         self._kind = type(line)
+        self._own, self._waiting = line.rank, waiting
         self._store, self._job, self._settings = line.store, line.job, line.settings
         self._lines: dict[int, Line] = {}
         self._numbers: dict[int, list[int]] = {}
@@ -120,6 +123,8 @@ class Parts:
     def refresh(self) -> None:
         """Ask again what is there."""
         self._numbers.clear()
+        # They remember what they have read.
+        self._lines.clear()
 
     def line(self, rank: int) -> Line:
         """Give the line of a rank, for reading."""
@@ -130,7 +135,9 @@ class Parts:
     def numbers(self, rank: int) -> Sequence[int]:
         """Give the numbers of a rank's checkpoints."""
         if rank not in self._numbers:
-            self._numbers[rank] = self.line(rank).numbers()
+            line = self.line(rank)
+            where = {} if rank == self._own or self._waiting else places(line)
+            self._numbers[rank] = [n for n in line.numbers() if where.get(n, "remote") == "remote"]
         return self._numbers[rank]
 
     def newest(self, attempts: Mapping[int, Attempt], *, sure: bool = False) -> Complete | None:
@@ -166,8 +173,12 @@ class Parts:
             part = self.part(0, number)
             if part is None:
                 yield Complete(1, None, None, (number,))
-            elif not isinstance(part, CheckpointError):
+            elif not isinstance(part, CheckpointError) and (part.counts or part.world > 1):
                 break
+        newest = self._at_most(0, _LAST, counting=False)
+        if newest is not None and newest[1].attempt > max(attempts, default=0):
+            # Its record cannot be used.
+            yield from self._complete_in(newest[1].attempt, newest[1].world)
         for number in sorted(attempts, reverse=True):
             yield from self._complete_in(number, attempts[number].world)
             resume = attempts[number].resume
@@ -185,7 +196,7 @@ class Parts:
 
     def _complete_in(self, attempt: int, world: int) -> Iterator[Complete]:
         """Give the complete instants of an attempt, the newest first."""
-        target: _Place = (attempt, _LAST[1]._replace(step=2**63))
+        target: _Place = (attempt, Instant(done=2**63))
         while True:
             numbers: list[int] = []
             for rank in range(world):
@@ -269,5 +280,5 @@ class Parts:
 
 def _before(place: _Place) -> _Place:
     """Give a place just before this one: numbers are whole."""
-    attempt, (step, own, outside) = place
-    return attempt, Instant(step, own, outside - 1)
+    attempt, instant = place
+    return attempt, instant._replace(outside=instant.outside - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from lattice_addons.checkpoint._attempts import Attempt, Attempts, Member
@@ -12,6 +13,8 @@ from lattice_addons.errors import CheckpointError, NotInStoreError, StoreError
 from lattice_addons.lifecycle import Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lattice_addons.checkpoint._line import Line
     from lattice_addons.checkpoint._model import Checkpoint
     from lattice_addons.checkpoint._parts import Complete, Lacking
@@ -20,6 +23,8 @@ __all__ = ["Ranks"]
 
 _log = logging.getLogger("lattice_addons.checkpoint")
 _TRIES: Final = 20
+# How long a start waits for what only this machine has of other ranks to be in the store, in seconds.
+_PATIENCE: Final = 30.0
 
 
 class Ranks:
@@ -38,21 +43,19 @@ class Ranks:
         self._run = run
         self._unique = unique
         self._parts = Parts(line)
-        self.attempt = self._join() if world > 1 else None
+        found = self._join() if world > 1 else self._found()
+        self.attempt = found if world > 1 else None
+        self.number = found.number
         #: What all ranks carry on from; None where they begin afresh.
-        self.resume = self.attempt.resume if self.attempt is not None else self._found()
+        self.resume = found.resume
         line.together.know(self.resume)
 
     def latest(self) -> Checkpoint | None:
-        """Give the newest checkpoint that this rank has made in this attempt; None where it has made none."""
-        for number in reversed(self.line.numbers()):
-            part = self._parts.part(self.line.rank, number)
-            if isinstance(part, CheckpointError):
-                continue
-            if part is None or self.attempt is None or part.attempt != self.attempt.number:
-                break
-            return self.line.load(number)
-        return None
+        """Give the newest checkpoint that this rank has made in this attempt; None where it has made none.
+
+        Of another number of ranks it has its own values until one counts: others must be made of all by the rules.
+        """
+        return self._latest(self.attempt) if self.attempt is not None else None
 
     def resumed(self) -> Checkpoint | None:
         """Give the part that this rank has of the resume point; None where it has none."""
@@ -87,11 +90,11 @@ class Ranks:
         self._parts.refresh()
         return self._parts.newest(Attempts(self.line).all())
 
-    def _found(self) -> Complete | None:
+    def _found(self) -> Attempt:
         """Find the newest complete instant, where there is nobody to agree with."""
         made = self._prepared(Attempts(self.line), Member(self.line.rank, "", Owner.current()))
         self._tell(made)
-        return made.resume
+        return made
 
     def _join(self) -> Attempt:
         """Join the attempt that this start of the job has made, or make one."""
@@ -136,10 +139,25 @@ class Ranks:
         # Nobody alive: that start is over, and this is the next. Ranks on hosts that cannot be seen count as alive.
         return any(attempts.lives(attempt, rank) is not False for rank in others)
 
+    def _latest(self, attempt: Attempt) -> Checkpoint | None:
+        found = None
+        changed = attempt.resume is not None and attempt.resume.world != attempt.world
+        for number in reversed(self.line.numbers()):
+            part = self._parts.part(self.line.rank, number)
+            if isinstance(part, CheckpointError):
+                continue
+            if part is None or part.attempt != attempt.number:
+                break
+            found = number if found is None else found
+            if part.counts or not changed:
+                return self.line.load(found)
+        return None
+
     def _can_resume(self, attempt: Attempt) -> bool:
         """See that this rank has what it would carry on from."""
         resume = attempt.resume
-        if resume is None or self.line.rank >= resume.world:
+        # Where it was in it before, what all carried on from may be superseded, and deleted.
+        if resume is None or self.line.rank >= resume.world or self._latest(attempt) is not None:
             return True
         try:
             self.line.load(resume.numbers[self.line.rank]).read_tables()
@@ -151,11 +169,23 @@ class Ranks:
     def _prepared(self, attempts: Attempts, me: Member) -> Attempt:
         """Find out from where to carry on, and give what is to be written down."""
         known = attempts.all()
+        if not self.line.store.at_home:
+            self._share(known)
         resume = self._parts.newest(known, sure=True)
         lacking = self._parts.lacking(known, resume)
         # Where records are gone, what checkpoints say must not be said again.
         last = max(attempts.last, self._parts.last_attempt(self.world))
         return Attempt(last + 1, self.world, self._run, resume, lacking, me)
+
+    def _share(self, known: Mapping[int, Attempt]) -> None:
+        """Have what only this machine has of the newest instant sent: the other ranks may run on others now."""
+        here = Parts(self.line, waiting=True).newest(known)
+        if here is None or here == self._parts.newest(known):
+            return
+        end = time.monotonic() + _PATIENCE
+        for rank in set(range(here.world)) - {self.line.rank}:
+            self.line.store.settle(self._parts.line(rank).folder, max(end - time.monotonic(), 0.0), _log.info)
+        self._parts.refresh()
 
     def _tell(self, made: Attempt) -> None:
         """Say in one line what is not carried on."""

@@ -98,7 +98,10 @@ def _run(
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         assert process.stderr is not None  # noqa: S101 - it is a pipe
         for line in process.stdout:
-            last, total = map(int, line.split()[1:])
+            word, *numbers = line.split()
+            if word != "progress" or len(numbers) != 2:  # noqa: PLR2004 - how many of how many
+                continue  # the kill came in the middle of a line
+            last, total = map(int, numbers)
             first = first or last
             progress.update(task, completed=last, total=total)
             # A SIGKILL leaves no time to save: the program carries on from its last periodic checkpoint.

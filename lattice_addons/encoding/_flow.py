@@ -53,10 +53,10 @@ class Flow(Stream):
         try:
             found = poured(self._value, handed)
             handed.check()
-            if found is not None:
+            if not isinstance(found, bool):
                 kind = type_name(type(self._value))
                 return Encoded(found[0], kind, None, (taken(), *found[1]))
-            self._experience.refused = True
+            self._experience.refused = not found
             return encode(self._value)
         except UnkeepableError:
             raise
@@ -64,6 +64,9 @@ class Flow(Stream):
             if error is handed.failure:
                 raise
             raise _unkeepable(self._value, error) from error
+        finally:
+            # Its traceback has what was taken, which may be large, and would have itself.
+            handed.failure = None
 
 
 class _Handed:

@@ -66,12 +66,17 @@ def pickled(
     raise _refused(value, refusal) from refusal.error
 
 
-def poured(value: object, payload: Writable) -> tuple[str, tuple[Buffer, ...]] | None:
-    """Pickle into what is given, in one try; give the library and the buffers out of band, None where it failed."""
+def poured(value: object, payload: Writable) -> tuple[str, tuple[Buffer, ...]] | bool:
+    """Pickle into what is given, in one try; give the library and the buffers out of band.
+
+    Where it failed, say whether the next try may go well: another thread changed the value meanwhile.
+    """
     try:
         return _written(ReferencePickler, value, payload)
-    except (_RefusedError, RecursionError):
-        return None
+    except RecursionError:
+        return False
+    except _RefusedError as refused:
+        return _is_mutation(refused.error)
 
 
 def _can(make: Callable[..., Any], culprit: object) -> bool:

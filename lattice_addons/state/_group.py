@@ -18,7 +18,7 @@ from ._stats import Stats, describe_stats
 from ._status import Status, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
@@ -192,11 +192,11 @@ class StateManagerGroup:
 
     # -- saving
 
-    def save(self, *, step: int | None = None) -> Checkpoint | None:
+    def save(self, *, step: int | None = None, notes: Sequence[str] = ()) -> Checkpoint | None:
         """Save every slot; all is on disk when this returns. Give the checkpoint, or None where nothing is saved.
 
         ``step`` names the instant, in a job of several ranks: the parts of all ranks with the same step make one
-        checkpoint of the job. Without it they are counted. Steps only rise.
+        checkpoint of the job. Without it they are counted. Steps only rise. ``notes`` are what `lattice log` shows.
 
         Raises:
             StepOrderError: the step is not larger than the last one.
@@ -208,7 +208,7 @@ class StateManagerGroup:
         session.completed = False
         with session.gate.busy():
             finish_element(session)
-            return session.save("manual", step=step)
+            return session.save("manual", notes, step=step)
 
     def async_save(self, *, step: int | None = None) -> Future[Checkpoint | None]:
         """Take the snapshot now and write it in the background; give the future checkpoint.

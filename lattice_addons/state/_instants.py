@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["COMPLETE", "Instants"]
 
 COMPLETE = "complete"
-# The saves that the program makes itself, at a place in it that all ranks come to.
-_OWN = ("manual", COMPLETE)
+# A save that the program makes itself, at a place in it that all ranks come to.
+_OWN = "manual"
 
 
 class Instants:
@@ -25,7 +25,7 @@ class Instants:
     """
 
     def __init__(self, ranks: Ranks | None) -> None:
-        self._ranks = ranks
+        self.ranks = ranks
         self._last = Instant()
         resume = ranks.resume if ranks is not None else None
         self._makes_own = resume is not None and resume.is_own
@@ -33,7 +33,7 @@ class Instants:
     def go_on_after(self, latest: Checkpoint | None) -> None:
         """Go on counting behind a checkpoint that this rank made before it was restarted alone."""
         if latest is not None and latest.part is not None:
-            self._last = latest.part.instant._replace(outside=min(latest.part.instant.outside, END - 1))
+            self._last = latest.part.instant
 
     def check(self, step: int | None) -> None:
         """See that a save may be named after this step.
@@ -52,20 +52,25 @@ class Instants:
         raise StepOrderError(message, step=step, last=last if last != UNNAMED else None)
 
     def next(self, reason: str, step: int | None = None, *, settled: bool = True) -> Part | None:
-        """Give the place of the next save; None where the process is alone in its job.
+        """Give the place of the next save; None where the process is alone in its job, and all is settled.
 
         Without ``settled`` it does not count: a slot waits for a rule that says what its value is.
         """
         self.check(step)
         last = self._last
-        if step is not None:
-            self._last = Instant(step)
-        elif reason in _OWN:
-            self._last = Instant(last.step, last.own + 1)
+        if reason == COMPLETE:
+            # However many saves each rank made: otherwise one that has ended would be at the instant of another's save.
+            self._last = Instant(last.done + 1)
+        elif step is not None:
+            self._last = Instant(last.done, step)
+        elif reason == _OWN:
+            self._last = last._replace(own=last.own + 1, outside=0)
         else:
-            self._last = last._replace(outside=END if reason == "exit" else last.outside + 1)
-        self._makes_own = self._makes_own or self._last[:2] != (UNNAMED, 0)
-        if self._ranks is None or self._ranks.attempt is None:
+            # Behind the end comes only the end, of a rank that was started again.
+            self._last = last._replace(outside=END if reason == "exit" else min(last.outside + 1, END))
+        self._makes_own = self._makes_own or self._last.is_own
+        ranks = self.ranks
+        if ranks is None or (ranks.attempt is None and settled):
             return None
         counts = settled and (not self._makes_own or not self._last.outside)
-        return Part(self._ranks.world, self._ranks.attempt.number, self._last, counts)
+        return Part(ranks.world, ranks.number, self._last, counts)

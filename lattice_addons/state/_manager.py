@@ -47,6 +47,8 @@ class StateManager(Alone):
 
     #: Whether the stored value must be there before the program gives one: ``hold`` then needs it.
     restore_first: ClassVar[bool] = False
+    #: Whether an older value will do where the stored one is damaged; if not, `get` raises ``DamagedError``.
+    takes_older: ClassVar[bool] = True
 
     def __new__(cls, uid: str | None = None) -> Self:
         """Make a manager for a group, or give the one that stands alone under this uid."""

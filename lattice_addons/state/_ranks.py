@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import dataclasses
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons.encoding import decode
-from lattice_addons.errors import RanksChangedError, SettingsError
+from lattice_addons.errors import RanksChangedError, SettingsError, UnreachableError
+from lattice_addons.lifecycle import world_size
 
 from ._instants import COMPLETE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Line, Ranks
+    from lattice_addons.settings import Settings
 
     from ._session import Session
 
-__all__ = ["Elsewhere", "Moved", "Rule", "carried_on", "rule_of", "settle"]
+__all__ = ["Elsewhere", "Moved", "Rule", "asking", "carried_on", "rule_of", "settle", "world_of"]
 
 REPLICATED, PER_RANK = "replicated", "per-rank"
 # After these saves there is time.
@@ -120,6 +123,27 @@ class Moved:
             "its own; None on additional ones), or merge=FUNCTION (called with the list of all values)"
         )
         return RanksChangedError(message, slot=name, stored=self.stored, ranks=self._ranks.world)
+
+
+def world_of(settings: Settings) -> int:
+    """Give how many ranks agree on where all carry on from."""
+    return world_size() if settings.ranks == "together" else 1
+
+
+@contextmanager
+def asking(settings: Settings, world: int) -> Iterator[Settings]:
+    """Give what the store is opened with: who goes on without having asked would part from the other ranks."""
+    if world == 1 or settings.offline == "refuse":
+        yield settings
+        return
+    try:
+        yield dataclasses.replace(settings, offline="refuse")
+    except UnreachableError as error:
+        message = (
+            "the ranks of a job agree by way of the store on where all carry on from, so that `offline=allow` does "
+            f"nothing for a job of {world} (`ranks=alone` lets each go on by itself): {error}"
+        )
+        raise UnreachableError(message, url=settings.root) from error
 
 
 def settle(session: Session, reason: str) -> bool:

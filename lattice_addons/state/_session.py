@@ -174,7 +174,8 @@ class Session:
             if isinstance(source, Elsewhere):
                 slot.restore(source.value())
             elif source is not None:
-                slot.restore(self.stored.fetch(slot.name, source[slot.name]))
+                older = slot.manager.takes_older
+                slot.restore(self.stored.fetch(slot.name, source[slot.name], older=older))
 
     # -- saving
 

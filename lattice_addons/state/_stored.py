@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
 from lattice_addons.encoding import decode
-from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, StoreError
-from lattice_addons.lifecycle import job_id, passive_reason, rank, run_id, world_size
+from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, NotSavedError, StoreError
+from lattice_addons.lifecycle import job_id, passive_reason, rank, run_id
 from lattice_addons.storage import open_store
 
 from ._hyperparams import tell_hyperparams
 from ._instants import COMPLETE, Instants
 from ._into import fill
 from ._older import older_value
-from ._ranks import carried_on
+from ._ranks import asking, carried_on, world_of
 from ._stats import Tally
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Stored:
         self.newest: Checkpoint | None = None
         self._pid = os.getpid()
         self._passive = _why_passive(settings, own=own)
-        self._committing = threading.Lock()
+        # Re-entrant only so that a thread can tell that it has it: see `commit`.
+        self._committing = threading.RLock()
         self._last_serial = 0
         self._line: Line | None = None
         self.ranks: Ranks | None = None
@@ -124,7 +125,7 @@ class Stored:
             from lattice_addons.checkpoint import Ranks
 
             # Several ran, and now one does.
-            self.ranks = Ranks(line, 1, None, unique=False)
+            self.ranks = self.instants.ranks = Ranks(line, 1, None, unique=False)
         newest, self.moved = carried_on(self.ranks, self.settings.trust)
         return newest
 
@@ -138,14 +139,16 @@ class Stored:
         """Give a block in which nothing is read over a network."""
         return self._line.store.near_only() if self._line is not None else nullcontext()
 
-    def fetch(self, name: str, entry: Entry) -> object:
-        """Read and decode a slot's value; on damage, the newest older value of it that is good."""
+    def fetch(self, name: str, entry: Entry, *, older: bool = True) -> object:
+        """Read and decode a slot's value; on damage, the newest older value of it that is good, if that will do."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
         read = partial(self._decode, name, self._line)
         try:
             return read(entry)
         except DamagedError as damage:
+            if not older:
+                raise
             return self._fetch_older(name, damage, read)
 
     def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
@@ -171,6 +174,8 @@ class Stored:
         """
         if self._line is None or self.passive is not None:
             return None
+        if self._committing._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
+            raise _nested()
         with self._committing:
             nothing = not snapshot.slots and not snapshot.tables and reason != COMPLETE
             nothing = nothing and snapshot.part is None
@@ -224,8 +229,25 @@ class Stored:
         self._passive = self._passive or "closed"
 
     def _open(self) -> None:
+        world = world_of(self.settings) if self._passive is None else 1
+        with asking(self.settings, world) as settings:
+            self._open_line(settings)
+        if self._line is None:
+            return
         try:
-            store = open_store(self.settings, create=self._passive is None)
+            self._join(self._line, world)
+            self.reload()
+            if self._passive is None:
+                # What dead processes left is removed beside what comes next.
+                self._line.tidier.soon()
+        except BaseException:
+            # Nobody will write with this lease, and another group of this process may want it.
+            self.close()
+            raise
+
+    def _open_line(self, settings: Settings) -> None:
+        try:
+            store = open_store(settings, create=self._passive is None)
         except NotInStoreError:
             if self._passive is None:
                 raise  # a root that cannot even be made: nothing would ever be saved
@@ -241,20 +263,9 @@ class Stored:
                 log.warning(
                     "this process is %s: it saves nothing; set LATTICE_JOB_ID to let it", self._passive
                 )
-        try:
-            self._join(self._line)
-            self.reload()
-            if self._passive is None:
-                # What dead processes left is removed beside what comes next.
-                self._line.tidier.soon()
-        except BaseException:
-            # Nobody will write with this lease, and another group of this process may want it.
-            self.close()
-            raise
 
-    def _join(self, line: Line) -> None:
+    def _join(self, line: Line, world: int) -> None:
         """Agree with the job's other ranks, where there are some, on where all carry on from."""
-        world = world_size() if self.settings.ranks == "together" else 1
         if world == 1 or self._passive is not None:
             return
         from lattice_addons.checkpoint import Ranks
@@ -278,3 +289,12 @@ def _why_passive(settings: Settings, *, own: bool) -> str | None:
         return "LATTICE_DISABLE is set"
     # Settings of one's own are how a child, a worker or a test says that it does want a job.
     return None if own else passive_reason()
+
+
+def _nested() -> NotSavedError:
+    """Make the error for a save within one: a large value is pickled only while it is written."""
+    message = (
+        "this thread is in the middle of writing a checkpoint, and was asked for another one (by the __getstate__ or "
+        "__reduce__ of a value, or by a signal handler): save before or after that"
+    )
+    return NotSavedError(message, failures={}, number=None)

@@ -144,8 +144,8 @@ def newest_on_disk(job: Path) -> int:
             manifest = json.loads(path.read_text())
             part = manifest["part"]
             if part["counts"]:
-                step, own, outside = part["instant"]
-                place = (part["attempt"], -1 if step is None else step, own, outside)
+                done, step, own, outside = part["instant"]
+                place = (part["attempt"], done, -1 if step is None else step, own, outside)
                 parts[place] = manifest["slots"]["chain"]["value"][0]
         instants.append(parts)
     common = set.intersection(*map(set, instants))

@@ -127,7 +127,7 @@ def test_it_carries_on_elsewhere_with_few_requests(machine: Callable[[str], Mach
     assert done.stdout == f"['a'] {SUMS}\n", done.stderr
     assert told(done) == []
     asked = [f"{each.kind} {each.path}" for each in s3.proxy.requests if "claims" not in each.path]
-    assert [each for each in asked if each.startswith("list")] == [
+    assert [each for each in asked if each.startswith("list ")] == [
         f"list /{s3.name}?list-type=2&prefix=prefix%2Fprogram%2F&encoding-type=url"
     ]
     asked = [each for each in asked if each.startswith("get")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ class Group:
 
     beside: ClassVar[bool] = False
     keep: ClassVar[int] = 3
+    encryption_key: ClassVar[bytes | None] = None
 
     def __init__(self, folder: str) -> None:
         from lattice_addons import Settings, StateManagerGroup
 
         root = os.path.join(folder, "store")
         settings = Settings(root=root, job_id="job", signals=(), atexit_saving=False, keep=self.keep)
+        settings = replace(settings, encryption_key=self.encryption_key)
         self.group: StateManagerGroup = StateManagerGroup(settings)
         for name in self.parts(0):
             self.group.register(name)
@@ -162,10 +165,30 @@ class InTheBackground(Large):
         self.group.async_save().result()
 
 
+class Streamed(Group):
+    """A pickle that is not held goes into the pack while it is made, and all is encrypted."""
+
+    encryption_key = b"of 32 bytes, and for tests alone"
+
+    def __init__(self, folder: str) -> None:
+        from lattice_addons.state import _snapshot
+
+        # What is held otherwise would take too long to write, hundreds of times.
+        _snapshot._HELD = 0
+        super().__init__(folder)
+
+    def parts(self, number: int) -> dict[str, object]:
+        """Give a value of many parts, some of which are in the checkpoint before."""
+        chance = random.Random(number // 2)
+        value = {n: chance.randbytes(40_000) for n in range(40)}
+        return parts(number) | {"streamed": value | {"last": (number,)}}
+
+
 GROUPS: dict[str, Callable[[str], Keeper]] = {
     "group": Group,
     "large": Large,
     "in the background": InTheBackground,
     "rewriting": Rewriting,
     "beside": Beside,
+    "streamed": Streamed,
 }

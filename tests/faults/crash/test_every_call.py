@@ -37,7 +37,7 @@ def test_a_kill_at_any_call_leaves_old_or_new(zygote: Zygote, folder: Path, step
     )
 
 
-@pytest.mark.parametrize("keeper", ["large", "in the background"])
+@pytest.mark.parametrize("keeper", ["large", "in the background", "streamed"])
 def test_a_kill_while_threads_write_leaves_old_or_new(zygote: Zygote, folder: Path, keeper: str) -> None:
     """Also where blocks are written directly to the disk, out of order, and after they were copied."""
     tally = Matrix(zygote, folder, keeper, step="save").kill("p?write.*|f.*sync|(rename|link)(at2?)?")

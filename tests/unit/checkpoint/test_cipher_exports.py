@@ -66,7 +66,10 @@ def test_an_export_of_what_was_stored_before_there_was_a_key_is_encrypted(
 def test_an_import_is_stored_as_its_line_stores(
     local: LocalStore, tmp_path: Path, of: bytes | None, to: bytes | None
 ) -> None:
-    """So a key can be changed: what comes with another one, or with none, is encrypted anew."""
+    """So a key can be changed: what comes with another one, or with none, is encrypted anew.
+
+    Who imports may say a key for a file that has none: the command says that of the store.
+    """
     line = encrypted(local, of)
     save(line, **VALUES, text=MARKER * 5000)
     path = export(line, line.newest(), tmp_path / "file.tar")
@@ -74,7 +77,7 @@ def test_an_import_is_stored_as_its_line_stores(
     into = encrypted(target, to)
     locks_of_file: set[str] = set()
     for _ in range(2):
-        with Portable(path, None, line.cipher) as portable:
+        with Portable(path, None, line.cipher or into.cipher) as portable:
             imported(into, portable)
             locks_of_file = {chunk.lock for chunk in portable.checkpoint.chunks()}
     assert len(packs(target)) == 1

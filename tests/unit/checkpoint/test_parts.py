@@ -29,12 +29,12 @@ def commit(line: Line, part: Part | None) -> int:
 
 def part(step: int, *, attempt: int = 1, world: int = 2, counts: bool = True) -> Part:
     """Give a part of this step."""
-    return Part(world, attempt, Instant(step), counts)
+    return Part(world, attempt, Instant(0, step), counts)
 
 
 @pytest.mark.parametrize(
     "instant",
-    [Instant(), Instant(0), Instant(3, 2, 1), Instant(UNNAMED, 4, END)],
+    [Instant(), Instant(0, 0), Instant(0, 3, 2, 1), Instant(0, UNNAMED, 4, END)],
     ids=["first", "step", "all", "end"],
 )
 def test_part_comes_back_from_a_manifest(store: Store, instant: Instant) -> None:
@@ -53,9 +53,9 @@ def test_later_instants_are_larger() -> None:
         Instant(outside=END),
         Instant(own=1),
         Instant(own=2),
-        Instant(0),
+        Instant(0, 0),
     ]
-    ordered += [Instant(0, 0, 1), Instant(0, 1), Instant(7), Instant(7, 1, END)]
+    ordered += [Instant(0, 0, 0, 1), Instant(0, 0, 1), Instant(0, 7), Instant(0, 7, 1, END), Instant(1)]
     assert sorted(ordered) == ordered
 
 
@@ -64,8 +64,8 @@ def test_later_instants_are_larger() -> None:
     [
         (b'"world":2', b'"world":0'),
         (b'"attempt":1', b'"attempt":true'),
-        (b"[5,0,0]", b"[5,0]"),
-        (b"[5,0,0]", b"[5,-1,0]"),
+        (b"[0,5,0,0]", b"[5,0,0]"),
+        (b"[0,5,0,0]", b"[0,5,-1,0]"),
         (b'"counts":true', b'"counts":1'),
         (b'"counts":true', b'"count":true'),
     ],
@@ -112,7 +112,7 @@ def test_newest_complete_instant_is_found(store: Store) -> None:
         found = Parts(ranks[0].line).newest(Attempts(ranks[0].line).all())
         if common:
             assert found is not None
-            assert (found.attempt, found.instant) == (number, Instant(max(common)))
+            assert (found.attempt, found.instant) == (number, Instant(0, max(common)))
             lines = [each.line for each in ranks]
             assert {line.load(n).part for line, n in zip(lines, found.numbers, strict=True)} == {
                 part(max(common), attempt=number, world=world)
@@ -148,7 +148,7 @@ def test_search_lists_each_rank_once_and_reads_few_manifests() -> None:
     store.listings = store.reads = 0
     found = Parts(ranks[2].line).newest(Attempts(ranks[2].line).all())
     assert found is not None
-    assert found.instant == Instant(4)
+    assert found.instant == Instant(0, 4)
     assert store.listings == 4
     assert store.reads < 40
     over(ranks)
@@ -163,7 +163,7 @@ def test_part_that_cannot_be_read_is_passed_over(store: Store) -> None:
     over(ranks)
     damage(store, manifest(2), at=20)
     ranks = joined(store, 2)
-    assert [each.resume.instant for each in ranks if each.resume] == [Instant(1)] * 2
+    assert [each.resume.instant for each in ranks if each.resume] == [Instant(0, 1)] * 2
     over(ranks)
 
 
@@ -187,7 +187,7 @@ def test_records_that_are_gone_are_made_up_for(store: Store) -> None:
     store.delete(store.list("job/attempts/"))
     ranks = joined(store, 2)
     assert {each.attempt.number for each in ranks if each.attempt} == {2}
-    assert [each.resume.instant for each in ranks if each.resume] == [Instant(3)] * 2
+    assert [each.resume.instant for each in ranks if each.resume] == [Instant(0, 3)] * 2
     over(ranks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import tracemalloc
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons.checkpoint import Fresh
+from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.encoding import Encoded, Experience, Flow, Stream, encode
 from lattice_addons.errors import EncodeError
 from lattice_addons.storage import LocalStore
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Line
+    from lattice_addons.checkpoint._kept import Block
     from lattice_addons.storage import Store
 
 MIB = 2**20
@@ -135,6 +138,31 @@ def test_memory_for_a_detached_one_is_bounded(store: Store) -> None:
     line = line_of(store, memory=4 * MIB)
     assert line.detach({"poured": flow(large(5000))}) is None
     assert line.detach({"poured": flow(large(8, MIB))}) is not None
+
+
+def test_copies_that_were_too_much_are_let_go(store: Store) -> None:
+    """At once: what is committed instead needs memory."""
+    line = line_of(store, memory=8 * MIB)
+    KEPT.trim(0)
+    gc.disable()  # which would find them some time
+    try:
+        assert line.detach({"poured": flow(large(8000))}) is None
+        assert len(KEPT._free) == 2
+    finally:
+        gc.enable()
+
+
+def test_without_memory_for_a_copy_it_is_to_be_committed_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system may have less than it says, and less than the limit."""
+
+    def none() -> Block:
+        raise MemoryError
+
+    line = line_of(store)
+    monkeypatch.setattr(KEPT, "block", none)
+    assert line.detach({"poured": flow(large(1000))}) is None
 
 
 def test_what_would_be_written_of_it_is_known(store: Store) -> None:

@@ -123,6 +123,30 @@ def test_what_needs_dill_is_made_in_memory() -> None:
     assert encode(value, experience=experience, most=0).encoding == "dill"
 
 
+class Adds:
+    """Puts something into the value that it is in, as another thread might; once."""
+
+    def __init__(self, value: dict[object, object]) -> None:
+        self.value: dict[object, object] | None = value
+
+    def __getstate__(self) -> object:
+        """Do it when asked for the first time."""
+        value, self.value = self.value, None
+        if value is not None:
+            value["more"] = 1
+        return {}
+
+
+def test_what_changed_in_mid_pickle_is_poured_again_at_the_next_save() -> None:
+    """It is made in memory only this time."""
+    experience = Experience()
+    value = large()
+    value["adds"] = Adds(value)
+    flow = flow_of(value, experience, most=64 * 1024)
+    assert restored(poured(flow))["more"] == 1
+    assert not experience.refused
+
+
 def test_what_cannot_be_stored_is_said_as_ever() -> None:
     """With the place where it is; the next save says so before anything is written."""
     experience = Experience()

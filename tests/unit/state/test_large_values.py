@@ -90,3 +90,30 @@ def test_what_is_told_of_a_slot_is_told_of_all_of_it(start: Start) -> None:
     """Its size is that of the whole pickle."""
     group = group_of(start, large=large())
     assert group.status().slots[0].size > 40_000_000
+
+
+class Saving:
+    """Saves the group of which it is a value."""
+
+    group: StateManagerGroup | None = None
+
+    def __getstate__(self) -> object:
+        """Save, wherever this is asked."""
+        if self.group is not None:
+            self.group.save()
+        return {}
+
+
+def test_a_save_within_a_save_is_refused(start: Start) -> None:
+    """By an error that names the slot: it would wait for itself. Afterwards all goes on."""
+    saving = Saving()
+    group = group_of(start, large=[large(), saving], other=(1,))
+    saving.group = group
+    with pytest.raises(NotSavedError, match="in the middle of writing a checkpoint") as caught:
+        group.save()
+    assert list(caught.value.failures) == ["large"]
+    saving.group = None
+    group.save()
+    group = group_of(start, large=None, other=None)
+    assert group.get("large")[0] == large()
+    assert group.get("other") == (1,)

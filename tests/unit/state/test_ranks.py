@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
-from lattice_addons.errors import NotSavedError, RanksChangedError, SettingsError, StepOrderError
+from lattice_addons.errors import StepOrderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,106 +230,3 @@ def test_ranks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         group.save()
         group.close()
     assert sorted(path.name for path in (tmp_path / "store" / "job").iterdir()) == ["rank-00002"]
-
-
-# -- another number of ranks
-
-
-@pytest.mark.parametrize("then", [1, 2, 3])
-@pytest.mark.parametrize("now", [1, 2, 3])
-def test_rules(start: Start, then: int, now: int) -> None:
-    """Each rule from and to each number of ranks; unchanged numbers need none, and may have one."""
-    save(start(then), 1, step=1)
-    own = [[rank, 1] for rank in range(then)]
-    assert found(start(now, ranks="per-rank")) == [own[rank] if rank < then else None for rank in range(now)]
-    replicated = found(start(now, ranks="replicated"))
-    assert replicated == [own[rank] if rank < then else own[0] for rank in range(now)]
-    merged = found(start(now, merge=list))
-    assert merged == (own if then == now else [own] * now)
-    if then != now:
-        groups = start(now)
-        for group in groups:
-            with pytest.raises(RanksChangedError, match=r'register\(\'n\', ranks="replicated"\)') as told:
-                group.get("n")
-            assert (told.value.stored, told.value.ranks, told.value.slot) == (then, now, "n")
-
-
-@pytest.mark.parametrize(("then", "now"), [(3, 2), (2, 3), (3, 1), (1, 3)])
-def test_made_values_are_saved_though_nobody_asks(start: Start, then: int, now: int) -> None:
-    """A value that a rule makes is in the next checkpoint, also of a rank that never called get."""
-    save(start(then), 1, step=1)
-    for group in start(now, merge=list):
-        group.save(step=2)
-    assert found(start(now)) == [[[rank, 1] for rank in range(then)]] * now
-
-
-@pytest.mark.parametrize(("then", "now"), [(3, 2), (2, 3)])
-def test_without_a_rule_nothing_counts(start: Start, then: int, now: int) -> None:
-    """A program that saves as it ends by the error finds the error again, and with a rule the values."""
-    save(start(then), 1, step=1)
-    for _ in range(2):
-        for group in start(now):
-            with pytest.raises(RanksChangedError):
-                group.get("n")
-            group.save(step=9)
-            group._session.save_now("exception")
-    assert found(start(now, merge=list)) == [[[rank, 1] for rank in range(then)]] * now
-
-
-def test_slot_with_a_new_value_needs_no_rule(start: Start) -> None:
-    """What the program says itself is the value; the stored ones count no more."""
-    save(start(2), 1, step=1)
-    groups = start(3)
-    save(groups, 5, step=2)
-    assert found(groups) == found(start(3)) == [[0, 5], [1, 5], [2, 5]]
-
-
-def test_merge_that_fails_is_named(start: Start) -> None:
-    """The save says which slot has no value, does not count, and the values stay to be merged."""
-
-    def refuse(values: list[Any]) -> object:
-        message = f"{len(values)} are too many"
-        raise ArithmeticError(message)
-
-    save(start(3), 1, step=1)
-    for group in start(2, merge=refuse):
-        with pytest.raises(NotSavedError, match="3 are too many"):
-            group.save(step=2)
-    assert found(start(2, merge=len)) == [3, 3]
-
-
-def test_arrays_are_merged_and_restored_into(start: Start) -> None:
-    """Values are merged as the managers stored them, and `get(into=)` fills memory with the result."""
-    for rank, group in enumerate(start(2, "shard")):
-        group.update("shard", np.full(3, rank))
-        group.save()
-    [group] = start(1, "shard", merge=np.concatenate)
-    target = np.empty(6, dtype=int)
-    group.get("shard", into=target)
-    assert target.tolist() == [0, 0, 0, 1, 1, 1]
-
-
-def test_ranks_that_are_gone_are_told(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """What only they had stays in the store; a later start with the old number begins from what is complete then."""
-    save(start(4), 1, step=1)
-    caplog.clear()
-    groups = start(2, ranks="per-rank")
-    assert [record.getMessage() for record in caplog.records] == [
-        "job 'job' ran as 4 ranks, and runs as 2: what ranks 2, 3 had alone stays in the store as it is"
-    ]
-    assert found(groups) == [[0, 1], [1, 1]]
-    # Nothing was saved as two: four find all they had.
-    assert found(start(4)) == [[rank, 1] for rank in range(4)]
-    save(start(2, ranks="per-rank"), 2, step=2)
-    assert found(start(4, ranks="per-rank")) == [[0, 2], [1, 2], None, None]
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [{"ranks": "all"}, {"ranks": "replicated", "merge": max}, {"merge": "sum"}],
-    ids=["word", "both", "text"],
-)
-def test_no_rule_that_cannot_be(start: Start, rule: dict[str, Any]) -> None:
-    """A mistake in a rule is told at register, not after the next change of the number of ranks."""
-    with pytest.raises(SettingsError, match=r"register\("):
-        start(1, **rule)
