@@ -3,6 +3,13 @@
 ::
 
     LatticeError                       exit code  what went wrong
+    ├── HyperStateError                       64  a typed config or state cannot be used as it is
+    │   ├── ConfigError                       65  values that do not fit their fields: all of them at once
+    │   ├── NoConfigError                     66  a config file that does not exist, or cannot be read or written
+    │   ├── OverrideError                     64  an override that names no field, or cannot be read
+    │   ├── RonError                          65  a text that is not RON
+    │   ├── ScheduleError                     65  a schedule that cannot be read, or has no value
+    │   └── SchemaError                       65  a file of another version, and no rule leads to the code's
     ├── HyperParameterError                   64  a hyper-parameter is declared or used wrongly
     │   ├── UnknownHyperParameterError        66  no hyper-parameter of that name, or it has no value
     │   ├── HyperParameterValueError          65  a value of the wrong type, or against a hint
@@ -42,6 +49,15 @@
 
 from __future__ import annotations
 
+from lattice_addons._config_errors import (
+    ConfigError,
+    HyperStateError,
+    NoConfigError,
+    OverrideError,
+    RonError,
+    ScheduleError,
+    SchemaError,
+)
 from lattice_addons._error import LatticeError
 from lattice_addons._hyper_errors import (
     DeclarationError,
@@ -57,6 +73,7 @@ from lattice_addons._rank_errors import RanksChangedError, RanksError, StepOrder
 
 __all__ = [
     "CheckpointError",
+    "ConfigError",
     "DamagedError",
     "DeclarationError",
     "DecodeError",
@@ -68,16 +85,22 @@ __all__ = [
     "HyperParameterError",
     "HyperParameterValueError",
     "HyperParametersChangedError",
+    "HyperStateError",
     "LatticeError",
     "LeaseHeldError",
     "NoAccessError",
+    "NoConfigError",
     "NoSourceError",
     "NoWeakReferenceError",
     "NotAManagerError",
     "NotInStoreError",
     "NotSavedError",
+    "OverrideError",
     "RanksChangedError",
     "RanksError",
+    "RonError",
+    "ScheduleError",
+    "SchemaError",
     "SequenceChangedError",
     "SettingsError",
     "SlotError",

@@ -13,8 +13,10 @@ from lattice_addons.errors import LatticeError, StoreError
 from . import (
     _choose,
     _clear,
+    _config,
     _demo,
     _diff,
+    _edit,
     _export,
     _hp,
     _import,
@@ -23,6 +25,9 @@ from . import (
     _log,
     _prune,
     _repair,
+    _schedule,
+    _schema,
+    _set,
     _show,
     _upload,
     _verify,
@@ -32,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _choose, _upload, _export, _import, _clear, _hp, _demo,
+    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _choose, _upload, _export, _import, _clear,
+    _edit, _set, _hp, _schedule, _config, _schema, _demo,
 )  # fmt: skip
 INTERRUPTED = 130
 

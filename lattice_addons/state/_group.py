@@ -192,11 +192,14 @@ class StateManagerGroup:
 
     # -- saving
 
-    def save(self, *, step: int | None = None, notes: Sequence[str] = ()) -> Checkpoint | None:
+    def save(
+        self, *, step: int | None = None, notes: Sequence[str] = (), whole: bool = False
+    ) -> Checkpoint | None:
         """Save every slot; all is on disk when this returns. Give the checkpoint, or None where nothing is saved.
 
         ``step`` names the instant, in a job of several ranks: the parts of all ranks with the same step make one
         checkpoint of the job. Without it they are counted. Steps only rise. ``notes`` are what `lattice log` shows.
+        With ``whole`` nothing is saved when a slot could not be stored.
 
         Raises:
             StepOrderError: the step is not larger than the last one.
@@ -208,7 +211,7 @@ class StateManagerGroup:
         session.completed = False
         with session.gate.busy():
             finish_element(session)
-            return session.save("manual", notes, step=step)
+            return session.save("manual", notes, step=step, whole=whole)
 
     def async_save(self, *, step: int | None = None) -> Future[Checkpoint | None]:
         """Take the snapshot now and write it in the background; give the future checkpoint.

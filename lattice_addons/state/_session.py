@@ -170,11 +170,10 @@ class Session:
     def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
-            source = slot.source
+            source, older = slot.source, slot.manager.takes_older
             if isinstance(source, Elsewhere):
                 slot.restore(source.value())
             elif source is not None:
-                older = slot.manager.takes_older
                 slot.restore(self.stored.fetch(slot.name, source[slot.name], older=older))
 
     # -- saving
@@ -189,10 +188,14 @@ class Session:
             self._serial += 1
             return capture(self, self._serial, part)
 
-    def commit(self, snapshot: Snapshot, reason: str, notes: Sequence[str] = ()) -> Checkpoint | None:
-        """Write a snapshot; raise `NotSavedError`, after that, if slots kept their last good value."""
+    def commit(
+        self, snapshot: Snapshot, reason: str, notes: Sequence[str] = (), *, whole: bool = False
+    ) -> Checkpoint | None:
+        """Write a snapshot; raise `NotSavedError`, after that (``whole``: before), if slots keep their last value."""
+        if whole and snapshot.failures:
+            raise snapshot.not_saved(None)
         commit = partial(self.stored.commit, snapshot, reason=reason, notes=notes)
-        checkpoint = with_what_can_be_read(self, snapshot, commit)
+        checkpoint = commit() if whole else with_what_can_be_read(self, snapshot, commit)
         if checkpoint is not None:
             self._learn(snapshot.serial)
         if snapshot.failures and self.stored.passive is None:
@@ -216,13 +219,15 @@ class Session:
             elif name in good:
                 slot.source = good  # unlike the one before, this checkpoint stays
 
-    def save(self, reason: str, notes: Sequence[str] = (), step: int | None = None) -> Checkpoint | None:
+    def save(
+        self, reason: str, notes: Sequence[str] = (), step: int | None = None, *, whole: bool = False
+    ) -> Checkpoint | None:
         """Save all slots now; everything is on disk when this returns."""
         if self.stored.passive is not None:
             return None
         # The gate stays closed while live memory is written, so that disciplined threads cannot tear it.
         with self.gate:
-            return self.commit(self.snapshot(reason, step), reason, notes)
+            return self.commit(self.snapshot(reason, step), reason, notes, whole=whole)
 
     def ready(self) -> bool:
         """Say whether every value can be captured now: not in the middle of a write to a held file."""

@@ -1,0 +1,152 @@
+"""``lattice edit``: opens the texts of a checkpoint in an editor, and commits what was changed as the next one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.errors import HyperStateError, LatticeError, NotInStoreError
+from lattice_addons.settings import Settings
+
+from ._output import print_json
+from ._rank import add_rank_argument, checkpoint_of, line_of
+from ._store import OpenStore, add_store_arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.checkpoint import Checkpoint, Line
+
+NAME = "edit"
+HELP = (
+    "edit config and state of a HyperState's checkpoint as text; what is changed becomes the next checkpoint"
+)
+_USAGE = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_store_arguments(parser)
+    add_rank_argument(parser)
+    parser.add_argument(
+        "what", metavar="JOB[@N]", help="which job, and which checkpoint (default: the newest); or a FOLDER"
+    )
+    parser.add_argument(
+        "--view",
+        metavar="FOLDER",
+        help="only write the checkpoint there: texts, and blobs with their digests",
+    )
+    parser.add_argument(
+        "--commit", action="store_true", help="commit a FOLDER that --view wrote, as it is now"
+    )
+    parser.add_argument(
+        "--format", default="yaml", choices=("yaml", "ron", "json"), help="of the texts (default: yaml)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status."""
+    if options.commit:
+        return _commit(options)
+    line, checkpoint = _meant(options, options.what)
+    if options.view is None:
+        return _edit(options, line, checkpoint)
+    from lattice_addons.hyperstate import write_folder
+
+    write_folder(line, checkpoint, options.view, options.format)
+    told = f"checkpoint {checkpoint.number} of job {line.job!r} is in {options.view}; to commit it when it is edited: "
+    if options.json:
+        print_json({"job": line.job, "checkpoint": checkpoint.number, "folder": options.view})
+    else:
+        sys.stdout.write(f"{told}lattice edit --commit {shlex.quote(options.view)}\n")
+    return 0
+
+
+def _meant(options: argparse.Namespace, what: str) -> tuple[Line, Checkpoint]:
+    """Give the line and the checkpoint that JOB[@N] names."""
+    job, at, number = what.rpartition("@")
+    if not at or not number.isdecimal():
+        job, number = what, ""
+    opened = OpenStore(options)
+    line = line_of(opened, opened.job(job), options.rank)
+    checkpoint = checkpoint_of(line, int(number) if number else None)
+    if not {"config", "state"} <= set(checkpoint.slots):
+        there = ", ".join(checkpoint.slots) or "none"
+        message = (
+            f"checkpoint {checkpoint.number} of job {line.job!r} is no HyperState's: it has no slots `config` and "
+            f"`state`, but {there}; `lattice show` shows it"
+        )
+        raise HyperStateError(message)
+    return line, checkpoint
+
+
+def _edit(options: argparse.Namespace, line: Line, checkpoint: Checkpoint) -> int:
+    from lattice_addons.hyperstate import text_paths, write_texts
+
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    folder = tempfile.mkdtemp(prefix=f"lattice-{line.job}-")
+    try:
+        write_texts(line, checkpoint, folder, options.format)
+        paths = text_paths(folder)
+        try:
+            status = subprocess.run([*editor, *paths.values()], check=False).returncode  # noqa: S603 - the user's own
+        except OSError as error:
+            message = f"the editor {editor[0]!r} cannot be started ({error}); set EDITOR"
+            raise HyperStateError(message) from error
+        if status:
+            sys.stderr.write(f"lattice edit: {editor[0]} ended with status {status}; nothing was committed\n")
+            return 1
+        _take(options, line, checkpoint, paths, {})
+    except LatticeError as error:
+        # An hour's edits must not be lost for one typing error.
+        raise _kept(error, folder) from error
+    for path in (*paths.values(), folder):
+        (os.rmdir if os.path.isdir(path) else os.remove)(path)
+    return 0
+
+
+def _kept(error: LatticeError, folder: str) -> LatticeError:
+    error.args = (f"{error}\nthe edited texts are kept in {folder}", *error.args[1:])
+    return error
+
+
+def _commit(options: argparse.Namespace) -> int:
+    from lattice_addons.hyperstate import read_folder
+
+    found = read_folder(options.what, Settings.from_environ().trust)
+    job, number, store = (found.origin.get(key) for key in ("job", "checkpoint", "store"))
+    if not isinstance(job, str) or not isinstance(number, int):
+        message = f"{options.what} does not say which checkpoint it is of: its checkpoint.json is gone"
+        raise NotInStoreError(message, url=options.what, key="checkpoint.json")
+    if options.root is None and isinstance(store, str) and os.path.isdir(store):
+        options.root = store
+    options.rank = int(found.origin.get("rank") or 0)
+    line, checkpoint = _meant(options, f"{job}@{number}")
+    _take(options, line, checkpoint, found.paths, {name: found.blobs[name] for name in found.replaced})
+    return 0
+
+
+def _take(
+    options: argparse.Namespace,
+    line: Line,
+    checkpoint: Checkpoint,
+    paths: dict[str, str],
+    blobs: dict[str, Any],
+) -> None:
+    """Commit what was changed, and tell it."""
+    from lattice_addons.hyperstate import commit_edit, compare_edit, read_text
+
+    edit = compare_edit(line, checkpoint, {name: read_text(path).data for name, path in paths.items()})
+    told = edit.told() + [f"blob {name}: replaced" for name in blobs]
+    made = commit_edit(line, checkpoint, edit, blobs) if told else None
+    if options.json:
+        print_json({"job": line.job, "checkpoint": made.number if made else None, "changes": told})
+    elif made is None:
+        sys.stdout.write("nothing was changed, and nothing committed\n")
+    else:
+        lines = "".join(f"  {each}\n" for each in told)
+        sys.stdout.write(f"{lines}committed as checkpoint {made.number} of job {line.job!r}\n")

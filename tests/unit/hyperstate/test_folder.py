@@ -1,0 +1,181 @@
+"""A checkpoint is a folder that a person can read and edit, and commit again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lattice_addons.cli import main
+from lattice_addons.errors import DamagedError
+from tests.unit.hyperstate.runs import damage, load, stepped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = """\
+step: 2
+best: 0.5
+mode: GOOD
+empty: []
+seen: {}
+weights:
+  blob: weights
+more: []
+"""
+
+
+@pytest.fixture(autouse=True)
+def _job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATTICE_JOB_ID", "run")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a run of two steps, and view it."""
+    run = load(tmp_path)
+    stepped(run, 1.0, 2.0)
+    run.view(tmp_path / "view")
+    run.close()
+    return tmp_path / "view"
+
+
+def editor(tmp_path: Path, *edits: tuple[str, str]) -> str:
+    """Give the command of an editor that makes these edits in every file, and fails when it finds nothing to do."""
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        f"edits = {edits!r}\n"
+        "for old, new in edits:\n"
+        "    for path in map(pathlib.Path, sys.argv[1:]):\n"
+        "        path.write_text(path.read_text().replace(old, new))\n"
+    )
+    return f"{sys.executable} {script}"
+
+
+def test_what_it_shows(folder: Path) -> None:
+    """Two texts, the blobs, and their digests; arrays are files that NumPy reads."""
+    assert (folder / "state.yaml").read_text().replace('"', "") == STATE
+    assert "lr: 0.5" in (folder / "config.yaml").read_text()
+    assert np.load(folder / "weights.npy")[0] == 2.0
+    assert "digest: " in (folder / "blobs.yaml").read_text()
+
+
+@pytest.mark.parametrize("form", ["ron", "json", "yaml"])
+def test_another_run_begins_with_it(folder: Path, tmp_path: Path, form: str) -> None:
+    """`path` of load may be such a folder, in any form, with what a person has changed there."""
+    run = load(tmp_path)
+    run.view(folder, form)
+    run.close()
+    text = folder / f"state.{form}"
+    text.write_text(text.read_text().replace("2", "20", 1))
+    other = tmp_path / "other"
+    other.mkdir()
+    run = load(other, path=folder)
+    assert (run.state.step, run.config.optimizer.lr, run.config.batch) == (20, 0.5, 16)
+    run.step()
+    run.close()
+    again = load(other, path=folder)
+    assert again.state.weights.get()[0] == 2.0
+    again.close()
+
+
+def test_a_damaged_file_of_a_blob_is_named(folder: Path, tmp_path: Path) -> None:
+    """Unless a person says that it is meant: then it counts as it is."""
+    (tmp_path / "other").mkdir()
+    damage(folder / "weights.npy")
+    with pytest.raises(DamagedError, match=r"blob 'weights'.*take its `digest` out"):
+        load(tmp_path / "other", path=folder)
+    assert main(["edit", "--commit", str(folder)]) == 65
+
+
+def test_commit_of_a_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was changed is told field by field, and a blob that was replaced on purpose is taken."""
+    state = folder / "state.yaml"
+    state.write_text(state.read_text().replace("best: 0.5", "best: 3"))
+    np.save(folder / "weights.npy", np.full(5, 8.0))
+    blobs = (folder / "blobs.yaml").read_text().splitlines()
+    (folder / "blobs.yaml").write_text("\n".join(line for line in blobs if "digest" not in line))
+    assert main(["edit", "--commit", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "state.best: 0.5 → 3.0" in told
+    assert "blob weights: replaced" in told
+    run = load(tmp_path)
+    assert (run.state.best, run.state.weights.get().tolist()) == (3.0, [8.0] * 5)
+    run.close()
+
+
+@pytest.mark.usefixtures("folder")
+def test_edit_in_an_editor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It becomes the next checkpoint, with its diff in the log; without a change there is none."""
+    root = ["--root", str(tmp_path / "checkpoints")]
+    monkeypatch.setenv("VISUAL", editor(tmp_path, ("lr: 0.5", "lr: 1"), ("step: 2", "step: 7")))
+    assert main(["edit", *root, "run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["changes"] == ["config.optimizer.lr: 0.5 → 1.0", "state.step: 2 → 7"]
+    assert main(["log", *root, "--json"]) == 0
+    newest = json.loads(capsys.readouterr().out)[0]
+    assert newest["reason"] == "edit"
+    assert newest["notes"] == ["edited config.optimizer.lr: 0.5 → 1.0", "edited state.step: 2 → 7"]
+    assert main(["edit", *root, "run@3"]) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+    run = load(tmp_path)
+    assert (run.state.step, run.config.optimizer.lr, run.state.weights.get()[0]) == (7, 1.0, 2.0)
+    run.close()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (("step: 2", "stepp: 2"), "did you mean 'step'"),
+        (("best: 0.5", "best: high"), "state.best: expected a float"),
+        (("batch: 16", "batch: 16.5"), "config.batch: expected an int"),
+        (("lr: 0.5", "lr: ["), "config.yaml"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    edit: tuple[str, str],
+    told: str,
+) -> None:
+    """Nothing is committed, all faults are told, and the edited texts are kept."""
+    monkeypatch.setenv("VISUAL", editor(tmp_path, edit))
+    assert main(["edit", "--root", str(tmp_path / "checkpoints"), "run"]) == 65
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert "kept in" in errors
+    assert load(tmp_path).state.step == 2
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_edit_that_the_program_does_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only its classes can tell: it then carries on from the checkpoint before, and says why."""
+    monkeypatch.setenv("VISUAL", editor(tmp_path, ("mode: GOOD", "mode: BEST")))
+    assert main(["edit", "--root", str(tmp_path / "checkpoints"), "run"]) == 0
+    run = load(tmp_path)
+    assert run.state.step == 2
+    assert "went back from checkpoint 3 to 2" in caplog.text
+    assert "FAST, GOOD" in caplog.text
+    run.close()
+
+
+@pytest.mark.usefixtures("folder")
+def test_not_while_a_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would go on from what it has in memory, over the edit."""
+    run = load(tmp_path)
+    monkeypatch.setenv("VISUAL", editor(tmp_path, ("step: 2", "step: 3")))
+    assert main(["edit", "--root", str(tmp_path / "checkpoints"), "run"]) == 75
+    assert "written by process" in capsys.readouterr().err
+    run.close()
