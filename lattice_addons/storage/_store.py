@@ -181,6 +181,10 @@ class Store(abc.ABC):
         """Write there no more."""
         del folder
 
+    def make_room(self) -> bool:
+        """Drop what is kept nearby of what is elsewhere; say whether there was something."""
+        return False
+
     def settle(self, folder: str, seconds: float, tell: Callable[[str], None]) -> str | None:
         """Wait until what was committed below a folder is where it must go; else say what is not, and what to do."""
         del folder, seconds, tell

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["folder_remover", "mover"]
+__all__ = ["folder_remover", "mover", "sender"]
 
 Move = tuple["Callable[[str, str, bool], None]", bool]
 
@@ -26,6 +26,27 @@ def mover(system: Any, kind: str) -> Move:  # noqa: ANN401 - fsspec has no types
         # Plain rename refuses a name that is taken; the POSIX one replaces it.
         return lambda old, new, over: (system.ftp.posix_rename if over else system.ftp.rename)(old, new), True
     return _any(system), False
+
+
+def sender(system: Any, kind: str) -> Callable[..., None]:  # noqa: ANN401 - fsspec has no types
+    """Give what stores a local file's bytes: with that which it leads to, where the path is a link."""
+    if kind not in ("sftp", "ssh") or not hasattr(system, "_pool"):
+        send: Callable[..., None] = system.put_file
+        return send
+
+    async def put(source: str, path: str, moved: Callable[[int], None]) -> None:
+        def told(_: bytes, __: bytes, done: int, ___: int) -> None:
+            moved(done)
+
+        async with system._pool.get() as channel:  # noqa: SLF001 - its own put_file stores a link as a link
+            await channel.put(source, path, follow_symlinks=True, progress_handler=told)
+
+    def send_followed(source: str, path: str, *, callback: Any) -> None:  # noqa: ANN401 - fsspec has no types
+        from fsspec.asyn import sync
+
+        sync(system.loop, put, source, path, callback.absolute_update)
+
+    return send_followed
 
 
 def folder_remover(system: Any, kind: str) -> Callable[[str], None] | None:  # noqa: ANN401 - fsspec has no types

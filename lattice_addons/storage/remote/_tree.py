@@ -16,7 +16,7 @@ from lattice_addons.storage._keys import is_temporary
 from lattice_addons.storage.remote._beat import beating
 from lattice_addons.storage.remote._faults import GONE, THERE, meaning
 from lattice_addons.storage.remote._infos import listed
-from lattice_addons.storage.remote._moves import folder_remover
+from lattice_addons.storage.remote._moves import folder_remover, sender
 from lattice_addons.storage.remote._patience import Pulse, all_of, in_thread, persist
 from lattice_addons.storage.remote._placing import Placing, Put
 
@@ -51,6 +51,7 @@ class TreeFiles:
         self._placing = Placing(system, kind, where.url)
         self._gaps = not self._placing.whole and kind not in _REPLACING
         self._rmdir = folder_remover(system, kind)
+        self._put_file = sender(system, kind)
         self._ranges = "start" in inspect.signature(getattr(system, "_cat_file", system.cat_file)).parameters
 
     @property
@@ -210,7 +211,7 @@ class TreeFiles:
                 with open(sending.path, "rb") as opened:
                     self._system.pipe_file(path, opened.read(), **mode)
             else:
-                self._system.put_file(sending.path, path, callback=beating(pulse), **mode)
+                self._put_file(sending.path, path, callback=beating(pulse), **mode)
 
         self._store(key, put, size, over=sending.over, same=lambda _: self._holds(key, sending.path, size))
         if sending.tell is not None:

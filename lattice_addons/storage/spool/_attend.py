@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons._owner import Owner
 from lattice_addons.errors import NotInStoreError, StoreError
-from lattice_addons.storage.spool._claim import give_back, keep, take
+from lattice_addons.storage.spool._claim import give_back, is_over, keep, take
+from lattice_addons.storage.spool._pending import stamps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lattice_addons.storage.remote import RemoteStore
     from lattice_addons.storage.spool._aside import Asides
     from lattice_addons.storage.spool._claim import Claim
-    from lattice_addons.storage.spool._spool import Spool
+    from lattice_addons.storage.spool._spool import Spool, Stamp
     from lattice_addons.storage.spool._there import There
 
 __all__ = ["Lines", "Sides", "compare", "hold", "join", "part_from", "stand_in"]
@@ -62,7 +63,9 @@ def join(sides: Sides, folder: str) -> None:
     """
     begun = time.monotonic()
     listed = sides.there.list_job(folder)
-    claim = take(sides.remote, folder, listed, Owner.current(), sides.spool.claim(folder))
+    claim = take(
+        sides.remote, folder, listed, Owner.current(), sides.spool.claim(folder), place=sides.spool.place
+    )
     try:
         if time.monotonic() - begun > _LONG:
             listed = sides.there.list_job(folder)
@@ -104,24 +107,27 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
     owner = Owner.current()
     with suppress(ValueError):
         owner = Owner.from_dict((claim or {}).get("owner", {}))
-    taken = take(remote, folder, listed, owner, claim)
+    taken = take(remote, folder, listed, owner, claim, place=spool.place)
     lines = compare(spool, remote, folder, listed, taken)
+    parted = lines.parted
     if lines.there:
         # Another machine has gone on: what was to be deleted there, its line may need.
         spool.drop_gone(folder, spool.gone(folder))
-    if not lines.parted:
+        # And a program that runs here does not go on from there, though it has nothing to be sent just now.
+        parted = parted or (claim is not None and not is_over(claim))
+    if not parted:
         with spool.claiming(folder):
             if spool.claim(folder) == claim:
                 spool.set_claim(folder, taken | {"left": bool((claim or {}).get("left"))})
                 return None
     # Parted; or a program began meanwhile, and has a claim of its own.
     give_back(remote, folder, taken)
-    if not lines.parted:
+    if not parted:
         return None
     mine, theirs = (", ".join(map(str, numbers)) for numbers in lines)
     return (
-        f"{folder.removesuffix('/')} went on elsewhere: checkpoints {mine} are only on this machine, while the "
-        f"remote store has {theirs} of another one. Nothing is lost: start the program again, and "
+        f"{folder.removesuffix('/')} went on elsewhere: checkpoints {mine or 'to come'} are only on this machine, "
+        f"while the remote store has {theirs} of another one. Nothing is lost: start the program again, and "
         f"`lattice choose {folder.partition('/')[0]}` shows both lines"
     )
 
@@ -136,6 +142,10 @@ def compare(
     # After the listing was taken: what was sent meanwhile is not taken to be only here.
     uploaded = spool.uploaded(folder)
     here = numbered(folder, spool.here(folder))
+    if claim is None or not claim.get("follows"):
+        uploaded = _but_what_is_another(
+            spool, remote, uploaded, [key for key in here.values() if key in listed]
+        )
     mine = [
         number
         for number, key in here.items()
@@ -157,6 +167,17 @@ def numbered(folder: str, keys: Iterable[str]) -> dict[int, str]:
     """Give the checkpoints of a rank among these keys, by number."""
     found = ((_MANIFEST.fullmatch(key.removeprefix(folder)), key) for key in keys if key.startswith(folder))
     return {int(match[1]): key for match, key in found if match}
+
+
+def _but_what_is_another(
+    spool: Spool, remote: RemoteStore, uploaded: dict[str, Stamp], both: list[str]
+) -> dict[str, Stamp]:
+    """Leave out what was sent, but is another there by now: the job was cleared, and begun afresh elsewhere."""
+    sent = [key for key, found in stamps(spool, both).items() if uploaded.get(key) == found]
+    # By the newest of them: then the others are others, too.
+    if not sent or _is_same(spool, remote, max(sent)):
+        return uploaded
+    return {key: found for key, found in uploaded.items() if key not in both}
 
 
 def _is_same(spool: Spool, remote: RemoteStore, key: str) -> bool:

@@ -26,8 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 _log = logging.getLogger("lattice_addons.storage")
-#: Who claims, by number: {number, session, nonce, renewed, owner, by}; ``left`` when the owner writes no more, and
-#: ``follows`` when it was taken after one of the same spool, which had it all the time.
+#: Who claims, by number: {number, session, nonce, renewed, owner, by}; ``left`` when the owner writes no more,
+#: ``follows`` when it was taken after one of the same spool, which had it all the time, and ``place`` that spool.
 Claim = dict[str, Any]
 #: The folder of claims within that of a rank. Those of old ones go when a new one is made.
 CLAIMS = "claims/"
@@ -42,10 +42,18 @@ _TRIES = 10
 _NUMBER = re.compile(r"([0-9]{8,})\.json", re.ASCII)
 
 
-def take(
-    remote: RemoteStore, folder: str, listed: Iterable[str], owner: Owner, known: Claim | None = None
+def take(  # noqa: PLR0913 - whose it is, and of whom it would be
+    remote: RemoteStore,
+    folder: str,
+    listed: Iterable[str],
+    owner: Owner,
+    known: Claim | None = None,
+    *,
+    place: str = "",
 ) -> Claim:
     """Take the claim on a rank's folder, of which these keys are there; ``known`` is one of this very spool.
+
+    So are those that say that they were taken at this ``place``: whose program may write here, the spool itself knows.
 
     Claims have numbers, each is put as a new key, and the largest counts: of two that take the same, one is refused.
 
@@ -53,15 +61,18 @@ def take(
         LeaseHeldError: another machine writes there.
     """
     numbers = _numbers(folder, listed)
+    session, before = ((known or {}).get(name) or None for name in ("session", "follows"))
     for _ in range(_TRIES):
         follows = ""
         for number in numbers:
             held = _read(remote, folder, number)
-            if held is not None and known and held.get("session") == known.get("session", ""):
-                follows = known["session"]
-            elif held is not None:
+            # This one; or one that was taken after it by another process of this machine, in this moment.
+            if held is not None and session and session in (held.get("session"), held.get("follows")):
+                follows = session
+            # The one before that may be there again: it was renewed in the moment in which it was followed.
+            elif held is not None and not _is_from_here(held, before, place):
                 _judge(remote, folder, number, held)
-        claim = _made(max(numbers, default=0) + 1, ulid(), owner) | {"follows": follows}
+        claim = _made(max(numbers, default=0) + 1, ulid(), owner) | {"follows": follows, "place": place}
         try:
             remote.put(_key(folder, claim["number"]), _text(claim))
         except StoreError as error:
@@ -87,6 +98,10 @@ def renew(remote: RemoteStore, folder: str, claim: Claim) -> Claim | None:
         return None
     renewed = claim | {"nonce": ulid(), "renewed": time.time(), "by": Owner.current().to_dict()}
     remote.replace(key, _text(renewed))
+    if set(remote.listing(f"{folder}{CLAIMS}")) != {key}:
+        # It was followed, and deleted, between the look and this: it must not stay as one that nobody gives back.
+        remote.delete([key])
+        return None
     return renewed
 
 
@@ -145,6 +160,10 @@ def _made(number: int, session: str, owner: Owner) -> Claim:
         "owner": facts,
         "by": facts,
     }
+
+
+def _is_from_here(held: Claim, before: str | None, place: str) -> bool:
+    return bool(before and held.get("session") == before) or bool(place and held.get("place") == place)
 
 
 def _has_won(remote: RemoteStore, folder: str, claim: Claim) -> bool:

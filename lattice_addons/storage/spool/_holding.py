@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Holding"]
 
 
+def _now() -> float:
+    """Give the seconds since the machine was started, in which it was asleep as well: claims expire meanwhile."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Holding:
     """The claims of one spool, as the process holds them that sends."""
 
@@ -27,7 +32,8 @@ class Holding:
         self._remote = remote
         # Of which session it is known, and since when, that the claim is ours.
         self._known: dict[str, tuple[object, float]] = {}
-        self._lock = threading.Lock()
+        # Of each folder by itself: who waits for one claim must not keep the others from being renewed.
+        self._locks: dict[str, threading.Lock] = {}
 
     def session(self, folder: str) -> object:
         """Give what tells this claim from another one."""
@@ -41,10 +47,10 @@ class Holding:
         """
         if self._is_fresh(folder):
             return None
-        with self._lock:
+        with self._lock(folder):
             why = hold(self._spool, self._remote, folder)
         if why is None:
-            self._known[folder] = (self.session(folder), time.monotonic())
+            self._known[folder] = (self.session(folder), _now())
         return why
 
     def _is_fresh(self, folder: str) -> bool:
@@ -53,13 +59,13 @@ class Holding:
             return False
         session, since = self._known.get(folder, (None, 0.0))
         if session is not None and session == claim.get("session"):
-            return time.monotonic() - since < 2 * RENEWAL
+            return _now() - since < 2 * RENEWAL
         # Taken by a program of this machine a moment ago, by the same clock.
         renewed = claim.get("renewed")
         age = time.time() - renewed if isinstance(renewed, (int, float)) else -1.0
         if not 0 <= age < RENEWAL:
             return False
-        self._known[folder] = (claim.get("session"), time.monotonic() - age)
+        self._known[folder] = (claim.get("session"), _now() - age)
         return True
 
     def give_back(self, folder: str) -> None:
@@ -77,17 +83,23 @@ class Holding:
             if claim is None or claim.get("pending") or "session" not in claim:
                 continue
             over = over or is_over(claim)
-            begun = time.monotonic()
+            begun, lock = _now(), self._lock(folder)
+            if not lock.acquire(blocking=False):
+                continue  # whoever sends is at it
             try:
-                with self._lock:
-                    ours = keep(self._spool, self._remote, folder)
+                ours = keep(self._spool, self._remote, folder)
             except StoreError:
                 continue  # whoever sends meets it, and tells
+            finally:
+                lock.release()
             if ours:
                 self._known[folder] = (claim.get("session"), begun)
             else:
                 self._known.pop(folder, None)
         return over
+
+    def _lock(self, folder: str) -> threading.Lock:
+        return self._locks.setdefault(folder, threading.Lock())
 
     def keep_renewing(self, poke: Callable[[], None]) -> None:
         """Renew from a thread, for as long as the process lives."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.storage.spool._spool import Spool
 
-__all__ = ["Pending", "is_manifest", "pending", "stamps"]
+__all__ = ["Pending", "is_begun", "is_manifest", "pending", "stamps"]
 
 
 class Pending(NamedTuple):
@@ -36,6 +36,11 @@ def is_manifest(key: str) -> bool:
     return key.split("/")[-2:-1] == ["checkpoints"]
 
 
+def is_begun(key: str, found: Stamp) -> bool:
+    """Say whether a file is no more than the beginning of a pack, perhaps of a writer that was killed."""
+    return key.endswith(".pack") and not found[0]
+
+
 def stamps(spool: Spool, keys: Iterable[str]) -> dict[str, Stamp]:
     """Give the stamps of those that are here."""
     found = {}
@@ -54,4 +59,10 @@ def pending(spool: Spool, folder: str, uploaded: Mapping[str, Stamp] | None = No
     here = stamps(spool, spool.here(folder))
     # Read after the listing: what is sent meanwhile does not count.
     uploaded = spool.uploaded(folder) if uploaded is None else uploaded
-    return Pending({key: found[0] for key, found in here.items() if uploaded.get(key) != found})
+    return Pending(
+        {
+            key: found[0]
+            for key, found in here.items()
+            if uploaded.get(key) != found and not is_begun(key, found)
+        }
+    )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons._amounts import size as amount
+from lattice_addons.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lattice_addons.storage.spool._spool import Spool
+    from lattice_addons.storage.spool._there import There
 
-__all__ = ["keep_room"]
+__all__ = ["drop", "keep_room", "note_gone"]
 
 # Down to this share of the limit, so that not each save has something dropped.
 _DOWN_TO = 0.9
@@ -33,19 +36,11 @@ def keep_room(spool: Spool, limit: int) -> str | None:
     """
     kept = list(_files(os.path.join(spool.home, "store")))
     aside = sum(found.size for found in _files(os.path.join(spool.home, "aside")))
-    cached = sorted(_files(spool.cache))
-    taken = aside + sum(found.size for found in (*kept, *cached))
+    cached = sum(found.size for found in _files(spool.cache))
+    taken = aside + cached + sum(found.size for found in kept)
     if taken <= limit:
         return None
-    goal = int(limit * _DOWN_TO)
-    for found in cached:
-        if taken <= goal:
-            break
-        with suppress(OSError):
-            os.unlink(found.path)
-            taken -= found.size
-    if taken > goal:
-        taken -= _drop_sent(spool, taken - goal)
+    taken -= drop(spool, taken - int(limit * _DOWN_TO))
     if taken <= limit:
         return None
     return (
@@ -54,7 +49,32 @@ def keep_room(spool: Spool, limit: int) -> str | None:
     )
 
 
-def _drop_sent(spool: Spool, wanted: int) -> int:
+def drop(spool: Spool, wanted: float) -> int:
+    """Drop so many bytes of what can be had again, if there are; give how many that were."""
+    dropped = 0
+    for found in sorted(_files(spool.cache)):
+        if dropped >= wanted:
+            break
+        with suppress(OSError):
+            os.unlink(found.path)
+            dropped += found.size
+    return dropped + _drop_sent(spool, wanted - dropped)
+
+
+def note_gone(spool: Spool, there: There, folder: str, keys: Sequence[str]) -> None:
+    """Write down that keys are to be deleted there, though the disk be full."""
+    try:
+        spool.add_gone(folder, keys)
+    except StoreError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # First goes what can be had again, or was never sent.
+        drop(spool, float("inf"))
+        spool.store.delete([key for key in keys if there.place(key) is None])
+        spool.add_gone(folder, keys)
+
+
+def _drop_sent(spool: Spool, wanted: float) -> int:
     """Drop packs that are up, as they are now; give how many bytes that were."""
     dropped = 0
     going: list[tuple[float, int, str]] = []

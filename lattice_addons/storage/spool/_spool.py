@@ -7,39 +7,49 @@ import os
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
+from lattice_addons._owner import Owner
 from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage._faults import told
 from lattice_addons.storage._keys import split_key, ulid
 from lattice_addons.storage._local import LocalStore
+from lattice_addons.storage.remote import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
 
-__all__ = ["LOCAL_NAMES", "Spool", "public", "stamp"]
+__all__ = ["LOCAL_NAMES", "Spool", "is_local", "public", "stamp"]
 
 # Of this machine alone: not sent.
 LOCAL_NAMES = frozenset({"lease.json"})
-_SECRET = re.compile(r"secret|token|passw|passphrase|credential|(^|_)(key|keys|auth)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"secret|token|passw|passphrase|credential|signature|authorization|headers|cookie|conn(ection)?_?str"
+    r"|(^|[_.])(key|keys|auth|pass|pwd|pat|sas|sig)$",
+    re.IGNORECASE,
+)
+# Within a value: a name and a password before a host; or, in JSON, a part with such a name.
+_SECRET_VALUE = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+_NAMES_IN_VALUE = re.compile(r"""["']([^"']*)["']\s*:""")
 
 Stamp = list[int]
 
 
+def is_local(key: str) -> bool:
+    """Say whether a key is of this machine alone."""
+    return key.rpartition("/")[2] in LOCAL_NAMES
+
+
 def public(options: Mapping[str, str]) -> dict[str, str]:
     """Give the options that are no secrets, and so may be written down and tell stores apart."""
-    return {name: value for name, value in sorted(options.items()) if not _SECRET.search(name)}
+    return {name: value for name, value in sorted(options.items()) if not _is_secret(name, value)}
 
 
-def shown(url: str) -> str:
-    """Give a URL without the password in it."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
+def _is_secret(name: str, value: str) -> bool:
+    names = (name, *_NAMES_IN_VALUE.findall(value))
+    return any(map(_SECRET.search, names)) or _SECRET_VALUE.search(value) is not None
 
 
 def stamp(path: str) -> Stamp:
@@ -55,7 +65,7 @@ class Spool:
     """
 
     def __init__(self, top: str, url: str, options: Mapping[str, str] | None = None) -> None:
-        self.url = shown(url.rstrip("/"))
+        self.url = without_secrets(url.rstrip("/"))
         known = public(options or {})
         with told("make the spool's folder", top):
             os.makedirs(top, mode=0o700, exist_ok=True)
@@ -67,7 +77,7 @@ class Spool:
     @staticmethod
     def name_of(url: str, options: Mapping[str, str]) -> str:
         """Give the name of the folder in which the spool of a store is."""
-        told = shown(url.rstrip("/"))
+        told = without_secrets(url.rstrip("/"))
         digest = hashlib.blake2b(orjson.dumps([told, public(options)]), digest_size=4).hexdigest()
         return re.sub(r"[^A-Za-z0-9.]+", "-", told).strip("-.")[-60:] + f"-{digest}"
 
@@ -95,6 +105,12 @@ class Spool:
         """Give the file of a key."""
         return os.path.join(self.store.root, *split_key(key))
 
+    @property
+    def place(self) -> str:
+        """Tell this spool from every other one, also from a copy of it on another machine."""
+        facts = os.stat(self.home)
+        return f"{Owner.current().boot_id}:{facts.st_dev}:{facts.st_ino}"
+
     def folders(self) -> list[str]:
         """Give the folders of all ranks that have something here, or something to be deleted there."""
         return sorted(
@@ -109,7 +125,7 @@ class Spool:
 
     def here(self, folder: str) -> list[str]:
         """Give the keys that are here and belong into the remote store."""
-        return [key for key in self.store.list(folder) if key.rpartition("/")[2] not in LOCAL_NAMES]
+        return [key for key in self.store.list(folder) if not is_local(key)]
 
     # -- records
 

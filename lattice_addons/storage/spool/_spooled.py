@@ -17,7 +17,8 @@ from lattice_addons.storage.spool._aside import Asides
 from lattice_addons.storage.spool._attend import Sides, join, part_from, stand_in
 from lattice_addons.storage.spool._cache import Cache
 from lattice_addons.storage.spool._distant import Distant, DistantReader
-from lattice_addons.storage.spool._spool import LOCAL_NAMES
+from lattice_addons.storage.spool._room import drop, note_gone
+from lattice_addons.storage.spool._spool import LOCAL_NAMES, is_local
 from lattice_addons.storage.spool._standing import standing
 from lattice_addons.storage.spool._there import There, folder_of
 
@@ -176,17 +177,21 @@ class SpooledStore(Store):
         wanted = [key for key in keys if split_key(key) and key not in self.asides.needed(folder_of(key))]
         by_folder: dict[str, Keys] = {}
         for key in dict.fromkeys(wanted):
-            if not _is_local(key) and (self._is_here(key) or self._there.place(key) is not None):
+            if not is_local(key) and (self._is_here(key) or self._there.place(key) is not None):
                 by_folder.setdefault(folder_of(key), []).append(key)
         for folder, some in by_folder.items():
             # First: what would be left there if this process ended now, nobody would ever delete.
-            self.spool.add_gone(folder, some)
+            note_gone(self.spool, self._there, folder, some)
             self._there.drop(some)
         self._local.delete(wanted)
         for key in wanted:
             self._cache.drop(key)
         if by_folder:
             self._poke()
+
+    def make_room(self) -> bool:
+        """Drop what is in the remote store as well; say whether there was something."""
+        return drop(self.spool, float("inf")) > 0
 
     def prune(self, folder: str) -> None:
         """Remove what is left of a folder here; there it is nothing without keys."""
@@ -250,7 +255,7 @@ class SpooledStore(Store):
 
     def _elsewhere(self, key: str) -> Distant:
         split_key(key)
-        if _is_local(key):
+        if is_local(key):
             raise not_there(self.url, key)
         return self._distant
 
@@ -266,22 +271,24 @@ class SpooledStore(Store):
     def _check_new(self, key: str) -> None:
         """See that a key that is to be made is not there."""
         self._revive(key)
-        if not _is_local(key) and self._there.place(key) is not None and not self._is_here(key):
+        if not is_local(key) and self._there.place(key) is not None and not self._is_here(key):
             raise already_there(self.url, key)
 
     def _revive(self, key: str) -> None:
-        """Let a key be made again that was deleted: what is there of it goes first."""
+        """Let a key be made again that was deleted."""
         split_key(key)
-        if _is_local(key) or not self._there.is_deleted(key):
+        if is_local(key) or not self._there.is_deleted(key):
             return
-        self.remote.delete([key])
+        if not self._there.was_sent(key):
+            # By another machine, and so never over it by the uploader: what is there of it goes first.
+            self.remote.delete([key])
         self.spool.take_back(folder_of(key), key)
         self._there.revive(key)
 
     def _tell(self, key: str) -> None:
         """Let the uploader know of a key; of a pack it hears with its manifest."""
         self._distrusted.discard(key)
-        if not _is_local(key) and not key.endswith(".pack"):
+        if not is_local(key) and not key.endswith(".pack"):
             self._poke()
 
     def _poke(self) -> None:
@@ -290,7 +297,3 @@ class SpooledStore(Store):
             self._ensured = os.getpid()
             self.uploader.ensure()
         self.uploader.poke()
-
-
-def _is_local(key: str) -> bool:
-    return key.rpartition("/")[2] in LOCAL_NAMES

@@ -111,6 +111,11 @@ class There:
         with self._lock:
             return key in self._gone(folder_of(key))
 
+    def was_sent(self, key: str) -> bool:
+        """Say whether this machine has sent a key, so that it may send another one over it."""
+        with self._lock:
+            return key in self._uploaded(folder_of(key))
+
     def drop(self, keys: Iterable[str]) -> None:
         """Know that these are gone, or are about to go."""
         self._deleted.update(keys)
@@ -119,7 +124,7 @@ class There:
         """Know that a key that was deleted is made again."""
         with self._lock:
             self._deleted.discard(key)
-            self._stale.discard(key)
+            self._stale.add(key)  # what was sent is not it
             self._places.pop(key, None)
 
     def undelete(self, folder: str) -> None:

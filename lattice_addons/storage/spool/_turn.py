@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 import errno
-import time
 from contextlib import closing
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from lattice_addons.errors import LeaseHeldError, NoAccessError, StoreError, UnreachableError
+from lattice_addons.errors import StoreError, UnreachableError
 from lattice_addons.storage.spool._held_files import OpenFiles
 from lattice_addons.storage.spool._holding import Holding
-from lattice_addons.storage.spool._pending import is_manifest, pending, stamps
+from lattice_addons.storage.spool._pending import is_begun, is_manifest, pending, stamps
+from lattice_addons.storage.spool._trouble import ROOM, DivergedError, Outcome, note_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from lattice_addons.storage.remote import RemoteStore
     from lattice_addons.storage.spool._held_files import OpenFile
@@ -23,24 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ROOM", "Outcome", "take_turn", "turn"]
 
-#: The kind of trouble that is no failure: the spool is too large.
-ROOM = "room"
 # With fewer keys, to try costs no more than to ask what is there.
 _FEW = 8
 # What is larger is written down as soon as it is up.
 _LARGE = 8 << 20
 # There a name given by a person stands, and the newest counts.
 _NAMES = "kept"
-
-
-class Outcome(enum.Enum):
-    """How a turn ended."""
-
-    # The later ones count where folders end differently.
-    DONE = "nothing is left"
-    STUCK = "it will not go better by itself"
-    AGAIN = "there is more at once"
-    FAILED = "it may go better later"
 
 
 def turn(spool: Spool, remote: RemoteStore, tell: Callable[[str, int, int], None] | None = None) -> bool:
@@ -59,51 +46,47 @@ def take_turn(
     spool: Spool, remote: RemoteStore, holding: Holding, tell: Callable[[str, int, int], None] | None = None
 ) -> Outcome:
     """Take one turn; ``tell`` is told which key is on its way, and how many bytes of how many are up."""
-    folders = spool.folders()
-    waiting = {folder: pending(spool, folder).bytes for folder in folders}
+    waiting = {folder: pending(spool, folder).bytes for folder in spool.folders()}
+    taking = _Turn(spool, waiting)
     counter = _Counter(sum(waiting.values()), tell)
-    worst = Outcome.DONE
-    away: StoreError | None = None
-    for folder in folders:
-        if away is not None:
-            # Where the store does not answer for one folder, it is not asked for another.
-            if waiting[folder]:
-                worst = max(worst, _note_trouble(spool, folder, away), key=list(Outcome).index)
-            continue
-        try:
-            outcome = _Sending(spool, remote, folder, holding, counter).run()
-        # One folder's failure, of whatever kind, must neither end the uploader nor stop the other folders.
-        except Exception as error:  # noqa: BLE001
-            outcome = _note_trouble(spool, folder, error)
-            if isinstance(error, (UnreachableError, NoAccessError)):
-                away = error
+    for _, folders in groupby(waiting, key=lambda folder: folder.partition("/")[0]):
+        # Before anything of the job is listed: what is deleted from now on may be what a newer checkpoint has
+        # superseded that is not up, of this rank or of another one.
+        ranks = [_Sending(spool, remote, folder, holding, counter) for folder in folders]
+        whole = [taking.take(sending.folder, sending.send) for sending in ranks]
+        for sending in ranks:
+            if all(whole) and sending.due():
+                taking.take(sending.folder, sending.delete)
+    return taking.worst
+
+
+class _Turn:
+    """How a turn goes; a folder that fails stops no other, but where the store does not answer."""
+
+    def __init__(self, spool: Spool, waiting: Mapping[str, int]) -> None:
+        self._spool = spool
+        self._waiting = waiting
+        self._away: StoreError | None = None
+        self.worst = Outcome.DONE
+
+    def take(self, folder: str, step: Callable[[], tuple[Outcome, bool]]) -> bool:
+        """Take a step for a folder; say whether it ended as it should."""
+        whole = False
+        if self._away is not None:
+            outcome = note_trouble(self._spool, folder, self._away) if self._waiting[folder] else Outcome.DONE
         else:
-            if (spool.trouble(folder) or {}).get("kind", ROOM) != ROOM:
-                spool.set_trouble(folder, None)
-        worst = max(worst, outcome, key=list(Outcome).index)
-    return worst
-
-
-class _DivergedError(StoreError):
-    """The job went on elsewhere."""
-
-
-def _note_trouble(spool: Spool, folder: str, error: Exception) -> Outcome:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    kind = "diverged" if isinstance(error, _DivergedError) else type(error).__name__
-    known = spool.trouble(folder) or {}
-    same = known.get("kind") == kind
-    trouble: dict[str, Any] = {
-        "error": str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}",
-        "kind": kind,
-        "since": known.get("since", now) if same else now,
-        "last": now,
-        "times": known.get("times", 0) + 1 if same else 1,
-        "stuck": isinstance(error, (NoAccessError, _DivergedError, LeaseHeldError)),
-        "tried": time.time(),
-    }
-    spool.set_trouble(folder, trouble)
-    return Outcome.STUCK if isinstance(error, _DivergedError) else Outcome.FAILED
+            try:
+                outcome, whole = step()
+            # One folder's failure, of whatever kind, must neither end the uploader nor stop the other folders.
+            except Exception as error:  # noqa: BLE001
+                outcome = note_trouble(self._spool, folder, error)
+                if isinstance(error, UnreachableError):
+                    self._away = error
+            else:
+                if (self._spool.trouble(folder) or {}).get("kind", ROOM) != ROOM:
+                    self._spool.set_trouble(folder, None)
+        self.worst = max(self.worst, outcome, key=list(Outcome).index)
+        return whole
 
 
 class _Counter:
@@ -125,46 +108,53 @@ class _Counter:
 
 
 class _Sending:
-    """The turn of one rank's folder."""
+    """The turn of one rank's folder: what is new goes up, and when that is so for all ranks, what is old goes."""
 
     def __init__(
         self, spool: Spool, remote: RemoteStore, folder: str, holding: Holding, counter: _Counter
     ) -> None:
         self._spool = spool
         self._remote = remote
-        self._folder = folder
+        self._folder = self.folder = folder
         self._holding = holding
         self._counter = counter
         self._uploaded: dict[str, Stamp] = {}
         self._written = self._sent = 0
+        self._gone = spool.gone(folder)
+        self._session: object = None
 
-    def run(self) -> Outcome:
-        """Take the turn."""
+    def send(self) -> tuple[Outcome, bool]:
+        """Send what is not up; say whether all is up that was here when this began."""
         spool = self._spool
-        # Before the manifests: what is deleted from now on may be what a newer one has superseded that is not up.
-        gone = spool.gone(self._folder)
         self._uploaded = spool.uploaded(self._folder)
         manifests, others = self._missing()
-        doomed = self._doomed(gone)
-        if not manifests and not others and not any(doomed):
-            self._forget(gone, ())
+        if not manifests and not others and not self.due():
+            self._forget(())
             spool.drop_parts(self._folder)
             self._holding.give_back(self._folder)
-            return Outcome.DONE
-        against = self._holding.against(self._folder)
-        if against is not None:
-            raise _DivergedError(against, url=spool.url)
-        session = self._holding.session(self._folder)
+            return Outcome.DONE, True
+        self._see_that_it_is_ours()
+        self._session = self._holding.session(self._folder)
         if not self._uploaded and len(others) > _FEW:
             self._learn(others)
-        whole = self._send_all(session)
-        if not whole:
-            return Outcome.AGAIN
-        if any(doomed):
-            self._delete(gone, doomed)
-        elif not self._sent:
-            return Outcome.DONE  # what is being written now is told of when it is committed
-        return Outcome.AGAIN  # what came meanwhile, and then the claim
+        whole = self._send_all()
+        # What came meanwhile, and then the claim; what is being written now is told of when it is committed.
+        return Outcome.AGAIN if self._sent or not whole else Outcome.DONE, whole
+
+    def _see_that_it_is_ours(self) -> None:
+        against = self._holding.against(self._folder)
+        if against is not None:
+            raise DivergedError(against, url=self._spool.url)
+
+    def _is_still_ours(self) -> bool:
+        """Say whether nothing came between.
+
+        A program that began may have put this line aside; and while much is sent, or this process is stopped,
+        another machine may have taken the claim.
+        """
+        if self._holding.session(self._folder) == self._session:
+            self._see_that_it_is_ours()
+        return self._holding.session(self._folder) == self._session
 
     def _missing(self) -> tuple[list[str], list[str]]:
         # The manifests are listed first: all that they name was there before them.
@@ -172,13 +162,12 @@ class _Sending:
         listed = [key for key in self._spool.store.list(f"{self._folder}checkpoints/") if is_manifest(key)]
         manifests = [key for key, found in stamps(self._spool, listed).items() if known.get(key) != found]
         rest = [key for key in self._spool.here(self._folder) if not is_manifest(key)]
-        others = [key for key, found in stamps(self._spool, rest).items() if known.get(key) != found]
-        return sorted(manifests, key=lambda key: (len(key), key)), [
-            key for key in others if not self._is_empty(key)
+        others = [
+            key
+            for key, found in stamps(self._spool, rest).items()
+            if known.get(key) != found and not is_begun(key, found)
         ]
-
-    def _is_empty(self, key: str) -> bool:
-        return key.endswith(".pack") and stamps(self._spool, [key]).get(key, [1])[0] == 0
+        return sorted(manifests, key=lambda key: (len(key), key)), others
 
     def _learn(self, keys: Sequence[str]) -> None:
         """Ask what is there, where it is not known any more; a pack has the bytes that its name had ever."""
@@ -187,7 +176,7 @@ class _Sending:
         self._uploaded.update({key: found for key, found in here.items() if listed[key].size == found[0]})
         self._spool.set_uploaded(self._folder, self._uploaded)
 
-    def _send_all(self, session: object) -> bool:
+    def _send_all(self) -> bool:
         """Send packs and then manifests; say whether all is up that was there when this began."""
         manifests, _ = self._missing()
         with closing(OpenFiles(self._spool, manifests)) as named:
@@ -201,8 +190,8 @@ class _Sending:
                 if packs.vanished:
                     named.drop_nameless()
             for key, file in named.each():
-                if self._holding.session(self._folder) != session:
-                    return False  # a program began meanwhile, and may have put this line aside
+                if not self._is_still_ours():
+                    return False
                 self._send(key, file)
                 self._write_down()
             return not named.vanished and not named.in_writing
@@ -233,13 +222,13 @@ class _Sending:
         if self._written >= _LARGE:
             self._write_down()
 
-    def _diverged(self, key: str) -> _DivergedError:
+    def _diverged(self, key: str) -> DivergedError:
         message = (
             f"{key} is in {self._spool.url} already, with other bytes: the job went on elsewhere. Nothing is lost, and "
             f"nothing of {self._folder.removesuffix('/')} is sent any more: start the program again, and "
             f"`lattice choose {self._folder.partition('/')[0]}` shows both lines"
         )
-        return _DivergedError(message, url=self._spool.url, key=key)
+        return DivergedError(message, url=self._spool.url, key=key)
 
     def _write_down(self) -> None:
         if self._written or self._spool.uploaded(self._folder) != self._uploaded:
@@ -248,25 +237,28 @@ class _Sending:
 
     # -- what is to go
 
-    def _doomed(self, gone: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-        """Give the manifests, and the rest, that are gone here; what is still here is about to go, and waits."""
-        keys = dict.fromkeys(key for record in gone.values() for key in record)
+    def due(self) -> list[str]:
+        """Give what is gone here, manifests first; what is still here is about to go, and waits."""
+        keys = dict.fromkeys(key for record in self._gone.values() for key in record)
         waiting = stamps(self._spool, keys)
-        going = [key for key in keys if key not in waiting]
-        return [key for key in going if is_manifest(key)], [key for key in going if not is_manifest(key)]
+        return sorted((key for key in keys if key not in waiting), key=lambda key: not is_manifest(key))
 
-    def _delete(self, gone: dict[str, list[str]], doomed: tuple[list[str], list[str]]) -> None:
-        for some in doomed:
-            if some:
-                self._remote.delete(some)
-        for key in (*doomed[0], *doomed[1]):
+    def delete(self) -> tuple[Outcome, bool]:
+        """Delete what is due, manifests in one batch and then the rest."""
+        if not self._is_still_ours():
+            return Outcome.AGAIN, False
+        doomed = self.due()
+        for _, some in groupby(doomed, key=is_manifest):
+            self._remote.delete([*some])
+        for key in doomed:
             self._uploaded.pop(key, None)
         self._write_down()
-        self._forget(gone, {*doomed[0], *doomed[1]})
+        self._forget(doomed)
+        return Outcome.AGAIN, True  # what came meanwhile, and then the claim
 
-    def _forget(self, gone: dict[str, list[str]], done: Sequence[str] | set[str]) -> None:
+    def _forget(self, done: Collection[str]) -> None:
         """Forget records of what is deleted there."""
-        for name, keys in gone.items():
+        for name, keys in self._gone.items():
             rest = [key for key in keys if key not in done]
             if rest and len(rest) < len(keys):
                 self._spool.add_gone(self._folder, rest)

@@ -18,6 +18,8 @@ from lattice_addons.storage.remote._options import file_system_options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.servers import Folder
+
 URLS = {
     "file": "file://{}/store",
     "memory": "memory://{}",
@@ -182,3 +184,14 @@ def test_importing_it_is_cheap() -> None:
         "print([name for name in ('fsspec', 's3fs', 'botocore', 'asyncio', 'zipfile') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_what_a_link_leads_to_is_sent(sftp: Folder, tmp_path: Path) -> None:
+    """A file that lost its name is sent by a link to its descriptor: over SFTP that came there as a link."""
+    source, link = tmp_path / "source", tmp_path / "link"
+    source.write_bytes(os.urandom(300_000))
+    link.symlink_to(source)
+    RemoteStore(sftp.root, sftp.options).send("job/pack", str(link))
+    there = sftp.path / "job" / "pack"
+    assert not there.is_symlink()
+    assert there.read_bytes() == source.read_bytes()

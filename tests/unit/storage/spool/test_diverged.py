@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lattice_addons.checkpoint import Line, chosen
+from lattice_addons.checkpoint import Line, chosen, clear
 from lattice_addons.errors import StoreError
 from lattice_addons.settings import Settings
 from tests.unit.storage.spool.machines import FOLDER, Machine, restart
@@ -186,3 +186,26 @@ def test_what_was_sent_and_is_superseded_is_ours(tmp_path: Path) -> None:
     a = restart(tmp_path, "a")
     assert a.value() == "three"
     assert a.store.asides.of(FOLDER) == []
+
+
+@pytest.mark.parametrize("saves", [2, 3])
+def test_a_job_that_was_cleared_and_begun_afresh_elsewhere(tmp_path: Path, saves: int) -> None:
+    """Its new checkpoints have the numbers of old ones that this machine has sent, and are the job."""
+    a = restart(tmp_path, "a")
+    for number in range(3):
+        a.save(["mine", number])
+    a.end()
+    machine = Machine(tmp_path, "b")
+    clear(machine.store, "job")
+    assert machine.send() is None
+    b = restart(tmp_path, "b")
+    for number in range(saves):
+        b.save(["theirs", number])
+    b.end()
+    a = restart(tmp_path, "a")
+    assert a.value() == ["theirs", saves - 1]
+    [aside] = a.store.asides.of(FOLDER)
+    assert Line(aside.store, "job", 0, settings=Settings()).numbers() == [1, 2, 3]
+    a.save("goes on")
+    a.end()
+    assert Machine(tmp_path, "c").value() == "goes on"

@@ -36,6 +36,21 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     assert "hide" not in str(written)
     assert not any(b"hide" in path.read_bytes() for path in written if path.is_file())
     assert spool.url == "sftp://me@host/path"
+    # Where they are parts of an option, or of its value.
+    within = {
+        "connection_string": "AccountKey=hide",
+        "client_kwargs": '{"aws_secret_access_key": "hide"}',
+        "client_kwargs.headers.Authorization": "hide",
+        "endpoint_url": "https://me:hide@minio:9000",
+        "sas": "hide",
+    }
+    for url in (
+        "az://container/path",
+        "zip://x.zip::https://me:hide@host/path",
+        "https://host/path?sig=hide",
+    ):
+        spool = Spool(str(tmp_path), url, within)
+        assert "hide" not in spool.home + Path(spool.home, "store.json").read_text(encoding="utf-8")
     assert public({**secrets, "port": "22", "keepalive": "3"}) == {"keepalive": "3", "port": "22"}
 
 

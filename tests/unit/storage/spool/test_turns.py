@@ -1,0 +1,280 @@
+"""What an uploader's turn does where others are at the same folders, ranks and claims."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons._owner import Owner
+from lattice_addons.checkpoint import Fresh, Line, clear
+from lattice_addons.encoding import encode
+from lattice_addons.errors import LeaseHeldError, StoreError, UnreachableError
+from lattice_addons.settings import Settings
+from lattice_addons.storage import RemoteStore, Spool
+from lattice_addons.storage._faults import coded
+from lattice_addons.storage.spool import _claim
+from lattice_addons.storage.spool._attend import hold
+from lattice_addons.storage.spool._holding import Holding
+from lattice_addons.storage.spool._pending import pending
+from lattice_addons.storage.spool._room import note_gone
+from lattice_addons.storage.spool._turn import take_turn, turn
+from tests.unit.storage.spool.machines import FOLDER, Machine, restart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.servers import Bucket
+
+SECOND = "job/rank-00001/"
+
+
+class Interrupted(RemoteStore):
+    """A remote store with something that happens after a pack was sent, or before a key is replaced."""
+
+    after_a_pack: Callable[[], None] | None = None
+    before_replacing: Callable[[], None] | None = None
+
+    def send(self, key: str, path: str, **more: object) -> None:
+        """Send a file."""
+        super().send(key, path, **more)  # type: ignore[arg-type]
+        if self.after_a_pack is not None and key.endswith(".pack"):
+            happens, self.after_a_pack = self.after_a_pack, None
+            happens()
+
+    def replace(self, key: str, data: bytes) -> None:  # type: ignore[override]
+        """Replace a key."""
+        if self.before_replacing is not None:
+            happens, self.before_replacing = self.before_replacing, None
+            happens()
+        super().replace(key, data)
+
+
+def expire(top: Path) -> None:
+    """Let the claim be that of a machine that was not heard of for long."""
+    for path in (top / "remote" / FOLDER / "claims").iterdir():
+        told = json.loads(path.read_bytes()) | {"renewed": 0}
+        far = told["owner"] | {"host": "far", "boot_id": "another"}
+        path.write_text(json.dumps(told | {"owner": far, "by": far}))
+
+
+def test_a_claim_that_was_lost_in_mid_turn(tmp_path: Path) -> None:
+    """A machine that was asleep while it sent a pack neither goes on with manifests nor deletes anything."""
+    a = restart(tmp_path, "a")
+    a.save(["one", bytearray(os.urandom(300_000))])
+    a.send()
+    a.save("superseded")
+    a.line.settings = Settings(keep=1)
+    a.save(["three", bytearray(os.urandom(300_000))])
+    a.line.retain()
+    assert a.spool.gone(FOLDER)
+    remote = Interrupted(a.remote.url)
+    holding = Holding(a.spool, remote)
+
+    def sleep() -> None:
+        expire(tmp_path)
+        b = restart(tmp_path, "b")
+        b.save("of b")
+        b.send()
+        b.line.release()
+        holding._known.clear()
+        claim = a.spool.claim(FOLDER)
+        assert claim is not None
+        a.spool.set_claim(FOLDER, claim | {"renewed": 0})
+
+    remote.after_a_pack = sleep
+    take_turn(a.spool, remote, holding)
+    take_turn(a.spool, remote, holding)
+    c = Machine(tmp_path, "c")
+    assert (c.line.numbers(), c.value()) == ([1, 2], "of b")
+    assert (a.spool.trouble(FOLDER) or {})["kind"] in ("diverged", "LeaseHeldError")
+
+
+def test_a_program_that_runs_does_not_go_on_from_what_came_meanwhile(tmp_path: Path) -> None:
+    """Its next checkpoint would hide the other machine's, though there is none to be sent just now."""
+    a = restart(tmp_path, "a")
+    a.save("one")
+    a.send()
+    expire(tmp_path)
+    b = restart(tmp_path, "b")
+    b.save("of b")
+    b.end()
+    claim = a.spool.claim(FOLDER)
+    assert claim is not None
+    assert "went on elsewhere" in (hold(a.spool, a.remote, FOLDER) or "")
+    a.spool.set_claim(FOLDER, claim | {"left": True})
+    assert hold(a.spool, a.remote, FOLDER) is None
+
+
+def test_a_claim_that_was_renewed_while_it_was_followed(tmp_path: Path) -> None:
+    """A program takes the claim in the moment in which the uploader renews the old one: it stays this machine's."""
+    a = restart(tmp_path, "a")
+    a.save("one")
+    a.send()
+    a.line.release()
+    remote = Interrupted(a.remote.url)
+    begun: list[Machine] = []
+    remote.before_replacing = lambda: begun.append(restart(tmp_path, "a"))
+    _claim.keep(a.spool, remote, FOLDER)
+    claim = a.spool.claim(FOLDER)
+    assert claim is not None
+    a.spool.set_claim(FOLDER, claim | {"renewed": 0})
+    begun[0].save("two")
+    assert begun[0].send() is None
+    assert (tmp_path / "remote" / FOLDER / "checkpoints" / "000000000002.json").exists()
+
+
+def test_who_waits_for_one_claim_renews_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would expire, and other machines take them."""
+    monkeypatch.setattr(_claim, "EXPIRY", 60.0)
+    monkeypatch.setattr(_claim, "_LOOK", 0.05)
+    a = restart(tmp_path, "a")
+    a.save("one")
+    a.send()
+    far = Owner("far", "another", 1, 1, "")
+    key = "other/rank-00000/claims/00000001.json"
+    a.spool.store.put("other/rank-00000/checkpoints/000000000001.json", b"{}")
+    a.remote.put(key, _claim._text(_claim._made(1, "session", far)))
+    holding = Holding(a.spool, a.remote)
+    waiting = threading.Event()
+    a.remote.asked.clear()
+
+    def wait() -> None:
+        waiting.set()
+        with pytest.raises(LeaseHeldError):
+            holding.against("other/rank-00000/")
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    waiting.wait(10)
+    while a.remote.asked.count(f"get {key}") < 2:
+        assert thread.is_alive()
+    [path] = (tmp_path / "remote" / FOLDER / "claims").iterdir()
+    before = path.read_bytes()
+    renewing = threading.Thread(target=holding.renew, daemon=True)
+    renewing.start()
+    renewing.join(20)
+    try:
+        assert not renewing.is_alive()
+        assert path.read_bytes() != before
+    finally:
+        a.remote.replace(key, _claim._text(_claim._made(1, "session", far)))
+        thread.join(60)
+
+
+def test_a_rank_waits_with_deletions_for_the_others(tmp_path: Path) -> None:
+    """A checkpoint of the job needs the parts of all ranks: the old ones go when all of the new ones are there."""
+    a = restart(tmp_path, "a")
+    second = Line(a.store, "job", 1, settings=Settings(keep=1))
+    second.acquire()
+    a.line.settings = Settings(keep=1)
+    for value in ("one", "two"):
+        a.save(value)
+        second.commit({"x": Fresh("reference", encode(value))}, parent=None, reason="manual")
+        if value == "one":
+            a.send()
+    a.line.retain()
+    second.retain()
+    old = [tmp_path / "remote" / rank / "checkpoints" / "000000000001.json" for rank in (FOLDER, SECOND)]
+
+    class Cut(RemoteStore):
+        def send(self, key: str, path: str, **more: object) -> None:
+            if key.startswith(SECOND):
+                raise StoreError("the second rank's machine is cut off", url=self.url, key=key)
+            super().send(key, path, **more)  # type: ignore[arg-type]
+
+    turn(a.spool, Cut(a.remote.url))
+    assert all(path.exists() for path in old)
+    turn(a.spool, a.remote)
+    assert not any(path.exists() for path in old)
+
+
+def test_a_folder_without_rights_stops_no_other(tmp_path: Path, s3: Bucket) -> None:
+    """Rights may be given by prefix."""
+    spool = Spool(str(tmp_path), s3.root, s3.options)
+    for job in ("a", "b"):
+        spool.store.put(f"{job}/rank-00000/checkpoints/000000000001.json", b"{}")
+    s3.proxy.fail(403, path="/a/")
+    turn(spool, RemoteStore(s3.root, s3.options))
+    assert "b/rank-00000/checkpoints/000000000001.json" in s3.keys("b/")
+    assert (spool.trouble("a/rank-00000/") or {})["kind"] == "NoAccessError"
+
+
+def test_the_beginning_of_a_pack_is_not_waited_for(tmp_path: Path) -> None:
+    """It is what a writer that was killed has left, and is never sent."""
+    a = restart(tmp_path, "a")
+    a.save("one")
+    a.spool.store.put(f"{FOLDER}packs/01ARZ3NDEKTSV4RRFFQ69G5FAV.pack", b"")
+    a.send()
+    assert pending(a.spool, FOLDER).keys == {}
+
+
+def test_on_a_full_disk_what_was_superseded_still_goes(tmp_path: Path) -> None:
+    """There is no room to write down what is to be deleted, before something is."""
+    a = restart(tmp_path, "a")
+    a.save(bytearray(os.urandom(300_000)))
+    a.send()
+    a.save(bytearray(os.urandom(300_000)))
+    [sent, unsent] = a.store.list(f"{FOLDER}packs/")
+
+    class Full(Spool):
+        def add_gone(self, folder: str, keys: object) -> None:
+            if os.path.exists(self.path(sent)) or os.path.exists(self.path(unsent)):
+                raise coded(StoreError("full", url=self.url), errno.ENOSPC)
+            super().add_gone(folder, keys)  # type: ignore[arg-type]
+
+    full = Full.__new__(Full)
+    full.__dict__.update(a.spool.__dict__)
+    note_gone(full, a.store._there, FOLDER, [unsent])
+    assert list(a.spool.gone(FOLDER).values()) == [[unsent]]
+    assert a.store.size(sent) > 0  # from the remote store
+
+
+def test_a_job_that_was_cleared_begins_afresh_without_a_network(tmp_path: Path) -> None:
+    """Its first checkpoint has the name of one that is still to be deleted there; no save asks for that."""
+    a = restart(tmp_path, "a")
+    a.save("old")
+    a.end()
+    clear(Machine(tmp_path, "a").store, "job")
+
+    class Away(RemoteStore):
+        def delete(self, keys: object) -> None:
+            raise UnreachableError(f"asked to delete {keys}", url=self.url)
+
+    a = restart(tmp_path, "a")
+    a.store.remote = Away(a.remote.url)
+    a.save("fresh")
+    a.store.remote = a.remote
+    a.end()
+    assert Machine(tmp_path, "c").value() == "fresh"
+
+
+def test_a_group_that_is_made_again_at_once(tmp_path: Path) -> None:
+    """The uploader gives its claim back, and renews it, in the moment in which it is taken anew."""
+    a = restart(tmp_path, "a")
+    done = threading.Event()
+    holding = Holding(a.spool, a.remote)
+
+    def send() -> None:
+        while not done.is_set():
+            take_turn(a.spool, a.remote, holding)
+            holding.renew()
+
+    sending = threading.Thread(target=send, daemon=True)
+    sending.start()
+    try:
+        for number in range(40):
+            a.save(number)
+            a.line.release()
+            a = restart(tmp_path, "a")
+            assert a.value() == number
+    finally:
+        done.set()
+        sending.join(60)
+    a.end()
+    assert not list((tmp_path / "remote" / FOLDER / "claims").iterdir())
