@@ -70,6 +70,15 @@ from lattice_addons._hyper_errors import (
     UnknownHyperParameterError,
 )
 from lattice_addons._rank_errors import RanksChangedError, RanksError, StepOrderError
+from lattice_addons._value_errors import (
+    DecodeError,
+    EncodeError,
+    FileStateError,
+    NoWeakReferenceError,
+    SequenceChangedError,
+    UnkeepableError,
+    UnknownVariableError,
+)
 
 __all__ = [
     "CheckpointError",
@@ -251,57 +260,6 @@ class SlotNameError(SlotError, ValueError, TypeError):
 
 class NotAManagerError(SlotError, TypeError):
     """Something that is no manager class was given as one."""
-
-
-class UnkeepableError(LatticeError):
-    """A value that cannot be kept or given back."""
-
-    exit_code = 65
-
-
-class EncodeError(UnkeepableError, TypeError):
-    """A value that cannot be turned into bytes.
-
-    Attributes: ``type`` (of the value), ``where`` (the path to the part at fault, if known).
-    """
-
-    type: str
-    where: str
-
-
-class DecodeError(UnkeepableError, ValueError):
-    """Bytes that cannot be turned back into the value; they stay in the store as they are.
-
-    Attributes: ``type`` (of the value that was stored).
-    """
-
-    type: str
-
-
-class NoWeakReferenceError(UnkeepableError, TypeError):
-    """A value of a type that Python cannot refer to weakly."""
-
-
-class UnknownVariableError(UnkeepableError, NameError):
-    """Which variable an argument was read from cannot be told for certain."""
-
-
-class FileStateError(UnkeepableError, OSError):
-    """An open file that cannot be kept or given back.
-
-    Attributes: ``path``.
-    """
-
-    path: str
-
-
-class SequenceChangedError(UnkeepableError, ValueError):
-    """A resumed loop was given another sequence than the stored one.
-
-    Attributes: ``slot``.
-    """
-
-    slot: str
 
 
 class NotSavedError(LatticeError):
