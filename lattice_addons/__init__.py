@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons._doors import later
+
 if TYPE_CHECKING:
     from .errors import LatticeError
     from .settings import Settings
@@ -41,20 +43,6 @@ __all__ = [
     "StateSymbolicManager",
 ]
 
-_ROOMS = {"LatticeError": "errors", "Settings": "settings"}
+_ROOMS = dict.fromkeys(__all__, "state") | {"LatticeError": "errors", "Settings": "settings"}
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: importing the package alone costs next to nothing."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f".{_ROOMS.get(name, 'state')}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Show the public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(globals(), _ROOMS)

@@ -21,6 +21,13 @@
     ├── RanksError                            64  the ranks of a job, or its saves, cannot be fitted together
     │   ├── RanksChangedError                 64  another number of ranks stored a slot, and there is no rule for it
     │   └── StepOrderError                    64  a save named after a step that is not larger than the last
+    ├── UnkeepableError                       65  a value that cannot be kept or given back
+    │   ├── EncodeError                       65  a value that cannot be turned into bytes
+    │   ├── DecodeError                       65  bytes that cannot be turned back into the value
+    │   ├── NoWeakReferenceError              65  a type that cannot be weakly referenced
+    │   ├── UnknownVariableError              65  a variable that cannot be told for certain
+    │   ├── FileStateError                    65  an open file that cannot be kept or given back
+    │   └── SequenceChangedError              65  a resumed loop over another sequence than the stored one
     ├── SettingsError                         64  a LATTICE_* variable or a setting says what cannot be
     ├── StoreError                            74  the store cannot be read or written
     │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
@@ -37,13 +44,6 @@
     │   ├── DuplicateSlotError                64  the name is taken
     │   ├── SlotNameError                     64  a name that no slot can have
     │   └── NotAManagerError                  64  something that is no manager class
-    ├── UnkeepableError                       65  a value that cannot be kept or given back
-    │   ├── EncodeError                       65  a value that cannot be turned into bytes
-    │   ├── DecodeError                       65  bytes that cannot be turned back into the value
-    │   ├── NoWeakReferenceError              65  a type that cannot be weakly referenced
-    │   ├── UnknownVariableError              65  a variable that cannot be told for certain
-    │   ├── FileStateError                    65  an open file that cannot be kept or given back
-    │   └── SequenceChangedError              65  a resumed loop over another sequence than the stored one
     └── NotSavedError                         73  slots that kept their last good value in a save
 """
 

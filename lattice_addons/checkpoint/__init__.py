@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons._doors import later
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
 from lattice_addons.checkpoint._part import END, UNNAMED, Instant, Part
@@ -86,18 +87,4 @@ _LATER = {
     "running": "_jobs",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import one of these when it is first used."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Show the public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(globals(), _LATER)

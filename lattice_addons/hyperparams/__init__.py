@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons._doors import later
+
 from ._manager import HyperParameters
 from ._occurrence import Occurrence
 from ._occurrences import Occurrences
@@ -29,18 +31,4 @@ __all__ = [
 # What a program does once, if at all. The rest is asked for when it is saved, and may import nothing then.
 _LATER = {"bind": "_bind", "check": "_check", "print_list": "_shown"}
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Show the public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(globals(), _LATER)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons._doors import later
+
 if TYPE_CHECKING:
     from lattice_addons._config_errors import Fault
 
@@ -32,47 +34,47 @@ if TYPE_CHECKING:
 
 # One line each, in order. Each is imported when it is first used: a name to the room where it lives.
 _ROOMS = {
-    "AddField": "._rules",
-    "Blob": "._blob",
-    "ChangeDefault": "._rules",
-    "DeleteField": "._rules",
-    "Fault": "lattice_addons._config_errors",
-    "HyperState": "._hyperstate",
-    "Knot": "._schedule",
-    "MapValue": "._rules",
-    "MoveField": "._rules",
-    "RenameField": "._rules",
-    "Requests": "._requests",
-    "Rule": "._rules",
-    "Schedule": "._schedule",
-    "SchemaReport": "._check",
-    "Tagged": "._ron_data",
-    "UpgradedFile": "._upgrade_file",
-    "Versioned": "._versioned",
-    "check_schema": "._check",
-    "cli": "._cli",
-    "commit_edit": "._edited",
-    "compare_edit": "._edited",
-    "draw_schedules": "._drawing",
-    "dump_config": "._dump",
-    "dump_schema": "._check",
-    "fixed": "._held",
-    "lazy": "._lazy",
-    "load_config": "._load",
-    "named_class": "._named_class",
-    "paint_schedules": "._drawing",
-    "read_folder": "._folder",
-    "read_schema": "._check",
-    "read_text": "._read",
-    "ron_dumps": "._ron_write",
-    "ron_loads": "._ron",
-    "schedules_in": "._drawing",
-    "schema_of": "._schema",
-    "text_paths": "._folder",
-    "upgrade_file": "._upgrade_file",
-    "upgrade_schema": "._check",
-    "write_folder": "._folder",
-    "write_texts": "._folder",
+    "AddField": "_rules",
+    "Blob": "_blob",
+    "ChangeDefault": "_rules",
+    "DeleteField": "_rules",
+    "Fault": "._config_errors",
+    "HyperState": "_hyperstate",
+    "Knot": "_schedule",
+    "MapValue": "_rules",
+    "MoveField": "_rules",
+    "RenameField": "_rules",
+    "Requests": "_requests",
+    "Rule": "_rules",
+    "Schedule": "_schedule",
+    "SchemaReport": "_check",
+    "Tagged": "_ron_data",
+    "UpgradedFile": "_upgrade_file",
+    "Versioned": "_versioned",
+    "check_schema": "_check",
+    "cli": "_cli",
+    "commit_edit": "_edited",
+    "compare_edit": "_edited",
+    "draw_schedules": "_drawing",
+    "dump_config": "_dump",
+    "dump_schema": "_check",
+    "fixed": "_held",
+    "lazy": "_lazy",
+    "load_config": "_load",
+    "named_class": "_named_class",
+    "paint_schedules": "_drawing",
+    "read_folder": "_folder",
+    "read_schema": "_check",
+    "read_text": "_read",
+    "ron_dumps": "_ron_write",
+    "ron_loads": "_ron",
+    "schedules_in": "_drawing",
+    "schema_of": "_schema",
+    "text_paths": "_folder",
+    "upgrade_file": "_upgrade_file",
+    "upgrade_schema": "_check",
+    "write_folder": "_folder",
+    "write_texts": "_folder",
 }
 
 __all__ = [
@@ -119,18 +121,4 @@ __all__ = [
     "write_texts",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_ROOMS[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Show the public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(globals(), _ROOMS)
