@@ -167,8 +167,8 @@ def test_killed_and_started_on_other_machines(job: Job) -> None:
     asked = [f"{each.kind} {each.path}" for each in job.way("d").requests if "claims" not in each.path]
     made = next(index for index, each in enumerate(asked) if each.startswith("put") and "attempts" in each)
     kinds = [each.partition(" ")[0] for each in asked[:made]]
-    # The job, the attempts, the record of the last one, and the newest manifest of each rank.
-    assert kinds.count("get") == 3, asked
+    # At most the job, the attempts, the record of the last one, and the newest manifest of each rank.
+    assert kinds.count("get") <= 3, asked
     assert kinds.count("list") <= 3, asked
     assert {rank.tell("save 4") for rank in job.ranks} == {"saved 2"}
 
