@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._whole_file import write_whole
 from lattice_addons.errors import HyperParameterValueError, NoSourceError
 
 from ._hints import kinds
@@ -31,16 +30,7 @@ def save(manager: HyperParameters, path: str | os.PathLike[str]) -> None:
     over = document(path) if form == "yaml" and os.path.exists(path) else None
     content = text(manager, form, over)
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), suffix=".tmp")
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(content)
-            os.chmod(temporary, _mode(path))
-            os.replace(temporary, os.path.realpath(path))
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_whole(path, content.encode())
     except OSError as error:
         message = f"{path!r} cannot be written ({error.strerror})"
         raise NoSourceError(message, path=path, name="") from error
@@ -157,13 +147,3 @@ def _base(node: Any) -> Any:  # noqa: ANN401 - a node of ruamel's
         if isinstance(node, kind):
             return kind(node)
     return node
-
-
-def _mode(path: str) -> int:
-    """Give the rights that a file has, or that a new one gets."""
-    try:
-        return os.stat(path).st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

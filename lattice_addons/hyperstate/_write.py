@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from typing import Any
 
+from lattice_addons._whole_file import write_whole
 from lattice_addons.errors import ConfigError, NoConfigError
 
 from ._ron_data import Tagged
@@ -49,19 +47,7 @@ def write_file(path: str, text: str) -> None:
         NoConfigError: it cannot be written.
     """
     try:
-        content = text.encode()
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.realpath(path)), suffix=".tmp")
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            os.chmod(temporary, _mode(path))
-            os.replace(temporary, os.path.realpath(path))
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_whole(path, text.encode())
     except UnicodeEncodeError as error:
         message = f"{path!r} cannot be written: {error.object[error.start]!r} is no character"
         raise ConfigError(message, file=path, faults=()) from None
@@ -91,13 +77,3 @@ def _key(key: Any) -> str:
     if isinstance(key, bool) or key is None:
         return json.dumps(key)
     return key if isinstance(key, str) else repr(key)
-
-
-def _mode(path: str) -> int:
-    """Give the rights that a file has, or that a new one gets."""
-    try:
-        return os.stat(path).st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
