@@ -22,6 +22,10 @@ BLOCK = re.compile(
 NOT_RUN = re.compile(r"\.\. not run: .+\n\s*\Z")
 
 
+# The comment at the top of a page whose programs need what a plain installation does not bring.
+NEEDS = re.compile(r"^\.\. needs: (.+)$", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Example:
     """A program on a page: one block, or a block and those that carry it on."""
@@ -39,6 +43,11 @@ class Example:
 def pages() -> list[Path]:
     """Give the pages whose examples are run."""
     return [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
+
+
+def needs(page: Path) -> list[str]:
+    """Give the modules without which a page's programs cannot run."""
+    return [name.strip() for line in NEEDS.findall(page.read_text(encoding="utf-8")) for name in line.split(",")]
 
 
 def examples(page: Path) -> list[Example]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import examples, pages
+from tests.docs.pages import examples, needs, pages
 from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
     from tests.docs.pages import Example
 
 EXAMPLES = [example for page in pages() for example in examples(page)]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def case(example: Example) -> ParameterSet:
+    """Run an example only where there is what its page needs."""
+    wanted = needs(example.page)
+    lacking = [name for name in wanted if find_spec(name) is None]
+    marks = [pytest.mark.frameworks] if wanted else []
+    if lacking:
+        marks.append(pytest.mark.skip(reason=f"not installed: {', '.join(lacking)}"))
+    return pytest.param(example, marks=marks, id=str(example))
+
+
+@pytest.mark.parametrize("example", map(case, EXAMPLES))
 def test_example_runs_twice(example: Example, tmp_path: Path) -> None:
     """A reader who copies an example sees it work, the first time and after a restart."""
     for other in examples(example.page):

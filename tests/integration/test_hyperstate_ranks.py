@@ -74,6 +74,7 @@ def start(folder: Path, name: str) -> list[subprocess.Popen[str]]:
     ]
 
 
+@pytest.mark.frameworks
 def test_one_of_two_is_killed(tmp_path: Path) -> None:
     """Both go on from one instant, each with its own part, and end with the bits of a run that was left alone."""
     pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -97,6 +97,7 @@ def test_numpy(tmp_path: Path) -> None:
     assert alone[0].startswith("weights ")
 
 
+@pytest.mark.frameworks
 def test_torch(tmp_path: Path) -> None:
     """A module with dropout and an Adam that needs its parameters, both restored in place."""
     pytest.importorskip("sklearn", reason="scikit-learn has no build for this Python")

@@ -231,6 +231,7 @@ def test_a_blob_with_its_own_way(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.frameworks
 def test_torch_modules_and_optimizers(tmp_path: Path) -> None:
     """An optimizer that needs the parameters of a module; both go on bit for bit."""
     torch = pytest.importorskip("torch")

@@ -1,0 +1,1 @@
+"""One module for each framework whose programs carry on; import the one that you use."""
