@@ -19,7 +19,7 @@ __all__ = ["Strace"]
 _CALL = re.compile(r"^\d+ +(\w+)\(")
 _FOLDERS = "?link,?linkat,?rename,?renameat,?renameat2,?mkdir,?mkdirat,?unlink,?unlinkat"
 _CHANGE = re.compile(r"^\d+ +(link|rename|mkdir|unlink)(?:at2?)?\((.*)\) += 0$")
-_SYNC = re.compile(r"^\d+ +(?:fsync|fdatasync)\(\d+<(.*)>\)")
+_SYNC = re.compile(r"^\d+ +(?:fsync|fdatasync)\(\d+<(.*)>\) += (0?)")
 # The orders and answers of the test itself; calls that cannot be stopped in.
 _TALK = {"recvfrom", "sendto", "exit_group", "restart_syscall"}
 
@@ -91,12 +91,13 @@ class Strace:
         """Tell whether the error left something new that may not be on the disk.
 
         That is so at each fsync, but for one of a folder from which something was deleted last: what comes back
-        after a power cut is deleted later.
+        after a power cut is deleted later. And but for one after which all was done again: a save that finds a
+        full disk makes room and writes new files.
         """
         lines = self.lines()
         place = next((place for place, line in enumerate(lines) if "(INJECTED)" in line), -1)
         sync = _SYNC.match(lines[place]) if place >= 0 else None
-        if sync is None:
+        if sync is None or _again(sync[1], lines[place + 1 :]):
             return False
         for line in reversed(lines[:place]):
             change = _CHANGE.match(line)
@@ -104,3 +105,15 @@ class Strace:
             if change and f"<{sync[1]}>" in change[2] and not (change[1] == "unlink" and ".tmp" in change[2]):
                 return change[1] != "unlink"
         return True
+
+
+def _again(path: str, lines: list[str]) -> bool:
+    """Tell whether a file was removed before anything else was done with it, or a folder synchronised after all."""
+    folder, _, name = path.rpartition("/")
+    for line in lines:
+        change, sync = _CHANGE.match(line), _SYNC.match(line)
+        if change and f'<{folder}>, "{name}"' in change[2]:
+            return change[1] == "unlink"
+        if sync and sync[1] == path and sync[2]:
+            return "." not in name
+    return False
