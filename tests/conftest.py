@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import pytest
 
 # Real servers, as fixtures for every test; they are started when first asked for.
 pytest_plugins = ["tests.integration.servers"]
@@ -18,3 +23,16 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 # Examples are tried until they are done; how long one takes says nothing about whether it is right.
 settings.register_profile("lattice", deadline=None)
 settings.load_profile("lattice")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the other Pythons that run now what is theirs of the tests of the mark `shared`."""
+    pythons = [name for name in os.environ.get("TEST_PYTHONS", "").split(",") if name]
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if here not in pythons:
+        return
+    shared = [item for item in items if item.get_closest_marker("shared")]
+    mine = set(shared[pythons.index(here) :: len(pythons)])
+    left = [item for item in shared if item not in mine]
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=left)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Zygote
 
-pytestmark = pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
+pytestmark = [
+    pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
+    pytest.mark.shared,
+]
 
 WRITES = "p?write(v|64|v2)?"
 # A first save makes folders, a later one deletes old checkpoints; a start writes, too: the lease.

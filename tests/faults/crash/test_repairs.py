@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from tests.faults.crash.disks import Disk
     from tests.faults.crash.zygote import Zygote
 
-pytestmark = pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works")
+pytestmark = [
+    pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
+    pytest.mark.shared,
+]
 
 CHANGES = "p?write.*|f.*sync|ftruncate|fallocate|(rename|link|unlink|mkdir)(at2?)?"
 NEEDED = ["p?write.*", "f.*sync", "rename.*", "link.*", "mkdir.*", "unlink.*"]

@@ -14,7 +14,10 @@ from tests.faults.crash.zygote import Zygote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed"),
+    pytest.mark.shared,
+]
 
 SHORT, KILL, FULL = 1, 2, 3
 
