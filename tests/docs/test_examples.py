@@ -31,7 +31,7 @@ def case(example: Example) -> ParameterSet:
     return pytest.param(example, marks=marks, id=str(example))
 
 
-@pytest.mark.parametrize("example", map(case, EXAMPLES))
+@pytest.mark.parametrize("example", [case(example) for example in EXAMPLES])
 def test_example_runs_twice(example: Example, tmp_path: Path) -> None:
     """A reader who copies an example sees it work, the first time and after a restart."""
     for other in examples(example.page):
