@@ -1,0 +1,153 @@
+"""One live runner runs an experiment; a dead one's place is taken over at once, when its workers have ended, too."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import orjson
+
+from lattice_addons.errors import ExperimentBusyError, NotInStoreError, StoreError
+from lattice_addons.lifecycle import Owner
+from lattice_addons.storage import ulid
+
+from ._orphan import workers_ended
+
+if TYPE_CHECKING:
+    from lattice_addons.storage import Held
+
+    from ._place import Place
+
+__all__ = ["RunnerLock"]
+
+_KEY = "runner.json"
+_BEAT = 20.0  # seconds between two signs of life, where no lock shows it
+_DEAD = 120.0  # seconds without one after which a runner on another host counts as dead
+_WORKERS = 60.0  # seconds that the workers of a dead runner may take to end
+_held_here: WeakSet[RunnerLock] = WeakSet()
+
+
+class RunnerLock:
+    """The right to run an experiment, for a ``with`` block."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._session = ""
+        self._beaten = 0.0
+        self._lock: Held | None = None
+
+    def __enter__(self) -> RunnerLock:  # noqa: PYI034 - Self is not in typing before 3.11
+        """Take the place.
+
+        Raises:
+            ExperimentBusyError: another live program has it.
+        """
+        store = self._place.store
+        with store.exclusive(""):
+            told = self._told()
+            if told is not None:
+                self._judge(told)
+            self._session = ulid()
+            self._write(new=told is None)
+            self._lock = store.flock_hold(_KEY)
+        _held_here.add(self)
+        try:
+            self._await_workers()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let another runner have it."""
+        _held_here.discard(self)
+        try:
+            if self._is_ours(self._told()):
+                self._place.store.delete([_KEY])
+        except StoreError:
+            pass  # the end of this process frees it as well
+        if self._lock is not None:
+            self._lock.release()
+        self._session, self._lock = "", None
+
+    def beat(self) -> None:
+        """Show that this runner lives, where no lock does; to be called now and then."""
+        locked = self._place.local and self._lock is not None and self._lock.locked
+        if locked or time.monotonic() - self._beaten < _BEAT:
+            return
+        told = self._told()
+        if told is not None and not self._is_ours(told):
+            raise self._refusal(told)
+        self._write(new=False)
+
+    def _write(self, *, new: bool) -> None:
+        mine = {"owner": Owner.current().to_dict(), "session": self._session, "beat": time.time()}
+        text = orjson.dumps(mine, option=orjson.OPT_INDENT_2) + b"\n"
+        self._beaten = time.monotonic()
+        if not new:
+            self._place.store.replace(_KEY, text)
+            return
+        try:
+            self._place.store.put(_KEY, text)
+        except FileExistsError:
+            raise self._refusal(self._told() or {}) from None
+
+    def _told(self) -> dict[str, Any] | None:
+        try:
+            told = orjson.loads(self._place.store.read(_KEY))
+        except NotInStoreError:
+            return None
+        except orjson.JSONDecodeError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def _is_ours(self, told: dict[str, Any] | None) -> bool:
+        return bool(self._session) and told is not None and told.get("session") == self._session
+
+    def _judge(self, told: dict[str, Any]) -> None:
+        """Say by an error that the runner may live."""
+        try:
+            owner = Owner.from_dict(told.get("owner", {}))
+        except ValueError:
+            return  # half written by nobody that we know
+        alive = owner.alive()
+        if alive and owner == Owner.current():
+            # This process: another thread of it, or what it was before it exec'ed itself.
+            alive = any(lock._session == told.get("session") for lock in list(_held_here))  # noqa: SLF001 - one class
+        if alive is None:
+            alive = self._seems_alive(told)
+        if alive:
+            raise self._refusal(told)
+
+    def _seems_alive(self, told: dict[str, Any]) -> bool:
+        """Judge a runner in another container or on another host."""
+        if self._place.local:
+            lock = self._place.store.flock_hold(_KEY)
+            if lock is None:
+                return True
+            sure = lock.locked
+            lock.release()
+            if sure:
+                return False
+        beat = told.get("beat")
+        return not isinstance(beat, (int, float)) or time.time() - beat < _DEAD
+
+    def _refusal(self, told: dict[str, Any]) -> ExperimentBusyError:
+        owner = told.get("owner", {})
+        pid, host = owner.get("pid", 0), owner.get("host", "(unknown)")
+        here = ", this very process" if pid == os.getpid() and owner == Owner.current().to_dict() else ""
+        message = (
+            f"{self._place.experiment} is run by process {pid} on host {host}{here}, in {self._place.url}; "
+            "wait for its end, or give this run another root="
+        )
+        return ExperimentBusyError(message, experiment=self._place.experiment, host=host, pid=pid)
+
+    def _await_workers(self) -> None:
+        if not workers_ended(self._place.folder, _WORKERS):
+            message = (
+                f"workers of a runner of {self._place.experiment} that died are still at work in "
+                f"{self._place.folder}: end them (`fuser {self._place.folder}/workers.lock` says which they are)"
+            )
+            raise ExperimentBusyError(message, experiment=self._place.experiment, host="", pid=0)

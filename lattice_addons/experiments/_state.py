@@ -1,0 +1,61 @@
+"""The state of one run: a group of its own, from which the run carries on where it was."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from lattice_addons.errors import LatticeError
+from lattice_addons.state import StateManagerGroup
+
+from ._place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._experiment import Experiment
+    from ._running import Running
+
+__all__ = ["state_of", "state_opened", "stateful"]
+
+_log = logging.getLogger("lattice_addons.experiments")
+_by_hand: WeakKeyDictionary[Experiment, StateManagerGroup] = WeakKeyDictionary()
+
+
+def state_of(setting: Experiment) -> StateManagerGroup:
+    """Give the group of a setting that is run by hand: the same one for as long as the setting is there."""
+    group = _by_hand.get(setting)
+    if group is None:
+        group = _by_hand[setting] = StateManagerGroup(Place(type(setting)).settings(setting.identity))
+    return group
+
+
+def state_opened(running: Running) -> Callable[[], StateManagerGroup]:
+    """Give what opens the group of a task when its run first asks for it."""
+
+    def opened() -> StateManagerGroup:
+        if running.state is None:
+            running.state = StateManagerGroup(running.course.place.settings(running.task.identity))
+        return running.state
+
+    return opened
+
+
+@contextmanager
+def stateful(running: Running) -> Iterator[None]:
+    """Save the state of a task that ends early, as that of any program is; and let go of it in any case."""
+    try:
+        yield
+    except BaseException:
+        if running.state is not None:
+            try:
+                running.state.save()
+            except LatticeError as error:
+                # The run's own error is the one to tell of; what was saved before is there.
+                _log.warning("the state of %s was not saved: %s", running.task.name, error)
+        raise
+    finally:
+        if running.state is not None:
+            running.state.close()

@@ -1,0 +1,112 @@
+"""Where an experiment's things lie follows from where its source is."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons.errors import ExperimentBusyError, ExperimentNotFoundError
+from lattice_addons.experiments import Experiment, Place
+from tests.program import Program, finish, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Here(Experiment):
+    """An experiment of this file."""
+
+    x: int = 1
+
+
+def class_in(path: Path, name: str) -> type:
+    """Write a file with an experiment, and load it under a name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "from lattice_addons.experiments import Experiment\nclass RQ1(Experiment):\n    x: int = 1\n"
+    )
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: type = module.RQ1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("experiments/params.py", "experiments/progress/params/RQ1"),
+        ("experiments/index/params.py", "experiments/progress/index.params/RQ1"),
+        ("src/app/params.py", "experiments/progress/src.app.params/RQ1"),
+        ("params.py", "experiments/progress/params/RQ1"),
+        ("app/__init__.py", "experiments/progress/app/RQ1"),
+    ],
+)
+def test_the_folder_is_that_of_the_source(tmp_path: Path, file: str, place: str) -> None:
+    """However its module is called in this process, and from wherever it is run."""
+    (tmp_path / "pyproject.toml").touch()
+    cls = class_in(tmp_path / file, "whatever")
+    assert Place(cls).url == str(tmp_path / place)
+    assert not (tmp_path / "experiments" / "progress").exists()
+
+
+def test_a_root_takes_its_place(tmp_path: Path) -> None:
+    """A folder, or a URL; not a file."""
+    inside = "test_place/Here"
+    assert Place(Here, tmp_path).url == str(tmp_path / inside)
+    assert Place(Here, f"file://{tmp_path}").url == str(tmp_path / inside)
+    assert Place(Here, "s3://bucket/x/").url == f"s3://bucket/x/{inside}"
+    (tmp_path / "file").touch()
+    with pytest.raises(ExperimentNotFoundError, match="is a file"):
+        Place(Here, tmp_path / "file")
+
+
+def test_a_place_travels_by_its_name(tmp_path: Path) -> None:
+    """Each process opens its own store."""
+    place = Place(Here, tmp_path)
+    assert place.store is place.store
+    there = pickle.loads(pickle.dumps(place))
+    assert (there.url, there.experiment) == (place.url, place.experiment)
+    assert "store" not in vars(there)
+
+
+def test_one_program_at_a_time_runs_an_experiment(tmp_path: Path) -> None:
+    """The error names process and host; one that was killed is in nobody's way."""
+    (tmp_path / "exp.py").write_text(
+        "from lattice_addons.experiments import Experiment\nclass E(Experiment): x: int = 1\n"
+    )
+    source = """
+        import sys, time, exp
+        from lattice_addons.experiments import Place
+        with Place(exp.E).lock():
+            print("held", flush=True)
+            sys.stdin.readline()
+    """
+    program = Program(tmp_path, source)
+    first = program.start()
+    wait_for(first, "held")
+    second = program.run()
+    assert second.returncode == 1
+    assert f"exp.E is run by process {first.pid} on host" in second.stderr
+    first.kill()
+    finish(first)
+    third = program.start()
+    wait_for(third, "held")
+    assert third.communicate("\n", timeout=30)[1] == ""
+
+
+def test_the_lock_holds_within_a_process_too(tmp_path: Path) -> None:
+    """And elsewhere than in a folder; it is free again when the block has ended."""
+    for root in (str(tmp_path), f"memory://{tmp_path.name}"):
+        place = Place(Here, root)
+        second = Place(Here, root).lock()
+        with place.lock(), pytest.raises(ExperimentBusyError, match="this very process"):
+            second.__enter__()
+        with second:
+            pass
