@@ -1,5 +1,5 @@
 """The ``lattice`` command: one file for each of its commands."""
 
-from ._main import build_parser, main
+from ._main import build_parser, experiment, main
 
-__all__ = ["build_parser", "main"]
+__all__ = ["build_parser", "experiment", "main"]

@@ -17,6 +17,7 @@ from . import (
     _demo,
     _diff,
     _edit,
+    _experiment,
     _export,
     _hp,
     _import,
@@ -25,6 +26,7 @@ from . import (
     _log,
     _prune,
     _repair,
+    _run,
     _schedule,
     _schema,
     _set,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _choose, _upload, _export, _import, _clear,
-    _edit, _set, _hp, _schedule, _config, _schema, _demo,
+    _edit, _set, _run, _experiment, _hp, _schedule, _config, _schema, _demo,
 )  # fmt: skip
 INTERRUPTED = 130
 
@@ -83,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def experiment() -> int:
+    """Run ``experiment``, which is ``lattice experiment``; give the exit status."""
+    return main(["experiment", *sys.argv[1:]])
 
 
 def _open_closed_streams() -> None:

@@ -1,0 +1,119 @@
+"""What a life leaves in the store, and what is lost with it, is told by the age of its last checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from lattice_addons._amounts import duration
+from lattice_addons.checkpoint import Line, instants, jobs, ranks
+from lattice_addons.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lattice_addons.checkpoint import Checkpoint
+    from lattice_addons.settings import Settings
+    from lattice_addons.storage import Store
+
+    from ._life import Life
+
+__all__ = ["Loss", "losses"]
+
+# With these a session ends: after them the program does nothing more that could be lost.
+_LAST = ("exit", "exception", "complete", "signal:")
+# A manifest tells the time to a millionth, and the clock that a life is measured by may be a little behind.
+_JITTER = 0.01
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of one job's work in one life."""
+
+    job: str
+    checkpoint: int | None
+    """The last one that counts; None where there is none."""
+    reason: str | None
+    seconds: float
+    """The work that must be done again; 0 where the last checkpoint was made at the end."""
+    new: bool
+    """Whether it was made in this life."""
+
+    def __str__(self) -> str:
+        """Say it to people."""
+        if self.checkpoint is None:
+            return f"job {self.job!r} has saved nothing: its {duration(self.seconds)} are lost"
+        stands = f"checkpoint {self.checkpoint} ({self.reason})"
+        if not self.new:
+            return (
+                f"job {self.job!r} has saved nothing in this life: its {duration(self.seconds)} are lost; "
+                f"{stands} of an earlier one stands"
+            )
+        if not self.seconds:
+            return f"job {self.job!r} was saved at its end, as {stands}: nothing is lost"
+        return f"job {self.job!r} was saved last as {stands}: {duration(self.seconds)} of work are lost"
+
+    @property
+    def at_the_end(self) -> bool:
+        """Say whether it was saved when it ended."""
+        return self.new and not self.seconds
+
+    @property
+    def cut_short(self) -> bool:
+        """Say whether a signal ended it before it was done."""
+        return self.new and str(self.reason).startswith("signal:")
+
+    def to_dict(self) -> dict[str, object]:
+        """Give it as plain data."""
+        return asdict(self)
+
+
+def losses(settings: Settings, job: str | None, life: Life, *, sure: bool) -> list[Loss]:
+    """Give what became of a job in a life; where its name is not sure, of those jobs that this life has saved.
+
+    `LatticeError` where the store cannot be read.
+    """
+    store = open_store(settings, create=False)
+    named = [_loss(store, settings, job, life)] if job is not None else []
+    if sure or any(loss.new for loss in named):
+        return named
+    # The program may have given its job a name of its own.
+    others = (_loss(store, settings, each, life) for each in jobs(store) if each != job)
+    return [loss for loss in others if loss.new] or named
+
+
+def _loss(store: Store, settings: Settings, job: str, life: Life) -> Loss:
+    for checkpoint in _newest(store, settings, job):
+        made = _made(checkpoint)
+        new = made >= life.began - _JITTER
+        at_the_end = new and checkpoint.reason.startswith(_LAST)
+        lost = 0.0 if at_the_end else max(life.ended - made, 0.0) if new else life.seconds
+        return Loss(job, checkpoint.number, checkpoint.reason, lost, new)
+    return Loss(job, None, None, life.seconds, new=False)
+
+
+def _newest(store: Store, settings: Settings, job: str) -> Iterator[Checkpoint]:
+    """Give the newest checkpoint that a restart would carry on from: of several ranks, the oldest part of it."""
+    lines = {rank: Line(store, job, rank, settings=settings) for rank in ranks(store, job)}
+    if not lines:
+        return
+    first = min(lines)
+    complete, lacking = instants(lines[first])
+    if complete is None and lacking is not None:
+        return
+    if complete is not None:
+        yield min((lines[rank].load(number) for rank, number in enumerate(complete.numbers)), key=_made)
+        return
+    newest = lines[first].newest()
+    if newest is not None:
+        yield newest
+
+
+def _made(checkpoint: Checkpoint) -> float:
+    """Give the time by the clock on the wall at which it was made; 0 where it does not say so."""
+    try:
+        created = datetime.fromisoformat(checkpoint.created.replace("Z", "+00:00"))
+    except ValueError:
+        return 0.0
+    return created.astimezone(timezone.utc).timestamp()

@@ -1,0 +1,61 @@
+"""SLURM is told what it must do: put a job back into its queue, or pass a signal to its tasks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Slurm"]
+
+_PATIENCE = 30.0
+
+
+class Slurm:
+    """The allocation that this process runs in."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.job = environ.get("SLURM_JOB_ID", "")
+        self._task = environ.get("SLURM_PROCID", "0")
+
+    def __bool__(self) -> bool:
+        """Say whether there is one."""
+        return bool(self.job)
+
+    def requeue(self) -> str:
+        """Have the job started again when there is room; give what is to be told of it."""
+        # Of many tasks that each are told, one is enough; a second time would be an error.
+        if self._task != "0":
+            return f"task 0 puts job {self.job} back into the queue"
+        failure = _run("scontrol", "requeue", self.job)
+        if failure is None:
+            return f"job {self.job} is put back into the queue"
+        return f"job {self.job} is NOT put back into the queue: {failure}; see that it was submitted with --requeue"
+
+    def reaches(self, command: Sequence[str]) -> bool:
+        """Say whether a program is to be reached through SLURM: `srun` would kill its tasks by SIGTERM, unsaved."""
+        return bool(self) and os.path.basename(command[0]) == "srun"
+
+    def send(self, pid: int, signum: signal.Signals) -> None:
+        """Pass a signal to the tasks of the job's steps, and not to the batch script."""
+        if _run("scancel", f"--signal={signum.name.removeprefix('SIG')}", self.job) is not None:
+            os.kill(pid, signum)
+
+
+def _run(*command: str) -> str | None:
+    """Run one of SLURM's commands; give what was wrong."""
+    try:
+        ended = subprocess.run(  # noqa: S603 - SLURM's own, found where the job finds it
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (
+        (ended.stderr.strip() or f"{command[0]} ended with status {ended.returncode}")
+        if ended.returncode
+        else None
+    )
