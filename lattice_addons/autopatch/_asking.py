@@ -1,0 +1,83 @@
+"""The code that asks for a batch tells what it does with it, by the instruction that it is at."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from ._loop import Loop
+
+__all__ = ["is_loop", "is_statement", "warn_of_expression", "warn_of_sides"]
+
+_log = logging.getLogger("lattice_addons.autopatch")
+
+# What a `for`, a comprehension and `yield from` ask with; all else is a call such as next(), which wants an answer.
+_ASKING_LOOPS = frozenset({"FOR_ITER", "SEND", "YIELD_FROM"})
+# What an element of a comprehension ends with.
+_COLLECTING = frozenset({"LIST_APPEND", "SET_ADD", "MAP_ADD"})
+_EXPRESSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+
+
+def is_loop(frame: FrameType) -> bool:
+    """Say whether the code that asks is a loop's own."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in _ASKING_LOOPS
+
+
+def is_statement(frame: FrameType) -> bool:
+    """Say whether a loop is a statement, whose results are in variables when it is over."""
+    return is_loop(frame) and not _is_expression(frame.f_code, frame.f_lasti)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_expression(code: CodeType, at: int) -> bool:
+    if code.co_name in _EXPRESSIONS:
+        return True
+    # From Python 3.12 on comprehensions stand in the code around them.
+    before = ""
+    for instruction in dis.get_instructions(code):
+        back = instruction.opname.startswith("JUMP") and instruction.argval == at
+        if back and instruction.offset > at and before in _COLLECTING:
+            return True
+        before = instruction.opname
+    return False
+
+
+def warn_of_expression(frame: FrameType) -> None:
+    """Say, once for each place, that what an expression makes of a loop is not known after a restart."""
+    _warn(frame.f_code.co_filename, frame.f_lineno)
+
+
+@functools.lru_cache(maxsize=256)
+def _warn(path: str, line: int) -> None:
+    _log.warning(
+        "%s:%d: this loop over a loader stands in an expression. After a restart its value is computed again, with a "
+        "model that is not yet what it was, until the point is reached: where the program decides by it (the best "
+        "value so far, early stopping), write a `for` statement that adds to a variable",
+        path,
+        line,
+    )
+
+
+def warn_of_sides(asked: list[Loop]) -> None:
+    """Say, once, what is not exact where a step takes batches of several loaders."""
+    if len({loop.in_for for loop in asked}) > 1:
+        _warn_once(
+            "a step takes batches of one loader in a `for`, and of another by next(). An iterator that is made anew "
+            "within the body of the `for` is not found again after a restart, which then is not exact: go through "
+            "both by zip()"
+        )
+    if sum(loop.draws for loop in asked) > 1:
+        _warn_once(
+            "a step takes batches of several shuffled loaders that draw their order from one generator. After a "
+            "restart their order is not what it was: give each DataLoader a generator=torch.Generator() of its own"
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _warn_once(text: str) -> None:
+    _log.warning(text)

@@ -1,0 +1,300 @@
+"""The course of a program: which loops it has gone through, and how far it is in the one that it is in.
+
+A program that is started again takes the same course. What was done is passed over: loops over loaders that were
+gone through give nothing, and optimizers and schedulers hold still. Where the saved program was, all objects get
+their states back, and from there on everything is as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.lifecycle import passive_reason
+
+from ._asking import warn_of_sides
+from ._ending import complete_at_end
+from ._everything import Everything
+from ._loop import Loop, watch
+from ._passing import Counted, Passed
+from ._records import Record
+from ._slot import CourseManager
+from ._variables import Variables, main_frame, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from lattice_addons.state import StateManagerGroup
+
+    from ._records import Goal
+
+__all__ = ["COURSE", "Course", "standing_aside"]
+
+_log = logging.getLogger("lattice_addons.autopatch")
+
+SLOT = "autopatch"
+
+
+class Course:
+    """What one process has gone through; the one of this process is `COURSE`."""
+
+    def __init__(self) -> None:
+        self.found = Everything()
+        self.making_schedulers = 0
+        self.aside = 0
+        self.goal: Goal | None = None  # where the saved program was, until this one is there
+        self.records: dict[str, list[Record]] = {}  # of each loader, its loops in their order
+        self._running: list[weakref.ref[Loop]] = []  # weakly: a loop broken off is over
+        self.steps = 0
+        self._taking_turns: list[weakref.ref[Loop]] = []  # those of which a batch was asked for the last step
+        self._group: StateManagerGroup | None = None
+        self._pid = os.getpid()
+        self._inert: bool | None = None
+        self.last: Record | None = None
+        self._stepping = False
+        self._first: Variables | None = None  # as the variables were when the first loop began
+
+    @property
+    def passing(self) -> bool:
+        """Whether what was done before is being passed over."""
+        return self.goal is not None and self.is_ours()
+
+    @property
+    def running(self) -> list[Loop]:
+        """The loops that have begun and are not over, the outermost first."""
+        return [loop for reference in self._running if (loop := reference()) is not None]
+
+    @property
+    def _leading(self) -> Loop | None:
+        """The loop whose next batch begins a step: a `for` goes around what a program asks with next()."""
+        running = self.running
+        by_for = [loop for loop in running if loop.in_for]
+        turns = [loop for loop in running if any(each() is loop for each in self._taking_turns)]
+        best = [loop for loop in by_for if loop.trains] or turns or by_for or running
+        return best[0] if best else None
+
+    def is_ours(self) -> bool:
+        """Say whether this is the program's own thread, and no framework is at work that keeps its state itself."""
+        if self._inert is None:
+            # A process that saves nothing (a worker, a run of tests) has no course either.
+            self._inert = passive_reason() is not None
+        main = threading.current_thread() is threading.main_thread()
+        return main and not self.aside and not self._inert and os.getpid() == self._pid
+
+    # -- what the program does
+
+    def loop(self, loader: Any, iterate: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+        """Begin a loop over a loader."""
+        if not self.is_ours() or self.found.loaders.name(loader) is None or _is_ahead(sys._getframe(2)):  # noqa: SLF001
+            return iterate(loader)
+        self._begin()
+        if self._first is None:
+            self._first = Variables(sys._getframe(2))  # noqa: SLF001 - as inspect.currentframe
+        name = str(self.found.loaders.name(loader))
+        self.found.use(loader)
+        index = len(self.records.setdefault(name, []))
+        if self.goal is not None and not self.goal.knows(name, index):
+            _log.warning(
+                "loop %d over %s was not there before: the saved state is taken up here", index, name
+            )
+            self._reach()
+        record = Record(name, index) if self.goal is None else self.goal.record(name, index)
+        self.records[name].append(record)
+        if self.goal is None:
+            return self._enter(loader, record, sys._getframe(2))  # noqa: SLF001 - as inspect.currentframe
+        return Passed(self, loader, record, iterate)
+
+    def step(self, optimizer: Any, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make a step of an optimizer, or hold still."""
+        if self._stepping or not self.is_ours() or self.found.optimizers.name(optimizer) is None:
+            return step(optimizer, *args, **kwargs)
+        self._begin()
+        if self.goal is not None:
+            return self._hold_still(*args, **kwargs)
+        self._stepping = True
+        try:
+            result = step(optimizer, *args, **kwargs)
+        finally:
+            self._stepping = False
+        self.found.remains.stepped(optimizer)
+        self._stepped()
+        return result
+
+    # -- going on
+
+    def is_goal(self, record: Record) -> bool:
+        """Say whether the saved program was within this loop."""
+        goal = self.goal
+        return goal is not None and not goal.after and (goal.name, goal.index) == (record.name, record.index)
+
+    def given_ahead(self, loader: Any) -> int:
+        """Give how many batches the loop that begins now has given in the saved program, if it was in that."""
+        name = self.found.loaders.name(loader)
+        goal = self.goal
+        if name is None or goal is None or goal.after:
+            return 0
+        index = len(self.records.get(name, []))
+        return goal.record(name, index).given if (goal.name, goal.index) == (name, index) else 0
+
+    def go_on(self, loader: Any, record: Record, frame: FrameType) -> Loop:
+        """Be where the saved program was, and give what is left of a loop."""
+        return self._enter(loader, record, frame)
+
+    def passed(self, record: Record) -> None:
+        """Take note that a loop was passed over; the saved program may have been at its end."""
+        record.over = True
+        goal = self.goal
+        if goal is not None and goal.after and (goal.name, goal.index) == (record.name, record.index):
+            self.last = record
+            self._reach()
+            self._begin().safe_point()
+
+    def _reach(self) -> None:
+        """Be where the saved program was: all objects get their states back."""
+        # A save that falls due within would find half of them.
+        with self._begin().atomic():
+            self._catch_up()
+            self.goal = None
+        Counted.take_off()
+
+    def _enter(self, loader: Any, record: Record, frame: FrameType | None) -> Loop:
+        """Go through a loader."""
+        group = self._begin()
+        loop = Loop(self, loader, record)
+        with group.atomic():
+            for earlier in self.running:
+                # Broken off, and still held by a variable: a loader is gone through once at a time.
+                if earlier.record.name == record.name:
+                    earlier.leave(frame)
+            self._running.append(weakref.ref(loop))
+            self.last = record
+            self._catch_up()
+            self.goal = None
+        Counted.take_off()
+        if self._leading is loop:
+            # What comes after this is not divided until the next safe point, which is that of a loop that trains.
+            group.safe_point()
+        loop.start(frame)
+        return loop
+
+    def ended(self, loop: Loop) -> None:
+        """Take note that a loop is over."""
+        # By what is left: a reference to who is being deleted is dead.
+        self._running = [each for each in self._running if each() not in (loop, None)]
+        for earlier in self.records[loop.record.name][:-1]:
+            earlier.forget_what_is_large()
+
+    def next_batch(self, loop: Loop) -> None:
+        """Let what is due be served between two batches of a loop that trains."""
+        if loop.trains and self._leading is loop:
+            for other in self.running:
+                other.within = False  # what was taken of it was used in the step
+            self._begin().safe_point()
+
+    def _stepped(self) -> None:
+        """Find out which loop trains; without any, each round of steps is an element of its own."""
+        self.steps += 1
+        running = self.running
+        if running:
+            asked = [loop for loop in running if loop.asked_at == self.steps - 1]
+            for loop in asked:
+                loop.trains = True
+            warn_of_sides(asked)
+            self._taking_turns = [weakref.ref(loop) for loop in asked] or self._taking_turns
+        elif not self.records:
+            self._catch_up()
+            if self.found.round_is_done():
+                self._begin().safe_point()
+
+    def _hold_still(self, closure: Callable[[], Any] | None = None, **_: Any) -> Any:
+        import torch
+
+        self.steps += 1
+        result = None
+        if closure is not None:
+            with torch.enable_grad():
+                result = closure()
+        if self.goal is not None and self.goal.steps == self.steps and self.goal.name is None:
+            self._reach()
+            self._begin().safe_point()
+        return result
+
+    # -- what is kept
+
+    def describe(self) -> dict[str, object]:
+        """Give where the program is, as plain data."""
+        loops: dict[str, list[list[object]]] = {}
+        for name, records in self.records.items():
+            loops[name] = [record.plain() for record in records]
+        running = self.running
+        for loop in running:
+            loops[loop.record.name][loop.record.index] = loop.described()
+        leading = self._leading
+        if leading is not None and self._first is not None and leading.record.name in loops:
+            # What was made of values that are not put back in a loop of the past is put back here.
+            stored = loops[leading.record.name][leading.record.index]
+            stored[-1] = merged(self._first.changed(main_frame()), stored[-1])
+        at = leading.record if leading is not None else self.last
+        place = {"name": None, "index": 0} if at is None else {"name": at.name, "index": at.index}
+        return {**place, "after": leading is None, "steps": self.steps, "loops": loops}
+
+    def end_with_program(self) -> StateManagerGroup:
+        """Give the process's group, whose work is done when the program ends by itself."""
+        if self._group is None:
+            from lattice_addons.state import StateManagerGroup
+
+            self._group = StateManagerGroup()
+            # A program that this one starts is another job's, and must not take this one's place.
+            os.environ.pop("LATTICE_AUTOPATCH", None)
+            complete_at_end(self._group, lambda: self.goal is None)
+        return self._group
+
+    def _begin(self) -> StateManagerGroup:
+        """See where an earlier process was, once."""
+        group = self.end_with_program()
+        if SLOT not in group:
+            CourseManager.course = self
+            group.register(SLOT, CourseManager)
+            self.goal = group.get(SLOT)
+            if self.goal is not None:
+                Counted.put_on(self)
+        return group
+
+    def _catch_up(self) -> None:
+        """Track what was made since; in the order in which that gives everything back."""
+        import torch
+
+        group = self._begin()
+        remains: dict[str, Any] = {f"{SLOT}.remains": self.found.remains}
+        # The loop may be an evaluation within inference_mode(): tensors made there could never be trained again.
+        with torch.inference_mode(mode=False):
+            for name, made in self.found.new():
+                group.track(**{name: made})
+                if self.found.loaders.name(made) is not None:
+                    watch(made)
+            group.track(**remains)
+            group.track_randomness(f"{SLOT}.randomness")
+
+
+def _is_ahead(frame: FrameType) -> bool:
+    """Say whether code asks for batches before the program does: where that is can then not be told by them."""
+    return str(frame.f_globals.get("__name__", "")).startswith("accelerate.")
+
+
+COURSE = Course()
+
+
+@contextmanager
+def standing_aside() -> Iterator[None]:
+    """Leave the loops within alone: a framework's own, whose state is kept by that framework's integration."""
+    COURSE.aside += 1
+    try:
+        yield
+    finally:
+        COURSE.aside -= 1

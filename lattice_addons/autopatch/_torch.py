@@ -1,0 +1,142 @@
+"""Torch's own classes tell what a program makes of them, and hold still while what was done is passed over."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ._course import COURSE
+from ._loop import is_watched
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["put_on"]
+
+_MARK = "_lattice_patched"
+
+
+def put_on(torch: ModuleType) -> None:
+    """Patch torch, once."""
+    if getattr(torch, _MARK, False):
+        return
+    setattr(torch, _MARK, True)
+    from torch.optim import lr_scheduler
+    from torch.utils.data import DataLoader
+
+    scalers = [torch.amp.GradScaler]
+    schedulers = [lr_scheduler.LRScheduler]
+    if not issubclass(lr_scheduler.ReduceLROnPlateau, lr_scheduler.LRScheduler):  # torch before 2.2
+        schedulers.append(lr_scheduler.ReduceLROnPlateau)
+    _note_what_is_made(torch.nn.Module, "modules")
+    _note_what_is_made(torch.optim.Optimizer, "optimizers", {"step": _step})
+    for kind in schedulers:
+        _note_what_is_made(kind, "schedulers", {"step": _schedule})
+    for kind in scalers:
+        _note_what_is_made(kind, "scalers")
+    _note_what_is_made(DataLoader, "loaders")
+    for kind in (torch.nn.Module, torch.optim.Optimizer):
+        kind.zero_grad = _zero(kind.zero_grad)
+    _let_first_steps_be(lr_scheduler.LRScheduler)
+    DataLoader.__iter__ = _iterate(DataLoader.__iter__)
+    patched: Any = torch
+    patched.save = _hold_still(patched.save)
+
+
+def _note_what_is_made(base: Any, found: str, methods: dict[str, Any] | None = None) -> None:
+    """Have each object of a class, and of its subclasses, noted when it is made.
+
+    In ``__new__``, which also copies and unpickled objects come through, and subclasses that do not call the
+    constructor of their base.
+    """
+    noted = getattr(COURSE.found, found)
+
+    def __new__(cls: type, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        make = super(base, cls).__new__
+        made = make(cls) if make is object.__new__ else make(cls, *args, **kwargs)
+        for name, wrap in (methods or {}).items():
+            _wrap_each(cls, base, name, wrap)
+        noted.add(made, sys._getframe(1))  # noqa: SLF001 - as inspect.currentframe, without the import
+        return made
+
+    base.__new__ = __new__
+
+
+def _wrap_each(cls: type, base: type, name: str, wrap: Any) -> None:
+    """Wrap a method in each class that defines it, once."""
+    for kind in cls.__mro__:
+        method = vars(kind).get(name) if issubclass(kind, base) else None
+        if method is not None and not hasattr(method, _MARK):
+            wrapped = wrap(method)
+            setattr(wrapped, _MARK, True)
+            setattr(kind, name, wrapped)
+
+
+def _step(step: Any) -> Any:
+    """Make an optimizer's step one of the course."""
+
+    @functools.wraps(step)
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return COURSE.step(self, step, *args, **kwargs)
+
+    return stepped
+
+
+def _zero(zero: Any) -> Any:
+    """Take note that gradients are zeroed."""
+
+    @functools.wraps(zero)
+    def zeroed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        COURSE.found.remains.zeroed()
+        return zero(self, *args, **kwargs)
+
+    return zeroed
+
+
+def _schedule(step: Any) -> Any:
+    """Let a scheduler hold still while the course passes over what was done."""
+
+    @functools.wraps(step)
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if COURSE.passing and not COURSE.making_schedulers:
+            return None
+        return step(self, *args, **kwargs)
+
+    return stepped
+
+
+def _let_first_steps_be(base: Any) -> None:
+    """Let a scheduler make the step that is part of its construction."""
+    first = base._initial_step  # noqa: SLF001 - there is no other place
+
+    @functools.wraps(first)
+    def initial(self: Any, *args: Any, **kwargs: Any) -> Any:
+        COURSE.making_schedulers += 1
+        try:
+            return first(self, *args, **kwargs)
+        finally:
+            COURSE.making_schedulers -= 1
+
+    base._initial_step = initial  # noqa: SLF001 - as above
+
+
+def _hold_still(function: Any) -> Any:
+    """Let a function do nothing while the course passes over what was done: the file that it wrote then stands."""
+
+    @functools.wraps(function)
+    def unless_passing(*args: Any, **kwargs: Any) -> Any:
+        return None if COURSE.passing else function(*args, **kwargs)
+
+    return unless_passing
+
+
+def _iterate(iterate: Any) -> Any:
+    """Make each loop over a loader one of the course."""
+
+    @functools.wraps(iterate)
+    def iterated(self: Any) -> Any:
+        # A watched loader comes here from its own class, for the iterator that is under the course's.
+        return iterate(self) if is_watched(self) else COURSE.loop(self, iterate)
+
+    return iterated
