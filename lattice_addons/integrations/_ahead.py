@@ -1,0 +1,88 @@
+"""Batches that a framework has fetched and not trained on are kept by value, and come first after a restart."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from lattice_addons.training import loader_position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Ahead"]
+
+
+class Ahead:
+    """What has come out of a loader and not been trained on.
+
+    The loader's place is behind all of them, with the random states that its next batch needs. To fetch these
+    once more would take states that are gone.
+    """
+
+    def __init__(self, loader: Any, *, lookahead: int, before: Callable[[], None] = lambda: None) -> None:
+        self._before = before  # called before each batch is fetched, but for those that an epoch begins with
+        self._loader = weakref.ref(loader)
+        self._lookahead = lookahead  # how many batches the framework fetches before it needs them
+        self._fetched: list[Any] = []
+        self._ended = False
+        self._behind: int | None = None  # the loader's place before it counts the last batch as done
+        self._returned: dict[str, Any] | None = None
+        _send_through(loader, self)
+
+    def state(self) -> dict[str, Any]:
+        """Give the batches, and whether the loader has no more of them in this epoch."""
+        batches = list(self._fetched)
+        if batches and not self._ended and loader_position(self._loader()).batch == self._behind:
+            del batches[-1]  # saved in the middle of a step: the loader will give it again
+        return {"batches": batches, "ended": self._ended}
+
+    def put_back(self, state: dict[str, Any]) -> None:
+        """Have the loader's next epoch begin with these batches: it is the rest of one."""
+        self._returned = state if state["batches"] else None
+
+    def trained(self) -> None:
+        """Let go of what a step was made of."""
+        kept = 0 if self._ended else self._lookahead
+        del self._fetched[: max(len(self._fetched) - kept, 0)]
+
+    def epoch(self, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """Go through an epoch's batches, and hold each until it was trained on."""
+        returned, self._returned = self._returned, None
+        self._fetched.clear()
+        self._ended, self._behind = False, None
+        if returned is None:
+            return self._through([], begin())
+        return self._through(returned["batches"], None if returned["ended"] else begin())
+
+    def _through(self, first: list[Any], rest: Iterator[Any] | None) -> Iterator[Any]:
+        for batch in first:
+            self._fetched.append(batch)
+            yield batch
+        while rest is not None:
+            if len(self._fetched) >= self._lookahead:
+                self._before()
+            batch = next(rest, _END)
+            if batch is _END:
+                break
+            self._fetched.append(batch)
+            self._behind = loader_position(self._loader()).batch
+            yield batch
+        self._ended = True
+
+
+_END = object()
+_KNOWN: weakref.WeakKeyDictionary[Any, Ahead] = weakref.WeakKeyDictionary()
+
+
+def _send_through(loader: Any, ahead: Ahead) -> None:
+    """Have a loader's epochs go through ``ahead``; it stays the object that the framework has."""
+    known = loader in _KNOWN
+    _KNOWN[loader] = ahead
+    if not known:
+        kind = type(loader)
+
+        def epoch(self: Any) -> Iterator[Any]:
+            return _KNOWN[self].epoch(lambda: kind.__iter__(self))
+
+        loader.__class__ = type(kind.__name__, (kind,), {"__iter__": epoch, "__module__": kind.__module__})

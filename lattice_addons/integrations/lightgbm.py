@@ -1,0 +1,240 @@
+"""LightGBM trains on from the round at which its process was stopped, and grows the same trees."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import lightgbm
+from lightgbm.callback import CallbackEnv, EarlyStopException, early_stopping
+
+from lattice_addons.errors import UnkeepableError
+
+from ._rounds import Rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lattice_addons.state import StateManagerGroup
+
+__all__ = ["train"]
+
+_ROUNDS = (
+    *(
+        "num_iterations",
+        "num_iteration",
+        "n_iter",
+        "num_tree",
+        "num_trees",
+        "num_round",
+        "num_rounds",
+        "nrounds",
+    ),
+    *("num_boost_round", "n_estimators", "max_iter"),
+)
+_PATIENCE = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+# What goes on from more than the trees. LightGBM has no way to ask for it, or to put it back.
+_UNKEEPABLE = {
+    "boosting": ("dart", "rf", "goss"),
+    "data_sample_strategy": ("goss",),
+    "objective": ("rank_xendcg",),
+    "use_quantized_grad": ("1",),
+}
+_SEEDS = ("feature_fraction_seed", "extra_seed")
+_SHARES = ("bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction")
+_STRIDE, _LARGEST = 7919, 2**31 - 1
+# Less than the step of LightGBM's random numbers, so that no row is drawn otherwise.
+_A_LITTLE = 1e-9
+
+
+def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
+    params: dict[str, Any],
+    train_set: Any,
+    num_boost_round: int = 100,
+    *,
+    group: StateManagerGroup | None = None,
+    key: str = "lightgbm",
+    every: int | None = 1,
+    callbacks: Sequence[Any] | None = None,
+    init_model: Any = None,
+    **options: Any,
+) -> Any:
+    """Train as ``lightgbm.train`` does, and carry on where an earlier process was stopped.
+
+    The slot ``key`` has the trees and what was evaluated, saved after ``every`` so many rounds (None: when the group's
+    settings say so). In a restarted program the callbacks first see again what was evaluated in the rounds that were
+    done, so that early stopping and what was recorded are where they were. Then it trains on.
+
+    Rows and features are drawn (``bagging_fraction``, ``feature_fraction``, ``extra_trees``) from the seeds and the
+    number of the round, for the state of LightGBM's generators cannot be kept. Where nothing is drawn, the trees are
+    those of ``lightgbm.train``.
+
+    Raises:
+        DuplicateSlotError: the key is that of another training of this process.
+        UnkeepableError: this kind of boosting (``dart``, ``goss``, ``rf``, quantized gradients, ``rank_xendcg``) cannot
+            be carried on exactly.
+    """
+    params = dict(params)
+    counts = [params.pop(name) for name in _ROUNDS if name in params]
+    rounds = Rounds(group, key, every)
+    loop = _Loop(rounds, [*(callbacks or ()), *_patience(params)], params)
+    number = counts[0] if counts else num_boost_round
+    if rounds.stored is not None:
+        init_model = lightgbm.Booster(model_str=rounds.stored.trees.decode())
+        _name_training_data(init_model, train_set, options)
+        end = rounds.begun + number
+        if loop.go_through(init_model, end) or rounds.done >= end:
+            return init_model
+        number = end - rounds.done
+    try:
+        return lightgbm.train(
+            params,
+            train_set,
+            number,
+            init_model=init_model,
+            callbacks=[_before(loop.before), _after(loop.after)],
+            **options,
+        )
+    finally:
+        rounds.end()
+
+
+class _Loop:
+    """The program's callbacks, which see one training, whatever the number of processes that make it."""
+
+    def __init__(self, rounds: Rounds, callbacks: list[Any], params: dict[str, Any]) -> None:
+        ordered = sorted(
+            enumerate(callbacks), key=lambda item: getattr(item[1], "order", item[0] - len(callbacks))
+        )
+        self._rounds = rounds
+        self._before = [call for _, call in ordered if getattr(call, "before_iteration", False)]
+        self._after = [call for _, call in ordered if not getattr(call, "before_iteration", False)]
+        self._params = params
+        self._config: dict[str, str] = {}
+        self._log: list[Any] = rounds.log or []
+
+    def go_through(self, booster: Any, end: int) -> bool:
+        """Show the callbacks what was evaluated; say whether one of them had stopped the training."""
+        begun, results = self._rounds.begun, []
+        for index, stored in enumerate(self._log):
+            results = [_result(row) for row in stored]
+            try:
+                for call in self._after:
+                    call(CallbackEnv(booster, self._params, begun + index, begun, end, results))
+            except EarlyStopException as stop:
+                booster.best_iteration = stop.best_iteration + 1
+                _note_best(booster, stop.best_score)
+                return True
+        _note_best(booster, results)
+        return False
+
+    def before(self, env: Any) -> None:
+        """Begin a round."""
+        if self._rounds.trees_of is None:
+            self._config = _configured(env.model)
+            if self._rounds.stored is None:
+                self._rounds.begun = self._rounds.done = env.begin_iteration
+            self._rounds.trees_of = lambda done: env.model.model_to_string(num_iteration=done).encode()
+        seen = self._whole(env)
+        for call in self._before:
+            call(seen)
+        # After them: LightGBM draws otherwise when other parameters are set between this and the round.
+        _draw_by_round(env.model, self._config, env.iteration)
+
+    def after(self, env: Any) -> None:
+        """End a round; what it found counts also where it is the last one."""
+        self._log.append(
+            [
+                [data, metric, float(value), bool(maximize)]
+                for data, metric, value, maximize in env.evaluation_result_list
+            ]
+        )
+        try:
+            for call in self._after:
+                call(self._whole(env))
+        finally:
+            self._rounds.finished(env.iteration + 1, self._log)
+
+    def _whole(self, env: Any) -> Any:
+        begun = self._rounds.begun
+        return CallbackEnv(
+            env.model, env.params, env.iteration, begun, env.end_iteration, env.evaluation_result_list
+        )
+
+
+def _before(call: Callable[[Any], None]) -> Any:
+    def before(env: Any) -> None:
+        call(env)
+
+    vars(before).update(before_iteration=True, order=0)
+    return before
+
+
+def _after(call: Callable[[Any], None]) -> Any:
+    def after(env: Any) -> None:
+        call(env)
+
+    vars(after).update(order=0)
+    return after
+
+
+def _patience(params: dict[str, Any]) -> list[Any]:
+    """Make of parameters that ask for early stopping the callback that LightGBM would make of them."""
+    rounds = [params.pop(name) for name in _PATIENCE if name in params]
+    if not rounds or not rounds[0] or rounds[0] < 0:
+        return []
+    verbosity = params.get("verbosity", params.get("verbose", 1))
+    stopping = early_stopping(
+        rounds[0],
+        first_metric_only=params.get("first_metric_only", False),
+        verbose=verbosity > 0,
+        min_delta=params.get("early_stopping_min_delta", 0.0),
+    )
+    return [stopping]
+
+
+def _configured(booster: Any) -> dict[str, str]:
+    """Read what LightGBM itself makes of the parameters, with their many names; refuse what cannot be carried on."""
+    text = booster.model_to_string(num_iteration=1)
+    config = dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE))
+    for name, values in _UNKEEPABLE.items():
+        exact = name == "use_quantized_grad" and config.get("stochastic_rounding") == "0"
+        if config.get(name) in values and not exact:
+            raise UnkeepableError(
+                f"{name}={config[name]} cannot be carried on exactly: LightGBM goes on from more than its trees, and "
+                "does not give it out. Use another, or train with lightgbm.train()"
+            )
+    return config
+
+
+def _draw_by_round(booster: Any, config: dict[str, str], iteration: int) -> None:
+    def seed(name: str, at: int) -> int:
+        return (int(config[name]) + _STRIDE * at) % _LARGEST
+
+    new: dict[str, Any] = {name: seed(name, iteration) for name in _SEEDS}
+    period = int(config["bagging_freq"])
+    shares = {name: float(config[name]) for name in _SHARES if float(config[name]) < 1}
+    if period > 0 and shares:
+        # The seed counts only where a share is changed, too.
+        booster.reset_parameter({name: share - _A_LITTLE for name, share in shares.items()})
+        new |= {"bagging_seed": seed("bagging_seed", iteration - iteration % period), **shares}
+    booster.reset_parameter(new)
+
+
+def _result(row: list[Any]) -> Any:
+    kind = getattr(lightgbm.basic, "EvalResult", None)
+    return tuple(row) if kind is None else kind(*row)
+
+
+def _note_best(booster: Any, results: Sequence[Any]) -> None:
+    booster.best_score = defaultdict(OrderedDict)
+    for data, metric, value, *_ in results:
+        booster.best_score[data][metric] = value
+
+
+def _name_training_data(booster: Any, train_set: Any, options: dict[str, Any]) -> None:
+    """Let early stopping know which of the results are those of the training data: they do not count."""
+    for given, name in zip(options.get("valid_sets") or (), options.get("valid_names") or (), strict=False):
+        if given is train_set:
+            booster.set_train_data_name(name)

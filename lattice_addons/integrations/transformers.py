@@ -1,0 +1,259 @@
+"""A ``transformers.Trainer`` carries on at the very step at which its process was stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from contextlib import contextmanager
+from functools import partial, wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import transformers
+import transformers.trainer
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState, TrainerCallback, TrainerState
+from transformers.trainer_utils import TrainOutput
+
+from lattice_addons.state import StateClosureManager, StateManagerGroup
+
+from ._ahead import Ahead
+from ._steps import Steps, next_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["LatticeCallback", "autopatch"]
+
+# What a trainer counts between two lines of its log, and since when; some versions keep some of it elsewhere.
+_COUNTS = (
+    "_globalstep_last_logged",
+    "_initial_global_step",
+    "_initial_num_input_tokens_seen",
+    "_total_loss_scalar",
+    "_tr_loss",
+    "current_flos",
+)
+
+
+class LatticeCallback(TrainerCallback):
+    """Make a trainer resumable: ``Trainer(…, callbacks=[LatticeCallback()])``.
+
+    Each ``train()`` is kept in slots named ``trainer.model``, ``trainer.optimizer`` and so on, after ``key`` (the
+    second one of a program in ``trainer-2.model``…). A save that falls due within a step waits for its end, and a
+    restarted program's ``train()`` goes on with the next one: the same batches, random numbers, losses and weights as
+    without the interruption. A ``train()`` that had ended gives its result at once. The trainer's own checkpoints stay
+    as they are; what the store has goes before ``resume_from_checkpoint``.
+
+    ``group`` is the process's one, unless another is given. With ``every``, all is saved in the background after each
+    so many steps.
+    """
+
+    def __init__(
+        self, group: StateManagerGroup | None = None, *, key: str = "trainer", every: int | None = None
+    ) -> None:
+        _patch()
+        self.group = group if group is not None else StateManagerGroup()
+        self.key = key
+        self.every = every
+        self._run: _Run | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Restore all that the trainer has made by now."""
+        del args, state, control
+        if self._run is not None:
+            self._run.restore(given.get("train_dataloader"))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Let go of the batches that the step was made of."""
+        del args, control, given
+        if self._run is not None:
+            self._run.due = bool(self.every) and state.global_step % self.every == 0
+            self._run.step_done()
+
+    def train(self, trainer: Any, train: Any, resume_from: Any, *args: Any, **named: Any) -> Any:
+        """Train, from where the store's newest checkpoint is, if there is one."""
+        run = _Run(self.group, next_key(self.group, self.key), trainer)
+        if run.stored is not None and run.stored["output"] is not None:
+            return run.ended()
+        self._run = run
+        try:
+            with run.hooks() as folder:
+                output = train(trainer, folder or resume_from, *args, **named)
+        finally:
+            self._run = None
+        run.output = list(output)
+        return output
+
+
+class _Run:
+    """One call of ``train()``: how far it is, and what it is made of."""
+
+    def __init__(self, group: StateManagerGroup, key: str, trainer: Any) -> None:
+        self.group = group
+        self.key = key
+        self.trainer = trainer
+        self.output: list[Any] | None = None
+        self.due = False  # whether the last step is one after which all is saved
+        self._settled = False  # whether the random state is that of the step to come
+        self._steps = Steps(group)
+        self._ahead: Ahead | None = None
+        self._progress = f"{key}.progress"
+        if self._progress not in group:
+            group.register(self._progress, StateClosureManager)
+        self.stored: dict[str, Any] | None = group.get(self._progress)
+
+    def progress(self) -> dict[str, Any]:
+        """Give the trainer's counters and log, and the batches that it holds and has not trained on."""
+        trainer = self.trainer
+        return {
+            "state": dataclasses.asdict(trainer.state),
+            "counts": {name: getattr(trainer, name) for name in _COUNTS if hasattr(trainer, name)},
+            "callbacks": [[type(one).__name__, one.state()["attributes"]] for one in _stateful(trainer)],
+            "ahead": None if self._ahead is None else self._ahead.state(),
+            "output": self.output,
+        }
+
+    @contextmanager
+    def hooks(self) -> Iterator[str | None]:
+        """Stand between the trainer and its loop; give the folder from which it learns at which step it is."""
+        trainer, stored = self.trainer, self.stored
+        before, plain = trainer.args.eval_on_start, trainer.get_batch_samples
+        mine: dict[str, Any] = {"get_batch_samples": partial(self.fetch, plain)}
+        with TemporaryDirectory(prefix="lattice-") as folder:
+            if stored is not None:
+                Path(folder, TRAINER_STATE_NAME).write_text(json.dumps(stored["state"]), encoding="utf-8")
+                # All but the step is ours to restore, when the trainer has made it.
+                mine |= dict.fromkeys(("_load_from_checkpoint", "_load_callback_state"), _nothing)
+                trainer.args.eval_on_start = False  # it was done in the process that began
+            vars(trainer).update(mine)
+            whole = False
+            self._steps.boundary()  # what comes before the first step belongs to it
+            try:
+                with _no_skipping():
+                    yield folder if stored is not None else None
+                whole = True
+            finally:
+                self._steps.end(whole=whole)
+                trainer.args.eval_on_start = before
+                for name in mine:
+                    vars(trainer).pop(name, None)
+
+    def restore(self, loader: Any) -> None:
+        """Bind what the trainer has made, and load into it what is stored."""
+        trainer, stored = self.trainer, self.stored
+        parts = {
+            "model": trainer.model,
+            "optimizer": trainer.optimizer,
+            "scheduler": trainer.lr_scheduler,
+            "scaler": getattr(trainer.accelerator, "scaler", None),
+            # Accelerate's loader fetches one batch more than it gives, from the one within.
+            "dataloader": getattr(loader, "base_dataloader", loader),
+        }
+        self.group.track(**{f"{self.key}.{name}": part for name, part in parts.items() if part is not None})
+        within = parts["dataloader"]
+        self._ahead = Ahead(within, lookahead=int(within is not loader))
+        if stored is not None:
+            self._ahead.put_back(stored["ahead"])
+            _count_on(trainer, stored)
+            self.stored = None
+        self.group.update(self._progress, self.progress)
+
+    def fetch(self, plain: Any, *args: Any, **named: Any) -> Any:
+        """Get a step's batches; before that is the safe point, where the trainer is done with the step before."""
+        if not self._settled:
+            # Only now: what comes before the loop of a resumed run uses random numbers, too.
+            self._settled = True
+            self.group.track_randomness(f"{self.key}.randomness")
+        self._steps.boundary(save=self.due)
+        self.due = False
+        return plain(*args, **named)
+
+    def step_done(self) -> None:
+        """Count the batches of a step as done."""
+        if self._ahead is not None:
+            self._ahead.trained()
+
+    def ended(self) -> TrainOutput:
+        """Give the result of a training that ended in an earlier process."""
+        trainer, stored = self.trainer, self.stored
+        assert stored is not None  # noqa: S101 - the output stands in it
+        trainer.state = TrainerState(**stored["state"])
+        self.group.track(**{f"{self.key}.model": trainer.model})
+        self.group.track_randomness(f"{self.key}.randomness")
+        return TrainOutput(*stored["output"])
+
+
+def _stateful(trainer: Any) -> list[Any]:
+    return [one for one in trainer.callback_handler.callbacks if isinstance(one, ExportableState)]
+
+
+def _count_on(trainer: Any, stored: dict[str, Any]) -> None:
+    """Let a trainer and its callbacks count on from where they were."""
+    for name, value in stored["counts"].items():
+        if hasattr(trainer, name):
+            setattr(trainer, name, value.to(trainer.args.device) if hasattr(value, "to") else value)
+    for (name, attributes), one in zip(stored["callbacks"], _stateful(trainer), strict=False):
+        if type(one).__name__ == name:
+            vars(one).update(attributes)
+
+
+@contextmanager
+def _no_skipping() -> Iterator[None]:
+    """Have a resumed trainer take its loader as it is, which begins with the right batch by itself."""
+    module = transformers.trainer
+    plain = module.skip_first_batches
+    module.skip_first_batches = _whole
+    try:
+        yield
+    finally:
+        module.skip_first_batches = plain
+
+
+def _whole(loader: Any, num_batches: int = 0) -> Any:
+    """Give a loader as it is."""
+    del num_batches
+    return loader
+
+
+def _nothing(*args: Any, **named: Any) -> None:
+    """Be a method in whose place we do the work."""
+    del args, named
+
+
+def _callback_of(trainer: Any) -> LatticeCallback | None:
+    for one in trainer.callback_handler.callbacks:
+        if isinstance(one, LatticeCallback):
+            return one
+    return None
+
+
+_EVERY_TRAINER = "_lattice_every_trainer"
+
+
+def autopatch() -> None:
+    """Make every trainer of this process resumable, as if each had a `LatticeCallback`."""
+    _patch()
+    setattr(transformers.Trainer, _EVERY_TRAINER, True)
+
+
+def _patch() -> None:
+    """Have ``Trainer.train`` ask a trainer's callback first; once in a process."""
+    plain = transformers.Trainer.train
+    if hasattr(plain, "lattice"):
+        return
+
+    @wraps(plain)
+    def train(self: Any, resume_from_checkpoint: Any = None, *args: Any, **named: Any) -> Any:
+        callback = _callback_of(self)
+        if callback is None and getattr(self, _EVERY_TRAINER, False):
+            callback = LatticeCallback()
+            self.add_callback(callback)
+        trial = args[0] if args else named.get("trial")
+        if callback is None or trial is not None:  # the trials of a search begin anew by themselves
+            return plain(self, resume_from_checkpoint, *args, **named)
+        return callback.train(self, plain, resume_from_checkpoint, *args, **named)
+
+    train.lattice = True  # type: ignore[attr-defined]
+    transformers.Trainer.train = train
