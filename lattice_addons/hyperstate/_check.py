@@ -14,7 +14,6 @@ from ._read import format_of, read_file, read_text
 from ._ruled import after_rules
 from ._schema import schema_of
 from ._upgrade_file import UpgradedFile
-from ._versioned import rules_between
 from ._write import write_file, write_text
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def check_schema(cls: Any, schema: Mapping[str, Any]) -> SchemaReport:
     if older > newer:
         message = f"the schema is of version {older}, and {now['class']} of version {newer}: use newer code"
         raise SchemaError(message, path="")
-    ruled, idle = after_rules(schema, rules_between(cls, older, newer))
+    ruled, idle = after_rules(cls, schema)
     open_ = changes(ruled, now)
     all_changes = changes(schema, now)
     covered = [

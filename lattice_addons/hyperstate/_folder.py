@@ -7,6 +7,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lattice_addons.checkpoint import found
 from lattice_addons.errors import DamagedError, NoConfigError
 
 from ._blob_files import read_blob, write_blob
@@ -51,9 +52,10 @@ def write_folder(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> 
     listed = {}
     for name, entry in checkpoint.slots.items():
         if name.startswith(PREFIX):
-            value, buffers = line.read(entry, slot=name)
-            file = write_blob(folder, name.removeprefix(PREFIX), entry, value, buffers)
-            told = {"file": file, "type": entry.type, "digest": digest_of(os.path.join(folder, file))}
+            there = found(line, entry, name)
+            value, buffers = there.line.read(there.entry, slot=name)
+            file = write_blob(folder, name.removeprefix(PREFIX), there.entry, value, buffers)
+            told = {"file": file, "type": there.entry.type, "digest": digest_of(os.path.join(folder, file))}
             listed[name.removeprefix(PREFIX)] = told
     _put(os.path.join(folder, BLOBS), write_text(listed, "yaml", None))
     origin = {

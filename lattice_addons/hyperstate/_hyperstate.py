@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint import Checkpoint, Line
     from lattice_addons.settings import Settings
 
+    from ._lazy import Rule
     from ._live import Taken
 
 __all__ = ["HyperState"]
@@ -48,23 +49,31 @@ class HyperState(Generic[C, S]):
 
     state: S
 
-    def __init__(self, settings: Settings, config_clz: type[C], state_clz: type[S], key: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        config_clz: type[C],
+        state_clz: type[S],
+        key: str | None,
+        ranks: Rule | None = None,
+    ) -> None:
         self._settings, self._config_clz, self._state_clz, self._key = settings, config_clz, state_clz, key
+        self._ranks = ranks
         self._line: Line | None = line_of(settings)
         # Of several ranks, none goes back alone.
         self._alone = world_size() == 1
-        if self._alone and self._line is not None and self._line.store.at_home and not settings.disabled:
+        if self._alone and self._line is not None and not settings.disabled:
             see_that_newest_is_whole(self._line, self._check)
         self._group = StateManagerGroup(settings)
         self._line = self._line or line_of(settings)
-        self._parts = Parts(self._group, (), self._hurt)
+        self._parts = Parts(self._group, (), self._hurt, ranks=ranks)
         self._requests = Requests(self._line.store, self._line.folder) if self._line is not None else None
         self._live: LiveFile | None = None
         self._last: int | None = None
         self._taken: list[Taken] = []
         self._closed = False
         for slot in (CONFIG, STATE, ABOUT):
-            self._group.register(slot)
+            self._group.register(slot, ranks=ranks)
 
     @classmethod
     def load(  # noqa: PLR0913, PLR0917 - the names are what people know
@@ -76,6 +85,7 @@ class HyperState(Generic[C, S]):
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_key: str | None = None,
         overrides: Sequence[str] | None = None,
+        ranks: Rule | None = None,
     ) -> HyperState[C, S]:
         """Carry on from the newest checkpoint; without one, begin with a config file and its initial state.
 
@@ -83,6 +93,9 @@ class HyperState(Generic[C, S]):
         the store, a folder or a URL; without it the ``LATTICE_*`` variables say where. ``checkpoint_key`` names an
         int field of the state (dotted) that says how far the program is. ``overrides`` (``["optimizer.lr=0.1"]``)
         change the config, also that of a checkpoint.
+
+        In a job of several ranks ``ranks="replicated"`` says that config and state are the same on all of them, and are
+        stored once; without it each rank has its own, but for fields of which `lazy` says otherwise.
 
         A checkpoint of which a part is damaged is not used: the part is named in a warning, and the newest whole one
         before it is loaded.
@@ -94,7 +107,7 @@ class HyperState(Generic[C, S]):
             LeaseHeldError: another live process has these checkpoints.
             DamagedError: there are checkpoints, and none is whole.
         """
-        made = cls(settings_of(checkpoint_dir), config_clz, state_clz, checkpoint_key)
+        made = cls(settings_of(checkpoint_dir), config_clz, state_clz, checkpoint_key, ranks)
         try:
             made._begin(initial_state, os.fspath(path), list(overrides or ()))
         except BaseException:
@@ -166,7 +179,8 @@ class HyperState(Generic[C, S]):
             where = f"the newest checkpoint in {self._settings.root}"
             self._held = self._hold(texts[CONFIG], overrides, where)
             self.state = from_text(self._state_clz, kept, where)
-            self._parts = Parts(self._group, (texts[ABOUT] or {}).get("lazy", ()), self._hurt)
+            lazies = (texts[ABOUT] or {}).get("lazy", ())
+            self._parts = Parts(self._group, lazies, self._hurt, ranks=self._ranks)
         elif is_folder(path):
             found = read_folder(path, self._settings.trust)
             self._held = self._hold(found.config, overrides, path)
@@ -190,7 +204,7 @@ class HyperState(Generic[C, S]):
 
     def _put_blobs(self, blobs: dict[str, Callable[[], object]], lazy: Sequence[str]) -> None:
         """Let blobs come from the files of a folder; they go into the store with the first step."""
-        self._parts = Parts(self._group, lazy, self._hurt, blobs)
+        self._parts = Parts(self._group, lazy, self._hurt, blobs, self._ranks)
 
     def _check(self, texts: dict[str, object]) -> None:
         """See that what was edited fits the classes."""

@@ -11,14 +11,17 @@ from ._draws import as_if_nothing_was_drawn, noticed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
-__all__ = ["LAZY", "Lazy", "LazyValues", "bind", "kept_of", "lazy", "lazy_fields"]
+    Rule = Literal["replicated", "per-rank"]
+
+__all__ = ["LAZY", "Lazy", "LazyValues", "bind", "kept_of", "lazy", "lazy_fields", "rule_of"]
 
 _BOUND = "_lattice_lazy"
 LAZY = "lazy"
 
 
-def lazy(make: Callable[[Any, Any], Any]) -> Any:
+def lazy(make: Callable[[Any, Any], Any], *, ranks: Literal["replicated", "per-rank"] | None = None) -> Any:
     """Declare a field of a state that ``make(config, state)`` initialises, when it is first used.
 
     ``make`` may use every other field of the state, lazy ones too: they are initialised before it, in whatever order
@@ -27,8 +30,13 @@ def lazy(make: Callable[[Any, Any], Any]) -> Any:
     else what was stored takes its place.
 
     Fields that need each other are an error that shows the cycle.
+
+    In a job of several ranks ``ranks="replicated"`` says that all have the same value: it is stored once. See
+    `StateManagerGroup.register`.
     """
-    return dataclasses.field(default=Lazy(make), init=False, repr=False, compare=False, metadata={LAZY: True})
+    return dataclasses.field(
+        default=Lazy(make, ranks), init=False, repr=False, compare=False, metadata={LAZY: True}
+    )
 
 
 class Kept(Protocol):
@@ -39,7 +47,7 @@ class Kept(Protocol):
     def has(self, path: str) -> bool:
         """Say whether a value of this field is stored."""
 
-    def read(self, path: str) -> object:
+    def read(self, path: str, ranks: Rule | None = None) -> object:
         """Read what is stored of this field."""
 
 
@@ -49,7 +57,7 @@ class LazyValues:
     def __init__(self, config: object, state: object, prefix: str, kept: Kept) -> None:
         self._config, self._state, self._prefix, self._kept = config, state, prefix, kept
 
-    def make(self, name: str, make: Callable[[Any, Any], Any]) -> object:
+    def make(self, name: str, make: Callable[[Any, Any], Any], ranks: Rule | None = None) -> object:
         """Make the value of a field, as it was stored if it was."""
         path, making = f"{self._prefix}{name}", self._kept.making
         if path in making:
@@ -64,7 +72,7 @@ class LazyValues:
                 return make(self._config, self._state)
             with as_if_nothing_was_drawn():
                 value = make(self._config, self._state)
-            return _put_back(value, self._config, self._state, self._kept.read(path))
+            return _put_back(value, self._config, self._state, self._kept.read(path, ranks))
         finally:
             making.pop()
 
@@ -72,8 +80,9 @@ class LazyValues:
 class Lazy:
     """The descriptor behind a lazy field."""
 
-    def __init__(self, make: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, make: Callable[[Any, Any], Any], ranks: Rule | None = None) -> None:
         self._make = make
+        self.ranks = ranks
         self._name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -93,12 +102,18 @@ class Lazy:
                     f"initial_state cannot use it"
                 )
                 raise HyperStateError(message)
-            values[self._name] = bound.make(self._name, self._make)
+            values[self._name] = bound.make(self._name, self._make, self.ranks)
         return noticed(values[self._name])
 
     def __set__(self, instance: object, value: object) -> None:
         """Take a value in the place of the one that would be made."""
         vars(instance)[self._name] = value
+
+
+def rule_of(state: object, name: str) -> Rule | None:
+    """Give what was said of the ranks' values of a lazy field."""
+    found: Lazy = getattr(type(state), name)
+    return found.ranks
 
 
 def lazy_fields(state: object) -> dict[str, bool]:

@@ -12,12 +12,14 @@ from lattice_addons.errors import DamagedError
 
 from ._blob import Blob, BlobManager, loaded, told_apart
 from ._hints import members
-from ._lazy import LAZY, LazyValues, bind, kept_of, lazy_fields
+from ._lazy import LAZY, LazyValues, bind, kept_of, lazy_fields, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from lattice_addons.state import StateManagerGroup
+
+    from ._lazy import Rule
 
 __all__ = ["PREFIX", "Parts", "walk"]
 
@@ -37,22 +39,24 @@ class Parts:
         kept: Collection[str],
         hurt: Callable[[str, DamagedError], Exception],
         files: Mapping[str, Callable[[], object]] | None = None,
+        ranks: Rule | None = None,
     ) -> None:
         self.making: list[str] = []
         self._group = group
         self._kept = set(kept)
         self._hurt = hurt
         self._files = dict(files or {})
+        self._ranks = ranks
 
     def has(self, path: str) -> bool:
         """Say whether the value of a lazy field is stored."""
         return path in self._kept
 
-    def read(self, path: str) -> object:
+    def read(self, path: str, ranks: Rule | None = None) -> object:
         """Read what is stored of a blob or lazy field."""
         if path in self._files:
             return self._files[path]()
-        self._slot(path)
+        self._slot(path, ranks)
         try:
             return self._group.get(PREFIX + path)
         except DamagedError as damage:
@@ -95,23 +99,23 @@ class Parts:
             if isinstance(each, Blob):
                 continue
             for name, has_value in lazy_fields(each).items():
-                place = f"{path}.{name}" if path else name
+                place, ranks = f"{path}.{name}" if path else name, rule_of(each, name)
                 if has_value:
-                    self._slot(place)
+                    self._slot(place, ranks)
                     self._group.update(PREFIX + place, partial(kept_of, vars(each)[name]))
                 elif place in self._files:
-                    self._slot(place)
+                    self._slot(place, ranks)
                     self._group.update(PREFIX + place, partial(_itself, self._files[place]()))
                 if has_value or place in self._kept:
-                    self._slot(place)
+                    self._slot(place, ranks)
                     yield place
 
     def _load(self, name: str, kind: object, config: object, state: object) -> object:
         return loaded(kind, config, state, self.read(name))
 
-    def _slot(self, path: str) -> None:
+    def _slot(self, path: str, ranks: Rule | None = None) -> None:
         if PREFIX + path not in self._group:
-            self._group.register(PREFIX + path, BlobManager)
+            self._group.register(PREFIX + path, BlobManager, ranks=ranks or self._ranks)
 
 
 def walk(value: object, path: str = "", hint: object = None) -> Iterator[tuple[str, object, object]]:

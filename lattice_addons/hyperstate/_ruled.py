@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from ._changes import RULED
+from ._hints import class_of, members
 from ._rules import AddField, ChangeDefault, DeleteField, MapValue, MoveField, RenameField, Rule, place_of
+from ._shape import alternatives
+from ._versioned import rules_between, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["after_rules"]
 
@@ -17,11 +20,46 @@ Fields: TypeAlias = "dict[str, Any]"
 _NEW = {"type": RULED, "always": True}
 
 
-def after_rules(schema: Mapping[str, Any], rules: Sequence[Rule]) -> tuple[dict[str, Any], list[Rule]]:
-    """Give the schema that files have after these rules, and the rules that find no field of theirs."""
+def after_rules(cls: Any, schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[Rule]]:
+    """Give the schema that files have after the rules of a class and of those in it, and the rules that are idle."""
     changed = copy.deepcopy(dict(schema))
+    rules = rules_between(cls, schema["version"], version_of(cls))
     idle = [rule for rule in rules if not _apply(rule, changed["type"])]
-    return changed, idle
+    return changed, idle + list(_inside([cls], changed["type"], whole=True))
+
+
+def _inside(kinds: Sequence[Any], told: Any, *, whole: bool = False) -> Iterator[Rule]:
+    """Apply the rules of each class that stands in another one to what is told of it; give those that find nothing."""
+    for each in _alternatives(told):
+        if "fields" in each:
+            yield from _struct(kinds, each, whole=whole)
+            continue
+        held = (
+            [each[name] for name in ("list", "set") if name in each]
+            + each.get("dict", [])[1:]
+            + each.get("tuple", [])
+        )
+        for inner in held:
+            yield from _inside([one for kind in kinds for one in _arguments(kind)], inner)
+
+
+def _struct(kinds: Sequence[Any], told: dict[str, Any], *, whole: bool) -> Iterator[Rule]:
+    classes = [kind for kind in kinds if class_of(kind) is not None]
+    named = [kind for kind in classes if getattr(class_of(kind), "__name__", "") == told["struct"]]
+    meant = next(iter(named or classes), None)
+    if meant is None:
+        return
+    rules = [] if whole else rules_between(meant, told.get("version", 0), version_of(meant))
+    yield from (rule for rule in rules if not _apply(rule, told))
+    fields = members(meant)
+    for name, field in told["fields"].items():
+        if name in fields:
+            yield from _inside(alternatives(fields[name].type), field["type"])
+
+
+def _arguments(kind: Any) -> list[Any]:
+    """Give what a container may hold."""
+    return [one for arg in get_args(kind) if arg is not ... for one in alternatives(arg)]
 
 
 def _apply(rule: Rule, kind: Any) -> bool:

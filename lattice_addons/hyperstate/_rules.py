@@ -177,6 +177,17 @@ class MapValue(Rule):
     path: str
     function: Callable[[Any], Any]
 
+    def __post_init__(self) -> None:
+        """Refuse a proposal that nobody has filled in."""
+        function: object = self.function
+        # In a function of plain values the dots have no other meaning than that something is to be written there.
+        written = getattr(getattr(function, "__code__", None), "co_consts", ())
+        blank = function is ... or any(each is ... for each in written)
+        _refuse_blank(self, ... if blank else None)
+        if not callable(function):
+            message = f"MapValue({self.path!r}, {self.function!r}): give a function of the old value"
+            raise SchemaError(message, path=self.path)
+
     def apply(self, data: Any) -> Places:
         """Map the value of each such field; that of a field which is left out is none."""
         for place in [*_found(data, place_of(self.path))]:
@@ -231,7 +242,8 @@ def place_of(path: str) -> tuple[Any, ...]:
 def _refuse_blank(rule: Rule, value: object) -> None:
     if value is ...:
         path = getattr(rule, "path", "")
-        message = f"{type(rule).__name__}({path!r}, ...): write the value in the place of the dots"
+        what = "what the function gives" if isinstance(rule, MapValue) else "the value"
+        message = f"{type(rule).__name__}({path!r}, ...): write {what} in the place of the dots"
         raise SchemaError(message, path=path)
 
 

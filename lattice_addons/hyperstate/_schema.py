@@ -13,7 +13,7 @@ from lattice_addons.errors import SchemaError
 
 from ._hints import class_of, members
 from ._shape import alternatives
-from ._versioned import version_of
+from ._versioned import is_versioned, version_of
 
 __all__ = ["described", "schema_of"]
 
@@ -46,7 +46,10 @@ def described(tp: Any, within: tuple[Any, ...]) -> Any:
     (kind,) = kinds
     cls = class_of(kind)
     if cls is not None:
-        told = {"struct": cls.__name__}
+        told: dict[str, Any] = {"struct": cls.__name__}
+        # That of the whole stands before its type.
+        if within and is_versioned(kind):
+            told["version"] = version_of(kind)
         return told if kind in within else {**told, "fields": _fields(kind, (*within, kind))}
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return {

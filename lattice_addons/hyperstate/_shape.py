@@ -11,7 +11,7 @@ from ._hints import class_of, is_union, members, stripped
 from ._ron_data import Tagged
 from ._unions import TAGS
 
-__all__ = ["alternatives", "below", "parts_of", "put"]
+__all__ = ["alternatives", "below", "may_be", "parts_of", "put"]
 
 
 def alternatives(kinds: Any) -> list[Any]:
@@ -41,13 +41,13 @@ def below(kinds: list[Any], data: object, part: Any) -> list[Any]:
     return [
         one
         for kind in kinds
-        if _may_be(kind, data)
+        if may_be(kind, data)
         for inner in _inner(kind, part)
         for one in alternatives(inner)
     ]
 
 
-def _may_be(kind: Any, data: object) -> bool:
+def may_be(kind: Any, data: object) -> bool:
     """Tell a dataclass that is not meant from one that may be: by its name in RON, or by what stands there."""
     cls = class_of(kind)
     if cls is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
+from lattice_addons.checkpoint import found
 from lattice_addons.encoding import decode
 from lattice_addons.errors import DamagedError, HyperStateError, LatticeError
 
@@ -29,13 +30,15 @@ _COMPLETE = "complete"
 
 def texts_of(line: Line, checkpoint: Checkpoint) -> dict[str, object]:
     """Read the plain data of a checkpoint: config, state, and what is said about them."""
-    found: dict[str, object] = {}
+    texts: dict[str, object] = {}
     for name in (CONFIG, STATE, ABOUT):
         if name in checkpoint.slots:
             entry = checkpoint.slots[name]
-            value, buffers = line.read(entry, slot=name)
-            found[name] = decode(entry.encoding, value, buffers, trust=line.settings.trust, type=entry.type)
-    return found
+            there = found(line, entry, name)
+            value, buffers = there.line.read(there.entry, slot=name)
+            encoding, kind = there.entry.encoding, there.entry.type
+            texts[name] = decode(encoding, value, buffers, trust=line.settings.trust, type=kind)
+    return texts
 
 
 def see_that_newest_is_whole(line: Line, check: Check) -> None:

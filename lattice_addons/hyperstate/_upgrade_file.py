@@ -14,7 +14,7 @@ from ._load import typed
 from ._read import parse_text, read_text
 from ._ron_data import Tagged
 from ._rules import finished
-from ._versioned import VERSION, stamp, upgraded, version_in, version_of
+from ._versioned import VERSION, is_older, stamp, upgraded, version_in, version_of
 from ._write import write_file, write_text
 
 __all__ = ["UpgradedFile", "upgrade_file"]
@@ -63,7 +63,7 @@ def upgrade_file(cls: Any, path: str | os.PathLike[str]) -> UpgradedFile:
         raise SchemaError(f"{path}: the whole file is no mapping, and has no version", path="")
     try:
         older, newer = version_in(cls, data), version_of(cls)
-        if older == newer:
+        if not is_older(cls, data):
             return UpgradedFile(path, older, newer, before, before)
         over, changed = before, copy.deepcopy(data)
         for renamed in upgraded(cls, changed):

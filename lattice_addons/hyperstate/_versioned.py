@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lattice_addons.errors import SchemaError
 
 from ._hints import class_of, members
+from ._path import dotted
 from ._ron_data import Tagged
 from ._rules import Places, Rule, finished
+from ._shape import alternatives, below, may_be, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["VERSION", "Versioned", "rules_between", "stamp", "upgrade", "version_in", "version_of"]
+__all__ = [
+    "VERSION",
+    "Versioned",
+    "is_older",
+    "is_versioned",
+    "rules_between",
+    "stamp",
+    "upgrade",
+    "version_in",
+    "version_of",
+]
 
 #: Under this name the version stands in a file.
 VERSION = "version"
@@ -25,6 +37,9 @@ class Versioned:
 
     ``version`` stands in each file that is written. An older file is read through every rule that leads from its
     version to the one of the class, in order; one without a version is the oldest, 0. A newer file is refused.
+
+    A class that stands in another one, in a list, a mapping or a union, has its version and its rules as well; they are
+    used when those of what it stands in have done their work.
     """
 
     __slots__ = ()
@@ -44,42 +59,111 @@ Versioned.__module__ = "lattice_addons.hyperstate"
 
 
 def upgrade(cls: Any, data: Any) -> Any:
-    """Bring the data of a file to the version of its class; the version itself is taken out of it.
+    """Bring the data of a file to the version of its class, and of those in it; the versions are taken out of it.
 
     The data of a class that is not `Versioned` stays as it is.
 
     Raises: `SchemaError` for a newer file, and for what a rule cannot change.
     """
-    if not _is_versioned(cls):
+    if not _has_versions(cls):
         return data
     data = copy.deepcopy(data)
     for _ in upgraded(cls, data):
         pass
-    _mapping(data).pop(VERSION, None)
     return finished(data)
 
 
 def upgraded(cls: Any, data: Any) -> Iterator[Places]:
     """Bring data to the version of its class in place, rule by rule; give the fields that each has renamed."""
-    fields = _mapping(data)
-    for rule in rules_between(cls, version_in(cls, data), version_of(cls)):
-        # Elsewhere while the rules are at work: to them it is no field.
-        fields.pop(VERSION, None)
-        yield rule.apply(data)
+    yield from _upgraded(alternatives(cls), data, ())
+
+
+def _upgraded(kinds: list[Any], data: Any, place: tuple[Any, ...]) -> Iterator[Places]:
+    cls = _meant(kinds, data)
+    if cls is not None:
+        try:
+            for rule in rules_between(cls, version_in(cls, data), version_of(cls)):
+                # Elsewhere while the rules are at work: to them it is no field.
+                _mapping(data).pop(VERSION, None)
+                yield [((*place, *old), (*place, *new)) for old, new in rule.apply(data)]
+        except SchemaError as error:
+            if not place:
+                raise
+            message = f"{dotted(place)}: {error}"
+            raise SchemaError(message, path=".".join(filter(None, (dotted(place), error.path)))) from error
+        _mapping(data).pop(VERSION, None)
+    # The outer rules first: only then the fields are where the class of today has them.
+    for part, value in [*parts_of(data)]:
+        yield from _upgraded(below(kinds, data, part), value, (*place, part))
 
 
 def stamp(cls: Any, data: Any) -> Any:
-    """Put the version of a class before its data, for a file; a class without one has none."""
-    if not _is_versioned(cls):
-        return data
+    """Put the version of a class before its data, for a file, also within it; a class without one has none."""
+    return _stamped(alternatives(cls), data) if _has_versions(cls) else data
+
+
+def _stamped(kinds: list[Any], data: Any) -> Any:
     if isinstance(data, Tagged):
-        return Tagged(data.name, {VERSION: version_of(cls), **_mapping(data)})
-    return {VERSION: version_of(cls), **data}
+        return Tagged(data.name, _stamped_parts(kinds, data, data.fields))
+    return _stamped_parts(kinds, data, data)
+
+
+def _stamped_parts(kinds: list[Any], whole: Any, data: Any) -> Any:
+    if isinstance(data, dict):
+        cls = _meant(kinds, whole)
+        head = {VERSION: version_of(cls)} if cls is not None else {}
+        return {**head, **{name: _stamped(below(kinds, whole, name), value) for name, value in data.items()}}
+    if isinstance(data, list):
+        return [_stamped(below(kinds, whole, number), value) for number, value in enumerate(data)]
+    if isinstance(data, tuple):
+        made = [_stamped(below(kinds, whole, number), value) for number, value in enumerate(data)]
+        return type(data)(*made) if hasattr(data, "_fields") else tuple(made)
+    return data
+
+
+def _meant(kinds: list[Any], data: Any) -> Any:
+    """Give the versioned class that data is of; None where it is of none, or may be of several."""
+    if not isinstance(data, (dict, Tagged)):
+        return None
+    found = [kind for kind in kinds if class_of(kind) is not None and may_be(kind, data)]
+    return found[0] if len(found) == 1 and is_versioned(found[0]) else None
+
+
+def is_older(cls: Any, data: Any) -> bool:
+    """Say whether anything in a file is of an older version than its class."""
+    return _is_older(alternatives(cls), data)
+
+
+def _is_older(kinds: list[Any], data: Any) -> bool:
+    cls = _meant(kinds, data)
+    if cls is not None and version_in(cls, data) != version_of(cls):
+        return True
+    return any(_is_older(below(kinds, data, part), value) for part, value in parts_of(data))
+
+
+def _has_versions(cls: Any) -> bool:
+    """Say whether a class, or any that may stand in it, is versioned."""
+    seen: list[Any] = []
+    left = alternatives(cls)
+    while left:
+        kind = left.pop()
+        if is_versioned(kind):
+            return True
+        if kind in seen:
+            continue
+        seen.append(kind)
+        inside = (
+            [member.type for member in members(kind).values()]
+            if class_of(kind) is not None
+            else get_args(kind)
+        )
+        left += [one for each in inside for one in alternatives(each)]
+    return False
 
 
 def version_of(cls: Any) -> int:
     """Give the version that a class says it has; one that is not versioned is of version 0."""
-    if not _is_versioned(cls):
+    if not is_versioned(cls):
         return 0
     kind: Any = class_of(cls) or cls
     if VERSION in members(cls):
@@ -112,7 +196,7 @@ def version_in(cls: Any, data: Any) -> int:
 def rules_between(cls: Any, older: int, newer: int) -> list[Rule]:
     """Give the rules that lead from one version to another, in order."""
     kind: Any = class_of(cls) or cls
-    rules = kind.upgrade_rules() if _is_versioned(cls) else {}
+    rules = kind.upgrade_rules() if is_versioned(cls) else {}
     found = [rule for version in range(older, newer) for rule in rules.get(version, ())]
     for rule in found:
         if not isinstance(rule, Rule):
@@ -123,7 +207,8 @@ def rules_between(cls: Any, older: int, newer: int) -> list[Rule]:
     return found
 
 
-def _is_versioned(cls: Any) -> bool:
+def is_versioned(cls: Any) -> bool:
+    """Say whether a class has a version."""
     kind = class_of(cls) or cls
     return isinstance(kind, type) and issubclass(kind, Versioned)
 
