@@ -43,6 +43,9 @@ BENCHMARKS = {
     "restart": ("_anywhere", "restarts"),
     "requests": ("_anywhere", "requests"),
     "exit": ("_pending", "pending"),
+    "training": ("_training", "training"),
+    "training-loop": ("_training_loop", "loop"),
+    "experiments": ("_experiments", "experiments"),
 }
 
 

@@ -20,11 +20,15 @@ LIBRARIES = (
     "torch",
     "torchsnapshot",
     "safetensors",
+    "lightning",
     "joblib",
     "cloudpickle",
     "dill",
     "s3fs",
     "moto",
+    "loky",
+    "pyarrow",
+    "ray",
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from benchmarks._setup import Setup
 
-__all__ = ["blocking_needs", "highest_memory", "later_needs", "memory", "peer_needs"]
+__all__ = ["beyond", "blocking_needs", "highest_memory", "later_needs", "memory", "peer_needs"]
 
 MIB = 1024 * 1024
 #: Writing this forgets the highest residence so far.
@@ -40,7 +40,7 @@ def blocking_needs(folder: str, mib: int) -> int:
     """Give the bytes that the first save of a process needs."""
     arrays = _state.make(mib)
     group = _state.grouped(arrays, folder)
-    return _beyond(group.save)
+    return beyond(group.save)
 
 
 def later_needs(folder: str, mib: int, budget: int | None) -> int:
@@ -50,7 +50,7 @@ def later_needs(folder: str, mib: int, budget: int | None) -> int:
     group = _state.grouped(arrays, folder, **more)
     group.save()
     _state.change(arrays)
-    return _beyond(lambda: group.async_save().result())
+    return beyond(lambda: group.async_save().result())
 
 
 def peer_needs(folder: str, mib: int) -> int:
@@ -59,7 +59,7 @@ def peer_needs(folder: str, mib: int) -> int:
 
     library, given = dcp(), tensors(_state.named(_state.make(mib)))
     library.save(given, checkpoint_id=f"{folder}/first")
-    return _beyond(lambda: library.async_save(given, checkpoint_id=f"{folder}/second").result())
+    return beyond(lambda: library.async_save(given, checkpoint_id=f"{folder}/second").result())
 
 
 def highest_memory(name: str = "VmHWM") -> int:
@@ -68,7 +68,8 @@ def highest_memory(name: str = "VmHWM") -> int:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name + ":"))
 
 
-def _beyond(work: Callable[[], object]) -> int:
+def beyond(work: Callable[[], object]) -> int:
+    """Give by how many bytes the highest residence exceeds that before the work."""
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write(FORGET)
     before = highest_memory("VmRSS")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks._row import Row
     from benchmarks._setup import Setup
 
-__all__ = ["cold", "peer_loads", "plain_reads", "restores", "restoring", "warm_up"]
+__all__ = ["cold", "peer_loads", "plain_reads", "restores", "restoring", "warm", "warm_up"]
 
 
 def restores(setup: Setup) -> Iterator[Row]:
@@ -80,7 +80,7 @@ def _fresh(setup: Setup, folder: Path, count: int) -> list[Contender]:
     }
     contenders = []
     for state in ("warm", "cold"):
-        prepare = cold if state == "cold" else _warm
+        prepare = cold if state == "cold" else warm
         for name, call in calls.items():
             contenders.append(
                 Contender(
@@ -150,7 +150,8 @@ def cold(folder: Path | str) -> None:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _warm(folder: Path) -> None:
+def warm(folder: Path) -> None:
+    """Let the page cache have every file below a folder."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb", buffering=0) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -35,6 +36,19 @@ doctest_global_setup = "\n".join(
     for door in ("checkpoint", "encoding", "errors", "lifecycle", "settings", "state", "storage", "testing")
 )
 
+# Integrations import their frameworks; what is not installed where the documentation is built is stood in for.
+_FRAMEWORKS = (
+    "flax",
+    "jax",
+    "keras",
+    "lightgbm",
+    "lightning",
+    "torch",
+    "torchmetrics",
+    "transformers",
+    "xgboost",
+)
+autodoc_mock_imports = [name for name in _FRAMEWORKS if find_spec(name) is None]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = True

@@ -29,6 +29,7 @@ VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and it
         "run_id",
         "which start of a job of several ranks this is: one name for all, given only once",
     ),
+    "LATTICE_AUTOPATCH": ("", "frameworks whose unmodified programs carry on under ``lattice run``, or ``all``"),
     "LATTICE_STRICT": ("strict", "``1`` makes a save that failed at exit the exit status"),
     "LATTICE_DISABLE": ("disabled", "``1`` turns saving and loading off"),
     "LATTICE_LOGLEVEL": ("loglevel", "``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``"),
@@ -46,6 +47,8 @@ def given(environ: Mapping[str, str], keys: Collection[str]) -> Iterator[tuple[s
         text = environ.get(variable, "")
         if variable == CONFIG:
             yield from _configured(text, keys)
+        elif not name:
+            continue  # read when the program starts, before there are settings
         elif text.strip() or (variable in NEVER_EMPTY and variable in environ):
             place = Place(variable)
             yield name, place, READERS.get(name, _text)(text if name in SECRETS else text.strip(), place)

@@ -10,6 +10,7 @@ __all__ = [
     "FileStateError",
     "NoWeakReferenceError",
     "SequenceChangedError",
+    "StateMismatchError",
     "UnkeepableError",
     "UnknownVariableError",
 ]
@@ -44,6 +45,20 @@ class DecodeError(UnkeepableError, ValueError):
     __module__ = "lattice_addons.errors"
 
     type: str
+
+
+class StateMismatchError(DecodeError):
+    """A stored state that does not fit the object it is for; neither is changed.
+
+    Attributes: ``type`` (of the object), ``shapes`` (name: what is stored, what the object has), ``missing`` (what the
+    object has and is not stored), ``unexpected`` (what is stored and the object has not).
+    """
+
+    __module__ = "lattice_addons.errors"
+
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    missing: list[str]
+    unexpected: list[str]
 
 
 class NoWeakReferenceError(UnkeepableError, TypeError):

@@ -10,6 +10,15 @@
     │   ├── RonError                          65  a text that is not RON
     │   ├── ScheduleError                     65  a schedule that cannot be read, or has no value
     │   └── SchemaError                       65  a file of another version, and no rule leads to the code's
+    ├── ExperimentError                       64  an experiment is declared or used wrongly
+    │   ├── ExperimentNotFoundError           66  no experiment of that name
+    │   ├── SettingError                      65  a field, or what is searched for it, cannot be as it is
+    │   ├── UnstorableResultError             65  a run returned something that is no row of a table
+    │   ├── ExperimentBusyError               75  another live program runs this experiment
+    │   ├── RunFailedError                    70  runs of an experiment failed
+    │   ├── ExecutorError                     68  what should run the settings does not answer
+    │   ├── ExperimentChangedError            65  results of another version of an experiment, with other fields
+    │   └── MissingExtraError                 69  what was asked for needs a package that is not installed
     ├── HyperParameterError                   64  a hyper-parameter is declared or used wrongly
     │   ├── UnknownHyperParameterError        66  no hyper-parameter of that name, or it has no value
     │   ├── HyperParameterValueError          65  a value of the wrong type, or against a hint
@@ -21,9 +30,15 @@
     ├── RanksError                            64  the ranks of a job, or its saves, cannot be fitted together
     │   ├── RanksChangedError                 64  another number of ranks stored a slot, and there is no rule for it
     │   └── StepOrderError                    64  a save named after a step that is not larger than the last
+    ├── SlotError                             64  a slot is named or used wrongly
+    │   ├── UnknownSlotError                  66  no slot of that name
+    │   ├── DuplicateSlotError                64  the name is taken
+    │   ├── SlotNameError                     64  a name that no slot can have
+    │   └── NotAManagerError                  64  something that is no manager class
     ├── UnkeepableError                       65  a value that cannot be kept or given back
     │   ├── EncodeError                       65  a value that cannot be turned into bytes
     │   ├── DecodeError                       65  bytes that cannot be turned back into the value
+    │   │   └── StateMismatchError            65  a stored state that does not fit the object it is for
     │   ├── NoWeakReferenceError              65  a type that cannot be weakly referenced
     │   ├── UnknownVariableError              65  a variable that cannot be told for certain
     │   ├── FileStateError                    65  an open file that cannot be kept or given back
@@ -39,11 +54,6 @@
     │   ├── FormatError                       69  written by a newer Lattice
     │   ├── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
     │   └── WrongKeyError                     77  encrypted, and the key is another one or not there
-    ├── SlotError                             64  a slot is named or used wrongly
-    │   ├── UnknownSlotError                  66  no slot of that name
-    │   ├── DuplicateSlotError                64  the name is taken
-    │   ├── SlotNameError                     64  a name that no slot can have
-    │   └── NotAManagerError                  64  something that is no manager class
     └── NotSavedError                         73  slots that kept their last good value in a save
 """
 
@@ -59,6 +69,17 @@ from lattice_addons._config_errors import (
     SchemaError,
 )
 from lattice_addons._error import LatticeError
+from lattice_addons._experiment_errors import (
+    ExecutorError,
+    ExperimentBusyError,
+    ExperimentChangedError,
+    ExperimentError,
+    ExperimentNotFoundError,
+    MissingExtraError,
+    RunFailedError,
+    SettingError,
+    UnstorableResultError,
+)
 from lattice_addons._hyper_errors import (
     DeclarationError,
     DuplicateDeclarationError,
@@ -70,12 +91,20 @@ from lattice_addons._hyper_errors import (
     UnknownHyperParameterError,
 )
 from lattice_addons._rank_errors import RanksChangedError, RanksError, StepOrderError
+from lattice_addons._slot_errors import (
+    DuplicateSlotError,
+    NotAManagerError,
+    SlotError,
+    SlotNameError,
+    UnknownSlotError,
+)
 from lattice_addons._value_errors import (
     DecodeError,
     EncodeError,
     FileStateError,
     NoWeakReferenceError,
     SequenceChangedError,
+    StateMismatchError,
     UnkeepableError,
     UnknownVariableError,
 )
@@ -89,6 +118,11 @@ __all__ = [
     "DuplicateDeclarationError",
     "DuplicateSlotError",
     "EncodeError",
+    "ExecutorError",
+    "ExperimentBusyError",
+    "ExperimentChangedError",
+    "ExperimentError",
+    "ExperimentNotFoundError",
     "FileStateError",
     "FormatError",
     "HyperParameterError",
@@ -97,6 +131,7 @@ __all__ = [
     "HyperStateError",
     "LatticeError",
     "LeaseHeldError",
+    "MissingExtraError",
     "NoAccessError",
     "NoConfigError",
     "NoSourceError",
@@ -108,13 +143,16 @@ __all__ = [
     "RanksChangedError",
     "RanksError",
     "RonError",
+    "RunFailedError",
     "ScheduleError",
     "SchemaError",
     "SequenceChangedError",
+    "SettingError",
     "SettingsError",
     "SlotError",
     "SlotNameError",
     "SourceError",
+    "StateMismatchError",
     "StepOrderError",
     "StoreError",
     "UnkeepableError",
@@ -122,6 +160,7 @@ __all__ = [
     "UnknownSlotError",
     "UnknownVariableError",
     "UnreachableError",
+    "UnstorableResultError",
     "UntrustedError",
     "WrongKeyError",
 ]
@@ -232,34 +271,6 @@ class WrongKeyError(CheckpointError, PermissionError):
 
     exit_code = 77
     key: str
-
-
-class SlotError(LatticeError):
-    """A slot is named or used wrongly.
-
-    Attributes: ``slot``.
-    """
-
-    exit_code = 64
-    slot: object
-
-
-class UnknownSlotError(SlotError, KeyError):
-    """No slot of that name is registered."""
-
-    exit_code = 66
-
-
-class DuplicateSlotError(SlotError, KeyError):
-    """The name is taken."""
-
-
-class SlotNameError(SlotError, ValueError, TypeError):
-    """A name that no slot can have."""
-
-
-class NotAManagerError(SlotError, TypeError):
-    """Something that is no manager class was given as one."""
 
 
 class NotSavedError(LatticeError):

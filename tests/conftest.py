@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 # Real servers, as fixtures for every test; they are started when first asked for.
@@ -36,3 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [item for item in shared if item not in mine]
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=left)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only tests of frameworks are asked for, import no others: that takes longer than to run some."""
+    if config.option.markexpr != "frameworks" or collection_path.suffix != ".py":
+        return None
+    return True if "frameworks" not in collection_path.read_text(encoding="utf-8") else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons import errors
 from lattice_addons.cli import build_parser
+from lattice_addons._environ import CONFIG
 from lattice_addons.settings import KEYS, VARIABLES, Settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def table(widths: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> st
 def variables() -> str:
     """Write the table of environment variables, with the attribute of Settings that each sets."""
     attribute = {
-        name: f"``{field}``" if field else "one for each key" for name, (field, _) in VARIABLES.items()
+        name: f"``{field}``" if field else "one for each key" if name == CONFIG else "none"
+        for name, (field, _) in VARIABLES.items()
     }
     rows = ((f"``{name}``", meaning, attribute[name]) for name, (_, meaning) in VARIABLES.items())
     return table("35 50 15", ("variable", "meaning", "attribute"), rows)

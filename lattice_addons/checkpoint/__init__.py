@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 from lattice_addons._doors import later
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, Fresh
-from lattice_addons.checkpoint._part import END, UNNAMED, Instant, Part
+from lattice_addons.checkpoint._part import END, UNNAMED, At, Instant, Part
+from lattice_addons.checkpoint._shared import Found, found
 from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._tables import ends_table, is_small, table_text
 from lattice_addons.checkpoint._texts import as_stored
+from lattice_addons.checkpoint._together import STORES
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint._choose import chosen
     from lattice_addons.checkpoint._cipher import cipher_of
+    from lattice_addons.checkpoint._complete import Complete, Lacking
     from lattice_addons.checkpoint._export import exported
     from lattice_addons.checkpoint._import import imported
     from lattice_addons.checkpoint._jobs import clear, jobs, places, ranks, running
-    from lattice_addons.checkpoint._parts import Complete, Lacking
     from lattice_addons.checkpoint._portable import Portable
     from lattice_addons.checkpoint._prune import Prune, prunable, prune
     from lattice_addons.checkpoint._ranks import Ranks, instants
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END",
+    "STORES",
     "UNNAMED",
+    "At",
     "Checkpoint",
     "Chunk",
     "Complete",
     "Entry",
     "Finding",
+    "Found",
     "Fresh",
     "Instant",
     "Lacking",
@@ -50,6 +55,7 @@ __all__ = [
     "clear",
     "ends_table",
     "exported",
+    "found",
     "imported",
     "instants",
     "is_small",
@@ -70,8 +76,8 @@ _LATER = {
     "Repair": "_repair",
     "check_key": "_readable",
     "cipher_of": "_cipher",
-    "Complete": "_parts",
-    "Lacking": "_parts",
+    "Complete": "_complete",
+    "Lacking": "_complete",
     "Ranks": "_ranks",
     "chosen": "_choose",
     "clear": "_jobs",

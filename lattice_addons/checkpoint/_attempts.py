@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from lattice_addons.checkpoint._complete import Complete, Lacking
 from lattice_addons.checkpoint._layout import RANK
 from lattice_addons.checkpoint._lease import Lease
-from lattice_addons.checkpoint._parts import Complete, Lacking
 from lattice_addons.checkpoint._seal import damaged, seal, unseal
 from lattice_addons.errors import CheckpointError, NotInStoreError
 from lattice_addons.lifecycle import Owner

@@ -13,7 +13,7 @@ from lattice_addons.checkpoint._pieces import Batch, Guess, tracked
 from lattice_addons.checkpoint._pour import Held, Measured, poured
 from lattice_addons.checkpoint._read import digest_of
 from lattice_addons.checkpoint._workers import BYTES
-from lattice_addons.encoding import Stream
+from lattice_addons.encoding import Stream, is_own
 from lattice_addons.errors import EncodeError, UnkeepableError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _Detaching:
         return replace(fresh, encoded=replace(encoded, buffers=buffers))
 
     def _buffer(self, place: tuple[str, int], buffer: Buffer) -> Buffer:
-        if isinstance(buffer, bytes):
+        if isinstance(buffer, bytes) or is_own(buffer):
             return buffer
         if isinstance(buffer, Stream):
             return buffer.frozen()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lattice_addons.checkpoint._model import CHUNK, Chunk, Entry
-from lattice_addons.checkpoint._part import Part
+from lattice_addons.checkpoint._part import At, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,11 +95,12 @@ def hyperparams(fields: Mapping[str, Any]) -> dict[str, dict[str, object]]:
 def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
     if type(told) is not dict:
         raise BadFieldError(f"an object should stand, not {_shown(told)}")
-    extra = told.keys() - {"manager", "encoding", "type", "size", "value", "buffers"}
+    extra = told.keys() - {"manager", "encoding", "type", "size", "value", "buffers", "at"}
     if extra:
         raise BadFieldError(f"there is no field {_shown(min(extra))}")
-    if "value" not in told and "buffers" not in told:
-        raise BadFieldError("there is neither 'value' nor 'buffers'")
+    at = _at(told["at"]) if "at" in told else None
+    if ("value" in told or "buffers" in told) is (at is not None):
+        raise BadFieldError("there is neither 'value' nor 'buffers', or one of them beside 'at'")
     return Entry(
         manager=field(told, "manager", str),
         encoding=field(told, "encoding", str),
@@ -107,7 +108,15 @@ def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
         size=integer(told, "size"),
         value=_value(told["value"]) if "value" in told else None,
         buffers=tuple(map(_buffer, field(told, "buffers", list))) if "buffers" in told else (),
+        at=at,
     )
+
+
+def _at(told: Any) -> At:  # noqa: ANN401 - anything that JSON can say
+    try:
+        return At.from_told(told)
+    except ValueError as error:
+        raise BadFieldError(f"in 'at' {error}") from None
 
 
 def _value(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say

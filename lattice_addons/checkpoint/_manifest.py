@@ -62,7 +62,9 @@ def slot_line(name: str, entry: Entry) -> bytes:
     told |= {"type": entry.type, "size": entry.size}
     if entry.value is not None:
         told["value"] = orjson.Fragment(entry.value)
-    if entry.buffers or entry.value is None:
+    if entry.at is not None:
+        told["at"] = entry.at.told()
+    elif entry.buffers or entry.value is None:
         told["buffers"] = [list(map(_told, buffer)) for buffer in entry.buffers]
     return b"%b: %b" % (orjson.dumps(name), orjson.dumps(told))
 

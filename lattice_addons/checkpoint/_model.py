@@ -10,7 +10,7 @@ from lattice_addons.checkpoint._slots import Slots
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lattice_addons.checkpoint._part import Part
+    from lattice_addons.checkpoint._part import At, Part
     from lattice_addons.encoding import Encoded
     from lattice_addons.errors import LatticeError
 
@@ -47,7 +47,8 @@ class Chunk:
 class Entry:
     """One slot as a manifest describes it.
 
-    A value too long for the manifest is None here, and its JSON text is the first buffer.
+    A value too long for the manifest is None here, and its JSON text is the first buffer. One that another rank stores
+    for all is neither here nor in buffers: ``at`` says where it is.
     """
 
     __module__ = "lattice_addons.checkpoint"
@@ -58,6 +59,7 @@ class Entry:
     size: int
     value: bytes | None
     buffers: tuple[tuple[Chunk, ...], ...]
+    at: At | None = None
 
     def chunks(self) -> Iterator[Chunk]:
         """Give every chunk of every buffer, in order."""
@@ -113,6 +115,10 @@ class Checkpoint:
         # Slots in tables have none.
         for entry in self.lines.values():
             yield from entry.chunks()
+
+    def refers(self) -> frozenset[At]:
+        """Say where the values are that other ranks store for all."""
+        return frozenset(entry.at for entry in self.lines.values() if entry.at is not None)
 
     def read_tables(self) -> None:
         """See that all tables can be read; `DamagedError` otherwise."""

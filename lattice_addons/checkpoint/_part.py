@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["END", "UNNAMED", "Instant", "Part"]
+__all__ = ["END", "UNNAMED", "At", "Instant", "Part"]
 
 #: What stands for the step while the program has named none.
 UNNAMED = -1
@@ -61,6 +61,28 @@ class Instant(NamedTuple):
         if not all(type(number) is int and 0 <= number < END for number in numbers):
             raise ValueError("an instant consists of whole numbers from 0 on")
         return cls(done, UNNAMED if step is None else step, own, END if outside is None else outside)
+
+
+class At(NamedTuple):
+    """Which checkpoint of another rank has the value of a slot that is stored once for all."""
+
+    rank: int
+    attempt: int
+    instant: Instant
+
+    def told(self) -> list[object]:
+        """Give it as plain data."""
+        return [self.rank, self.attempt, self.instant.told()]
+
+    @classmethod
+    def from_told(cls, told: Any) -> At:  # noqa: ANN401 - anything that JSON can say
+        """Read what `told` gave; `ValueError` when it is something else."""
+        if type(told) is not list or len(told) != len(cls._fields):
+            raise ValueError("it is [rank, attempt, instant]")
+        rank, attempt, instant = told
+        if any(type(number) is not int for number in (rank, attempt)) or rank < 0 or attempt < 1:
+            raise ValueError("rank and attempt are whole numbers, from 0 and 1 on")
+        return cls(rank, attempt, Instant.from_told(instant))
 
 
 @dataclass(frozen=True, slots=True)

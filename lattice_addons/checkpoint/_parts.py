@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._jobs import places
+from lattice_addons.checkpoint._complete import Complete, Lacking
+from lattice_addons.checkpoint._jobs import places, ranks
 from lattice_addons.checkpoint._part import Instant
 from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, WrongKeyError
 
@@ -15,93 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._attempts import Attempt
+    from lattice_addons.checkpoint._complete import Place
     from lattice_addons.checkpoint._line import Line
-    from lattice_addons.checkpoint._part import Part
+    from lattice_addons.checkpoint._part import At, Part
 
-__all__ = ["Complete", "Lacking", "Parts", "in_words"]
+__all__ = ["Parts"]
 
 _log = logging.getLogger("lattice_addons.checkpoint")
-# How many ranks are named in one line.
-_SHOWN = 10
-_Place = tuple[int, Instant]
-_FIRST: _Place = (0, Instant())
-_LAST: _Place = (2**63, Instant())
-
-
-def in_words(ranks: Sequence[int]) -> str:
-    """Name ranks for people."""
-    shown = ", ".join(map(str, ranks[:_SHOWN])) + (
-        f" and {len(ranks) - _SHOWN} more" if len(ranks) > _SHOWN else ""
-    )
-    return f"rank{'s' * (len(ranks) != 1)} {shown}"
-
-
-@dataclass(frozen=True)
-class Complete:
-    """An instant of which every rank has its part; ``numbers`` are those of the checkpoints, by rank.
-
-    A checkpoint of a job of one process is complete by itself, and has no attempt and no instant.
-    """
-
-    __module__ = "lattice_addons.checkpoint"
-
-    world: int
-    attempt: int | None
-    instant: Instant | None
-    numbers: tuple[int, ...]
-
-    def __str__(self) -> str:
-        """Show it for people."""
-        return f"checkpoint {self.numbers[0]}" if self.instant is None else str(self.instant)
-
-    @property
-    def place(self) -> _Place:
-        """What orders it among the parts of a rank."""
-        return self.attempt or 0, self.instant or Instant()
-
-    @property
-    def is_own(self) -> bool:
-        """Say whether the program makes its saves itself."""
-        return self.instant is not None and self.instant.is_own
-
-    def told(self) -> dict[str, object]:
-        """Give it as plain data."""
-        instant = self.instant.told() if self.instant is not None else None
-        return {"world": self.world, "attempt": self.attempt, "instant": instant, "numbers": self.numbers}
-
-    @classmethod
-    def from_told(cls, told: Mapping[str, Any]) -> Complete:
-        """Read what `told` gave; ``KeyError``, ``TypeError`` or ``ValueError`` when it is something else."""
-        instant = Instant.from_told(told["instant"]) if told["instant"] is not None else None
-        attempt = int(told["attempt"]) if told["attempt"] is not None else None
-        numbers = tuple(map(int, told["numbers"]))
-        if len(numbers) != told["world"]:
-            raise ValueError("there is not one number for each rank")
-        return cls(len(numbers), attempt, instant, numbers)
-
-
-@dataclass(frozen=True)
-class Lacking:
-    """The newest instant that some rank has, and the ranks that lack it."""
-
-    __module__ = "lattice_addons.checkpoint"
-
-    attempt: int
-    instant: Instant
-    ranks: tuple[int, ...]
-
-    def __str__(self) -> str:
-        """Show it for people."""
-        return f"{self.instant} is not complete: {in_words(self.ranks)} lack{'s' * (len(self.ranks) == 1)} it"
-
-    def told(self) -> dict[str, object]:
-        """Give it as plain data."""
-        return {"attempt": self.attempt, "instant": self.instant.told(), "ranks": self.ranks}
-
-    @classmethod
-    def from_told(cls, told: Mapping[str, Any]) -> Lacking:
-        """Read what `told` gave; ``KeyError``, ``TypeError`` or ``ValueError`` when it is something else."""
-        return cls(int(told["attempt"]), Instant.from_told(told["instant"]), tuple(map(int, told["ranks"])))
+_FIRST: Place = (0, Instant())
+_LAST: Place = (2**63, Instant())
 
 
 class Parts:
@@ -119,6 +41,7 @@ class Parts:
         self._lines: dict[int, Line] = {}
         self._numbers: dict[int, list[int]] = {}
         self._read: dict[tuple[int, int], Part | CheckpointError | None] = {}
+        self._refers: dict[tuple[int, int], frozenset[At]] = {}
 
     def refresh(self) -> None:
         """Ask again what is there."""
@@ -139,6 +62,22 @@ class Parts:
             where = {} if rank == self._own or self._waiting else places(line)
             self._numbers[rank] = [n for n in line.numbers() if where.get(n, "remote") == "remote"]
         return self._numbers[rank]
+
+    def find(self, at: At) -> int | None:
+        """Give the number of a rank's checkpoint of an instant; None where it has none."""
+        found = self._at_most(at.rank, (at.attempt, at.instant))
+        return found[0] if found is not None and found[1].place == (at.attempt, at.instant) else None
+
+    def refers(self, rank: int, number: int) -> bool:
+        """Tell whether a checkpoint, which was looked at, has values that another rank stores for all."""
+        return bool(self._refers.get((rank, number)))
+
+    def referred(self, to: int) -> set[Place]:
+        """Say in which checkpoints of one rank the other ranks' look for values that it stores for all."""
+        others = [rank for rank in ranks(self._store, self._job) if rank != to]
+        there = ((rank, number) for rank in others for number in self.numbers(rank))
+        read = [each for each in there if not isinstance(self.part(*each), CheckpointError)]
+        return {(at.attempt, at.instant) for each in read for at in self._refers[each] if at.rank == to}
 
     def newest(self, attempts: Mapping[int, Attempt], *, sure: bool = False) -> Complete | None:
         """Give the newest complete instant; with ``sure``, one of which every manifest and table was read."""
@@ -196,7 +135,7 @@ class Parts:
 
     def _complete_in(self, attempt: int, world: int) -> Iterator[Complete]:
         """Give the complete instants of an attempt, the newest first."""
-        target: _Place = (attempt, Instant(done=2**63))
+        target: Place = (attempt, Instant(done=2**63))
         while True:
             numbers: list[int] = []
             for rank in range(world):
@@ -212,7 +151,7 @@ class Parts:
                 yield Complete(world, attempt, target[1], tuple(numbers))
                 target = _before(target)
 
-    def _at_most(self, rank: int, target: _Place, *, counting: bool = True) -> tuple[int, Part] | None:
+    def _at_most(self, rank: int, target: Place, *, counting: bool = True) -> tuple[int, Part] | None:
         """Give a rank's newest part that is not newer than this; without ``counting``, whether it counts or not."""
         numbers = self.numbers(rank)
         end = len(numbers)
@@ -228,7 +167,7 @@ class Parts:
                 return numbers[index], part
         return None
 
-    def _place(self, rank: int, index: int) -> _Place:
+    def _place(self, rank: int, index: int) -> Place:
         """Give the place of a checkpoint; one that says none has that of the one before."""
         for number in reversed(self.numbers(rank)[: index + 1]):
             part = self.part(rank, number)
@@ -240,7 +179,9 @@ class Parts:
         """Give what a manifest says; None where it says nothing of ranks, and what is wrong with a bad one."""
         if (rank, number) not in self._read:
             try:
-                self._read[rank, number] = self.line(rank).load(number).part
+                checkpoint = self.line(rank).load(number)
+                self._refers[rank, number] = checkpoint.refers()
+                self._read[rank, number] = checkpoint.part
             except (FormatError, WrongKeyError):
                 # A newer Lattice, or who has the key, went on: an older instant would undo what it did.
                 raise
@@ -259,7 +200,7 @@ class Parts:
             for rank, number in enumerate(complete.numbers)
         )
 
-    def _is_at(self, part: Part | CheckpointError | None, place: _Place) -> bool:
+    def _is_at(self, part: Part | CheckpointError | None, place: Place) -> bool:
         return part is not None and not isinstance(part, CheckpointError) and part.place == place
 
     def _holds(self, complete: Complete) -> bool:
@@ -278,7 +219,7 @@ class Parts:
         return good
 
 
-def _before(place: _Place) -> _Place:
+def _before(place: Place) -> Place:
     """Give a place just before this one: numbers are whole."""
     attempt, instant = place
     return attempt, instant._replace(outside=instant.outside - 1)

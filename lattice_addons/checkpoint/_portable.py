@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from lattice_addons.checkpoint._fresh import fresh
 from lattice_addons.checkpoint._layout import rank_folder
 from lattice_addons.checkpoint._manifest import parse
 from lattice_addons.checkpoint._model import CHUNK
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from lattice_addons.checkpoint._cipher import Cipher
-    from lattice_addons.checkpoint._model import Checkpoint, Chunk
+    from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry
 
 __all__ = ["BLOCK", "MANIFEST", "PACK", "Portable", "moved"]
 
@@ -84,6 +85,17 @@ class Portable:
     def stored(self, chunk: Chunk) -> memoryview:
         """Give a chunk's bytes as they are stored, verified; the next call uses the same memory."""
         return self._read(chunk)[0]
+
+    def read(self, entry: Entry) -> tuple[bytes | None, list[bytearray | memoryview]]:
+        """Give a slot's value and its buffers, as `Line.read` does."""
+        buffers: list[bytearray | memoryview] = []
+        for chunks in entry.buffers:
+            buffers.append(fresh(sum(chunk.length for chunk in chunks)))
+            at = 0
+            for chunk in chunks:
+                memoryview(buffers[-1])[at : at + chunk.length] = self._read(chunk)[1]
+                at += chunk.length
+        return entry.value, buffers
 
     def _read(self, chunk: Chunk) -> tuple[memoryview, bytes | bytearray | memoryview]:
         raw = self._block[: chunk.extent]

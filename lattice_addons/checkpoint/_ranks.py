@@ -8,16 +8,19 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from lattice_addons.checkpoint._attempts import Attempt, Attempts, Member
-from lattice_addons.checkpoint._parts import Parts, in_words
+from lattice_addons.checkpoint._complete import in_words
+from lattice_addons.checkpoint._parts import Parts
+from lattice_addons.checkpoint._shared import found
 from lattice_addons.errors import CheckpointError, NotInStoreError, StoreError
 from lattice_addons.lifecycle import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lattice_addons.checkpoint._complete import Complete, Lacking
     from lattice_addons.checkpoint._line import Line
     from lattice_addons.checkpoint._model import Checkpoint
-    from lattice_addons.checkpoint._parts import Complete, Lacking
+    from lattice_addons.checkpoint._part import Instant
 
 __all__ = ["Ranks"]
 
@@ -51,11 +54,19 @@ class Ranks:
         line.together.know(self.resume)
 
     def latest(self) -> Checkpoint | None:
-        """Give the newest checkpoint that this rank has made in this attempt; None where it has made none.
+        """Give the newest checkpoint that this rank has made in this attempt, and can use; None where there is none.
 
         Of another number of ranks it has its own values until one counts: others must be made of all by the rules.
+        One that does not count has not the values of its own moment where another rank stores them.
         """
         return self._latest(self.attempt) if self.attempt is not None else None
+
+    def reached(self) -> Instant | None:
+        """Give the instant that this rank has reached in this attempt, whether or not it can be used."""
+        attempt = self.attempt.number if self.attempt is not None else None
+        parts = (self._parts.part(self.line.rank, number) for number in reversed(self.line.numbers()))
+        newest = next((part for part in parts if not isinstance(part, CheckpointError)), None)
+        return newest.instant if newest is not None and newest.attempt == attempt else None
 
     def resumed(self) -> Checkpoint | None:
         """Give the part that this rank has of the resume point; None where it has none."""
@@ -140,7 +151,7 @@ class Ranks:
         return any(attempts.lives(attempt, rank) is not False for rank in others)
 
     def _latest(self, attempt: Attempt) -> Checkpoint | None:
-        found = None
+        newest = None
         changed = attempt.resume is not None and attempt.resume.world != attempt.world
         for number in reversed(self.line.numbers()):
             part = self._parts.part(self.line.rank, number)
@@ -148,23 +159,32 @@ class Ranks:
                 continue
             if part is None or part.attempt != attempt.number:
                 break
-            found = number if found is None else found
+            if not part.counts and self._parts.refers(self.line.rank, number):
+                continue
+            newest = number if newest is None else newest
             if part.counts or not changed:
-                return self.line.load(found)
+                return self.line.load(newest)
         return None
 
     def _can_resume(self, attempt: Attempt) -> bool:
         """See that this rank has what it would carry on from."""
         resume = attempt.resume
-        # Where it was in it before, what all carried on from may be superseded, and deleted.
-        if resume is None or self.line.rank >= resume.world or self._latest(attempt) is not None:
-            return True
         try:
-            self.line.load(resume.numbers[self.line.rank]).read_tables()
+            # Where it was in it before, what all carried on from may be superseded, and deleted.
+            latest = self._latest(attempt)
+            if latest is not None:
+                self._see_others(latest)
+            elif resume is not None and self.line.rank < resume.world:
+                self.line.load(resume.numbers[self.line.rank]).read_tables()
         except (CheckpointError, NotInStoreError) as error:
             _log.warning("attempt %d of %s is not joined: %s", attempt.number, self.line.job, error)
             return False
         return True
+
+    def _see_others(self, checkpoint: Checkpoint) -> None:
+        """See that what other ranks store for this one is there: they may not have come so far."""
+        for name, entry in checkpoint.lines.items():
+            found(self.line, entry, name)
 
     def _prepared(self, attempts: Attempts, me: Member) -> Attempt:
         """Find out from where to carry on, and give what is to be written down."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -23,6 +24,9 @@ _log = logging.getLogger("lattice_addons.checkpoint")
 _PAUSE, _IDLE = 0.1, 5.0
 # How many bytes are deleted or read in a second, about, where deleting is slow.
 _PACE = 512 * 1024 * 1024
+# How long a program that ends without a last save may take for what its thread has not come to, in seconds.
+_AT_EXIT = 0.3
+_here: weakref.WeakSet[Tidier] = weakref.WeakSet()
 
 
 class Tidier:
@@ -42,6 +46,7 @@ class Tidier:
         # Whoever starts the thread, and the thread when it ends; again by a signal handler within.
         self._starting = threading.RLock()
         self._forget_thread()
+        _here.add(self)
 
     def _forget_thread(self) -> None:
         self._pid = os.getpid()
@@ -76,6 +81,11 @@ class Tidier:
             )
         finally:
             self.turns.release()
+
+    def at_exit(self) -> None:
+        """Take a last turn for a moment where one is wanted: a short program ends before its thread wakes."""
+        if self._wanted and self._thread is not None:
+            self.now(_AT_EXIT)
 
     def finish(self, steps: Iterable[int], action: str) -> None:
         """Take all steps of one turn in this thread; what cannot be done is told, and does no harm."""
@@ -179,3 +189,10 @@ class _Run:
             return True
         tidier = self._tidier()
         return tidier is not None and not tidier.ends(self._woken)
+
+
+# Registered after the giving back of leases, and so before it at the end: only who has the lease may delete.
+@atexit.register
+def _finish_all() -> None:
+    for tidier in list(_here):
+        tidier.at_exit()

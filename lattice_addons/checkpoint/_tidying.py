@@ -124,7 +124,8 @@ class Tidying:
         stay = {*protect, *self.line.protected, *self.line.keeps.numbers()}
         if self._has_parts():
             known = {*self.catalog.records, *self.catalog.unreadable, *self.catalog.doomed}
-            stay.update(number for number in known if self.line.together.needs(number))
+            together, parts = self.line.together, {n: r.part for n, r in list(self.catalog.records.items())}
+            stay.update(number for number in known if together.needs(number, parts.get(number)))
         return stay
 
     def _has_parts(self) -> bool:

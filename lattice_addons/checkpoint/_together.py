@@ -1,4 +1,4 @@
-"""What a rank keeps for the others' sake: a checkpoint of the job needs every rank's part."""
+"""What a rank keeps for the others' sake: a checkpoint of the job needs every rank's part, and some values of one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from lattice_addons.checkpoint._attempts import Attempts
 from lattice_addons.checkpoint._parts import Parts
 
 if TYPE_CHECKING:
+    from lattice_addons.checkpoint._complete import Complete
     from lattice_addons.checkpoint._line import Line
-    from lattice_addons.checkpoint._parts import Complete
+    from lattice_addons.checkpoint._part import Part
 
-__all__ = ["Together"]
+__all__ = ["STORES", "Together"]
 
+#: The rank that stores what all have alike.
+STORES = 0
 # Of the time a look at the other ranks takes, so many times as much passes before the next one.
 _PAUSE = 20
 _NOTHING = 2**63
@@ -27,10 +30,19 @@ class Together:
         self._parts: Parts | None = None
         self._look_again = 0.0
         self._floor = 0
+        # Where other ranks' checkpoints look for values; None before it was looked up.
+        self._referred: set[object] | None = None if rank == STORES else set()
+        self._others: Parts | None = None
 
-    def needs(self, number: int) -> bool:
-        """Tell whether a restart may need this checkpoint: it is of the newest complete instant, or newer."""
-        return number >= self._floor
+    def needs(self, number: int, part: Part | None = None) -> bool:
+        """Tell whether a restart may need this checkpoint, or another rank's does.
+
+        A restart may need the newest complete instant, and what is newer. What is older than that comes to no other
+        rank any more, so that its checkpoints which look for a value here only grow fewer.
+        """
+        if number >= self._floor or part is None:
+            return number >= self._floor
+        return self._referred is None or part.place in self._referred
 
     def know(self, complete: Complete | None) -> None:
         """Take this to be the newest complete instant."""
@@ -49,6 +61,16 @@ class Together:
         if self._parts is None:
             self._parts = Parts(line)
         self._parts.refresh()
-        self.know(self._parts.newest(Attempts(line).all()))
+        newest = self._parts.newest(Attempts(line).all())
+        if self._rank == STORES:
+            # After that: what became complete since refers to what is kept for its own sake.
+            self._referred = set(self._parts.referred(STORES))
+        self.know(newest)
         now = time.monotonic()
         self._look_again = now + _PAUSE * (now - began)
+
+    def others(self, line: Line) -> Parts:
+        """Give what is known of the other ranks' checkpoints, to read values from, also those only here so far."""
+        if self._others is None:
+            self._others = Parts(line, waiting=True)
+        return self._others

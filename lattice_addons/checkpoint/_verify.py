@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint._model import Finding
 from lattice_addons.checkpoint._readable import check_key
+from lattice_addons.checkpoint._shared import found
 from lattice_addons.checkpoint._streaming import stream
-from lattice_addons.errors import LatticeError, NotInStoreError
+from lattice_addons.errors import DamagedError, LatticeError, NotInStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lattice_addons.checkpoint._line import Line
-    from lattice_addons.checkpoint._model import Checkpoint, Chunk
+    from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry
 
     Progress = Callable[[int, int], None]
 
@@ -59,7 +60,7 @@ def _findings(checkpoint: Checkpoint, checks: _Checks) -> Iterator[Finding]:
     if not slots and not damaged:
         yield Finding(checkpoint.number, None, None)
     for name, entry in slots.items():
-        yield Finding(checkpoint.number, name, checks.of(entry.chunks()))
+        yield Finding(checkpoint.number, name, checks.of_slot(name, entry))
 
 
 class _Checks:
@@ -79,6 +80,14 @@ class _Checks:
             done += chunk.extent
             if progress is not None:
                 progress(done, total)
+
+    def of_slot(self, name: str, entry: Entry) -> LatticeError | None:
+        """Give what is wrong with a slot; of one that another rank stores, only whether that has it."""
+        try:
+            found(self._line, entry, name)
+        except DamagedError as error:
+            return error
+        return self.of(entry.chunks())
 
     def of(self, chunks: Iterable[Chunk]) -> LatticeError | None:
         """Give what is wrong with the first of these that is not good, or None."""

@@ -94,7 +94,7 @@ def _hyperparams(before: Checkpoint, after: Checkpoint) -> Iterator[dict[str, An
 def _content(entry: Entry) -> tuple[object, ...]:
     """Give what makes two entries the same: where their bytes lie does not matter."""
     digests = [[chunk.digest for chunk in buffer] for buffer in entry.buffers]
-    return entry.manager, entry.encoding, entry.type, entry.value, digests
+    return entry.manager, entry.encoding, entry.type, entry.value, entry.at, digests
 
 
 def _change(name: str, what: str, before: Entry | None, after: Entry | None) -> dict[str, Any]:

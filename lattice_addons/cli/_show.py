@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import found
 from lattice_addons.encoding import decode, needs_pickle
 from lattice_addons.errors import NotInStoreError, UnknownSlotError
 from lattice_addons.state import SaveCosts
@@ -114,6 +115,8 @@ def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) 
             f"checkpoint {checkpoint.number} of {checkpoint.job!r} has no slot {name!r}; it has: {known}"
         )
         raise UnknownSlotError(message, slot=name)
+    # What another rank stores for all is shown as that has it.
+    line, entry, _ = found(line, entry, name)
     row = _row(name, entry)
     if not needs_pickle(entry.encoding):
         value, buffers = line.read(entry, slot=name)

@@ -50,6 +50,10 @@ def decode(
         return from_json(value)
     if encoding == "numpy":
         return decode_array(value, buffers, type)
+    if encoding == "tree":
+        from lattice_addons.encoding._tree_back import decode_tree
+
+        return decode_tree(value, buffers, type)
     try:
         return decode_own(encoding, value, buffers, type)
     except LatticeError:

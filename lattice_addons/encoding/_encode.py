@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 # Imported early for what it reads of the running program, which is gone in the save at exit.
 import lattice_addons.encoding._references  # noqa: F401
 from lattice_addons.encoding._arrays import encode_array, is_array
-from lattice_addons.encoding._encoded import Encoded, called, type_name
+from lattice_addons.encoding._encoded import Encoded, called, detached, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for
 from lattice_addons.encoding._flow import flowing
 from lattice_addons.encoding._plain import to_json
 from lattice_addons.encoding._stack import with_room
+from lattice_addons.encoding._tree import AsTree, encode_tree, has_tensor
 from lattice_addons.errors import EncodeError, LatticeError
 
 if TYPE_CHECKING:
+    from lattice_addons.encoding._encoded import Buffer
     from lattice_addons.encoding._encoders import Encoder
     from lattice_addons.encoding._flow import Experience
 
@@ -42,7 +44,7 @@ def encode(
             raise
         except (RecursionError, RuntimeError, MemoryError) as error:  # no more threads, no more memory
             problem = str(error)
-    kind = type(value)
+    kind = type(value.value if type(value) is AsTree else value)
     message = (
         f"a {called(kind)} is nested too deeply to be stored ({problem}): some thousands of objects each "
         f"hold the next; keep them in a list, or give the class a __getstate__ that does"
@@ -53,6 +55,7 @@ def encode(
 def _encoded(
     value: object, *, copy: bool, deep: bool = False, experience: Experience | None = None, most: int = 0
 ) -> Encoded:
+    given, value = value, value.value if type(value) is AsTree else value
     kind = type(value)
     text = to_json(value)
     if text is not None:
@@ -64,6 +67,9 @@ def _encoded(
         array = encode_array(value, copy=copy)  # type: ignore[arg-type]
         if array is not None:
             return Encoded("numpy", type_name(kind), array[0], (array[1],))
+    tree = encode_tree(value) if given is not value or has_tensor(value) else None
+    if tree is not None:
+        return Encoded("tree", type_name(kind), *_own(tree, copy=copy))
     # Plain data never needs pickle, nor 6 ms to import it.
     from lattice_addons.encoding._pickles import pickled
 
@@ -72,6 +78,11 @@ def _encoded(
         return flow
     encoding, buffers = pickled(value, copy=copy, deep=deep)
     return Encoded(encoding, type_name(kind), None, buffers)
+
+
+def _own(tree: tuple[bytes, tuple[Buffer, ...]], *, copy: bool) -> tuple[bytes, tuple[Buffer, ...]]:
+    header, buffers = tree
+    return header, tuple(map(detached, buffers)) if copy else buffers
 
 
 def _by_encoder(encoder: Encoder, value: object, *, copy: bool) -> Encoded:

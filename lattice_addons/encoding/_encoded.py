@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 PIECE = 4 * 1024 * 1024
 #: Pickles and texts of so many bytes are streams: they are cut by their content.
 STREAMED = 1024 * 1024
+# Smaller buffers go together into one: ten thousand small arrays must not make as many entries in a manifest.
+OUT_OF_BAND = 16 * 1024
 
 
 class Stream(abc.ABC):
@@ -92,4 +94,9 @@ def detached(buffer: Buffer) -> Buffer:
     """Give a buffer that shares no memory that anybody can change."""
     if isinstance(buffer, Stream):
         return buffer.frozen()
-    return buffer if isinstance(buffer, bytes) else bytes(buffer)
+    return buffer if isinstance(buffer, bytes) or is_own(buffer) else bytes(buffer)
+
+
+def is_own(buffer: Buffer) -> bool:
+    """Tell whether a buffer is a copy already, which nobody else can change: what came from a device."""
+    return isinstance(buffer, memoryview) and getattr(buffer.obj, "lattice_own", False) is True

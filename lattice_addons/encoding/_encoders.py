@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lattice_addons.encoding._encoded import Buffer
 
 PICKLES = frozenset({"pickle", "cloudpickle", "dill"})
-_RESERVED = PICKLES | {"json", "numpy"}
+_RESERVED = PICKLES | {"json", "numpy", "tree"}
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _PLAIN_TYPES = (type(None), bool, int, float, str, list, dict)
 

@@ -15,17 +15,24 @@ from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
+from lattice_addons.encoding._storages import (
+    Span,
+    from_storage,
+    from_typed_storage,
+    host_memory,
+    identity,
+    same,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from lattice_addons.encoding._encoded import Buffer
     from lattice_addons.encoding._encoders import Encoder
 
-# Smaller buffers stay in the payload: ten thousand small arrays must not make as many entries in a manifest.
-OUT_OF_BAND = 16 * 1024
 # The C pickler writes its frames, and `bytes` that are longer, one by one.
 _FRAME = 64 * 1024
+_STORAGES = frozenset({"TypedStorage", "UntypedStorage"})
 _BIG = 1024 * 1024
 _SINGLETON_TYPES = (type(None), type(Ellipsis), type(NotImplemented))
 # cloudpickle stores an open file as its text, dill as its path and mode (reading it back would truncate a
@@ -92,11 +99,14 @@ class Rules:
     def __init__(self) -> None:
         self.latest: Any = None
         self._reducers: dict[type, Callable[[Any], Any]] = {}
+        self._storages: dict[Hashable, Any] = {}
 
     def reduce(self, thing: Any, by_reference: Callable[[Any], Any], by_value: Callable[[Any], Any]) -> Any:
         """Give the reduction of an object, or NotImplemented for the pickler's own."""
         self.latest = thing
         kind = type(thing)
+        if kind.__name__ in _STORAGES and kind.__module__ == "torch.storage":
+            return self._storage(thing)
         if kind is FunctionType or issubclass(kind, type):
             # Compared by identity: a metaclass may make its classes equal to others, or unhashable.
             if found_by_name(thing) or any(thing is single for single in _SINGLETON_TYPES):
@@ -107,6 +117,18 @@ class Rules:
         except KeyError:
             reducer = self._reducers[kind] = _reducer(kind, thing)
         return reducer(thing)
+
+    def _storage(self, thing: Any) -> Any:
+        """Reduce a storage of torch to its memory; all tensors that share it have the same one again."""
+        if type(thing).__name__ == "TypedStorage":
+            return from_typed_storage, (thing._untyped_storage, thing.dtype)  # noqa: SLF001 - untyped() warns
+        first = self._storages.setdefault(identity(thing), thing)
+        if first is not thing:
+            return same, (first,)
+        whole = Span(thing)
+        whole.cover(0, thing.nbytes())
+        memory: Any = host_memory([whole])[0]
+        return from_storage, (pickle.PickleBuffer(memory), whole.device)
 
 
 def _reducer(kind: type, thing: Any) -> Callable[[Any], Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lattice_addons.encoding._culprit import path_to
 from lattice_addons.encoding._deep import DeepPickler
-from lattice_addons.encoding._encoded import called, detached, type_name
-from lattice_addons.encoding._pickler import OUT_OF_BAND, Payload, ReferencePickler, TooLarge, dill_pickler
+from lattice_addons.encoding._encoded import OUT_OF_BAND, called, detached, type_name
+from lattice_addons.encoding._pickler import Payload, ReferencePickler, TooLarge, dill_pickler
 from lattice_addons.encoding._unpickler import GoneError, unpickle
 from lattice_addons.errors import DecodeError, EncodeError, LatticeError
 

@@ -4,10 +4,11 @@ from lattice_addons._owner import Owner
 
 from ._attach import Attachment, attach
 from ._gate import Gate
-from ._identity import job_id, passive_reason, rank, run_id, world_size
+from ._identity import folder_name, job_id, passive_reason, rank, run_id, world_size
 from ._logs import log_from
 from ._process import Saver, look_after
 from ._settling import leave_behind
+from ._signals import is_ending, is_waiting
 from ._tell import tell
 from ._watcher import end_thread, start_thread
 
@@ -18,6 +19,9 @@ __all__ = [
     "Saver",
     "attach",
     "end_thread",
+    "folder_name",
+    "is_ending",
+    "is_waiting",
     "job_id",
     "leave_behind",
     "log_from",

@@ -51,7 +51,8 @@ class Gate(_thread.RLock):  # type: ignore[misc]
     def __init__(self) -> None:
         self.saves = 0  # how many saves deep the main thread is
         self._due: list[Act] = []
-        self._elements: list[tuple[int, str]] = []
+        # Thread, loop, and whether it is a whole: nothing within such an element is a safe point.
+        self._elements: list[tuple[int, str, bool]] = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,13 +72,13 @@ class Gate(_thread.RLock):  # type: ignore[misc]
     @property
     def mid_element(self) -> tuple[str, ...]:
         """The loops of ``group.resume`` that are in the middle of an element, in any thread."""
-        return tuple(key for _, key in self._elements)
+        return tuple(key for _, key, _ in self._elements)
 
     @property
     def main_mid_element(self) -> bool:
         """Whether a loop of the main thread is in the middle of an element: such a loop is waited for."""
         main = threading.main_thread().ident
-        return any(ident == main for ident, _ in self._elements)
+        return any(ident == main for ident, _, _ in self._elements)
 
     def busy(self) -> _Busy:
         """Give the time of a save: signals wait for its end; other threads are not kept out of sections."""
@@ -99,21 +100,26 @@ class Gate(_thread.RLock):  # type: ignore[misc]
                 self._due.remove(act)
                 act(safe=safe)
 
-    def element(self, key: str) -> None:
-        """Mark the start of an element of a resumed loop in this thread."""
-        self._elements.append((_thread.get_ident(), key))
+    def element(self, key: str, *, whole: bool = False) -> None:
+        """Mark the start of an element of a resumed loop in this thread.
+
+        One that is a ``whole`` (a batch, a step) can only be done again as a whole: nothing within it is a safe point.
+        """
+        self._elements.append((_thread.get_ident(), key, whole))
 
     def between(self, key: str | None = None) -> None:
-        """Mark the end of this thread's innermost element (or of this loop's): a safe point."""
+        """Mark the end of this thread's innermost element (or of this loop's): a safe point, outside of a whole."""
         self.leave(key)
         if self._due:
-            self.serve(safe=True)
+            here = _thread.get_ident()
+            if not any(whole and ident == here for ident, _, whole in self._elements):
+                self.serve(safe=True)
 
     def leave(self, key: str | None = None) -> None:
         """Forget an element whose loop was broken off: no safe point, and nothing is served here."""
         here = _thread.get_ident()
         for position in range(len(self._elements) - 1, -1, -1):
-            ident, name = self._elements[position]
+            ident, name, _ = self._elements[position]
             if ident == here and key in (None, name):
                 del self._elements[position]
                 return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.settings import Settings
 
-__all__ = ["forked_from", "job_id", "note_fork", "passive_reason", "rank", "run_id", "world_size"]
+__all__ = ["folder_name", "forked_from", "job_id", "note_fork", "passive_reason", "rank", "run_id", "world_size"]
 
 INTERACTIVE = "interactive"
 # Each names (this process's number, how many there are), and what tells one start of the job from another: only what
@@ -50,7 +50,7 @@ def forked_from() -> int | None:
 
 def job_id(settings: Settings) -> str:
     """Name the job: as the settings say, else after the program."""
-    return settings.job_id or _folder_name(_program_name(sys.modules.get("__main__")))
+    return settings.job_id or folder_name(_program_name(sys.modules.get("__main__")))
 
 
 def _program_name(main: ModuleType | None) -> str:
@@ -68,7 +68,7 @@ def _program_name(main: ModuleType | None) -> str:
     return script.stem
 
 
-def _folder_name(name: str) -> str:
+def folder_name(name: str) -> str:
     """Make a name that is a folder's on every file system and object store."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:100] or INTERACTIVE
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from ._gate import Gate
 
-__all__ = ["Hook", "give_back", "is_deep", "is_ours", "overdue", "serve", "take_effects"]
+__all__ = [
+    "Hook",
+    "give_back",
+    "is_deep",
+    "is_ending",
+    "is_ours",
+    "is_waiting",
+    "overdue",
+    "serve",
+    "take_effects",
+]
 
 # What a signal does by default that does not end the process: after it we go on.
 _HARMLESS = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
@@ -155,6 +165,16 @@ def take_effects(signums: Iterable[int], frame: FrameType | None = None) -> None
 def overdue() -> bool:
     """Say whether something waits for so long that it cannot wait for a safe point."""
     return any(time.monotonic() - since >= PROCESS.grace / 2 for since in PROCESS.pending.values())
+
+
+def is_ending() -> bool:
+    """Say whether a signal that ends programs came: its default would have, and the program's handler may yet."""
+    return any(signum not in _HARMLESS and signum not in _STOPPING for signum in PROCESS.answered)
+
+
+def is_waiting() -> bool:
+    """Say whether a signal came that waits for a safe point."""
+    return bool(PROCESS.pending)
 
 
 def _must_wait(*, safe: bool) -> bool:

@@ -47,7 +47,7 @@ class StateDictManager(StateManager):
             )
         fresh = cast("Stateful", value)
         if self._held is not NOTHING:
-            _load(fresh, self._held)
+            self.load_into(fresh, self._held)
         self._bound, self._held = fresh, NOTHING
 
     def capture(self) -> object:
@@ -63,21 +63,29 @@ class StateDictManager(StateManager):
         if self._bound is None:
             super().restore(stored)
         else:
-            _load(self._bound, stored)
+            self.load_into(self._bound, stored)
 
     def value(self) -> object:
         """Give the bound object, or the stored state before there is one, or raise `NoValue`."""
         return super().capture() if self._bound is None else self._bound
 
+    def load_into(self, bound: Stateful, stored: object) -> None:
+        """Load a state into an object.
 
-def _load(bound: Stateful, stored: object) -> None:
-    kind = type(bound).__name__
-    try:
-        # A copy, since some take items out of what they are given; the stored state must outlive a failure.
-        bound.load_state_dict(copy.copy(stored))
-    except Exception as error:  # load_state_dict is the object's own code: anything may come out
-        message = (
-            f"{kind}.load_state_dict() refused the stored state ({type(error).__name__}: {error}); "
-            "the state stays stored: give an object that fits it, or get() the state and load it yourself"
-        )
-        raise DecodeError(message, type=kind) from error
+        Raises:
+            DecodeError: the object does not take it.
+        """
+        kind = type(bound).__name__
+        try:
+            # A copy, since some take items out of what they are given; the stored state must outlive a failure.
+            self.give(bound, copy.copy(stored))
+        except Exception as error:  # load_state_dict is the object's own code: anything may come out
+            message = (
+                f"{kind}.load_state_dict() refused the stored state ({type(error).__name__}: {error}); "
+                "the state stays stored: give an object that fits it, or get() the state and load it yourself"
+            )
+            raise DecodeError(message, type=kind) from error
+
+    def give(self, bound: Stateful, state: object) -> None:
+        """Give an object its state, in the object's own way."""
+        bound.load_state_dict(state)

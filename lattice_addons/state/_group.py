@@ -12,24 +12,25 @@ from ._background import in_background
 from ._into import restore_into
 from ._manager import StateManager, not_a_manager
 from ._ranks import rule_of
-from ._resume import ResumedLoop, finish_element, start_loop
+from ._resume import Loops
 from ._session import Session
 from ._stats import Stats, describe_stats
 from ._status import Status, describe
+from ._track import Tracks
+from ._turns import finish_element
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from lattice_addons.checkpoint import Checkpoint
 
-Element = TypeVar("Element")
 Value = TypeVar("Value")
 _NO_FILES = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set})
 
 
-class StateManagerGroup:
+class StateManagerGroup(Tracks, Loops):
     """Named slots, saved together however the program ends, and found again when it is started again.
 
     ``StateManagerGroup()`` is the process's one group, the same object at every call; its settings are read
@@ -47,7 +48,6 @@ class StateManagerGroup:
 
     _of_process: StateManagerGroup | None = None
     _making = threading.RLock()
-    _session: Session
 
     def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:  # noqa: PYI034 - the one of the process
         """Give the process's group, or a new one that has these settings."""
@@ -70,7 +70,7 @@ class StateManagerGroup:
         manager: type[StateManager] = StateManager,
         auto_load: bool = True,  # noqa: FBT001, FBT002
         *,
-        ranks: Literal["replicated", "per-rank"] | None = None,
+        ranks: Literal["replicated", "per-rank", "sharded"] | None = None,
         merge: Callable[[list[Any]], object] | None = None,
     ) -> None:
         """Make a slot named ``key``; what is stored under this name is read at its first `get`.
@@ -248,19 +248,6 @@ class StateManagerGroup:
         """Take periodic saves again."""
         if self._session.attachment is not None:
             self._session.attachment.resume()
-
-    def resume(self, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
-        """Loop over a sequence; after a restart, begin at the first element that was not finished.
-
-        An element is finished when the next one is asked for, or when `save` is called in its turn. Between two
-        elements is a safe point: a signal or period that falls due within an element waits for it, for at most
-        half of ``grace``. A loop within another is bound to the other's element.
-
-        Raises:
-            SequenceChangedError: the sequence is not the stored one, where that can be seen.
-            DuplicateSlotError: the key is a slot's, or that of a loop that is running or has ended in this process.
-        """
-        return start_loop(self._session, iterable, key)
 
     def complete(self) -> Checkpoint | None:
         """Say that the work is done: the next start begins afresh.

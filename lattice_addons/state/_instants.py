@@ -8,7 +8,7 @@ from lattice_addons.checkpoint import END, UNNAMED, Instant, Part
 from lattice_addons.errors import StepOrderError
 
 if TYPE_CHECKING:
-    from lattice_addons.checkpoint import Checkpoint, Ranks
+    from lattice_addons.checkpoint import Ranks
 
 __all__ = ["COMPLETE", "Instants"]
 
@@ -30,10 +30,9 @@ class Instants:
         resume = ranks.resume if ranks is not None else None
         self._makes_own = resume is not None and resume.is_own
 
-    def go_on_after(self, latest: Checkpoint | None) -> None:
-        """Go on counting behind a checkpoint that this rank made before it was restarted alone."""
-        if latest is not None and latest.part is not None:
-            self._last = latest.part.instant
+    def go_on_after(self, reached: Instant | None) -> None:
+        """Go on counting behind what this rank has reached before it was restarted alone."""
+        self._last = reached or self._last
 
     def check(self, step: int | None) -> None:
         """See that a save may be named after this step.

@@ -11,6 +11,8 @@ from ._alone import Alone, the_one
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ._session import Session
+
 __all__ = ["NoValue", "StateManager"]
 
 
@@ -49,6 +51,8 @@ class StateManager(Alone):
     restore_first: ClassVar[bool] = False
     #: Whether an older value will do where the stored one is damaged; if not, `get` raises ``DamagedError``.
     takes_older: ClassVar[bool] = True
+    #: Whether what it gives is stored without pickle where its parts allow that: dicts, lists, tensors, arrays.
+    as_tree: ClassVar[bool] = False
 
     def __new__(cls, uid: str | None = None) -> Self:
         """Make a manager for a group, or give the one that stands alone under this uid."""
@@ -56,6 +60,9 @@ class StateManager(Alone):
 
     # A class attribute, so that a subclass with an __init__ of its own need not call ours.
     _held: object = NOTHING
+
+    def enter(self, session: Session, key: str) -> None:
+        """Learn which slot of which session it keeps, for a manager that takes part in more than saving."""
 
     def hold(self, value: object) -> None:
         """Take hold of this value, and let go of the one before."""

@@ -64,4 +64,4 @@ def _others(line: Line, base: Checkpoint | None, name: str) -> Iterator[Checkpoi
 
 
 def _digests(entry: Entry) -> tuple[object, ...]:
-    return entry.encoding, entry.value, [chunk.digest for chunk in entry.chunks()]
+    return entry.encoding, entry.value, entry.at, [chunk.digest for chunk in entry.chunks()]

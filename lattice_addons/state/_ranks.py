@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons.checkpoint import STORES, At, Entry, found
 from lattice_addons.encoding import decode
 from lattice_addons.errors import RanksChangedError, SettingsError, UnreachableError
 from lattice_addons.lifecycle import world_size
 
 from ._instants import COMPLETE
+from ._manager import NoValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Line, Ranks
+    from lattice_addons.checkpoint import Checkpoint, Line, Part, Ranks
     from lattice_addons.settings import Settings
 
     from ._session import Session
+    from ._slot import Slot
 
-__all__ = ["Elsewhere", "Moved", "Rule", "asking", "carried_on", "rule_of", "settle", "world_of"]
+__all__ = ["SHARDED", "Elsewhere", "Moved", "Rule", "asking", "carried_on", "rule_of", "settle", "world_of"]
 
-REPLICATED, PER_RANK = "replicated", "per-rank"
+REPLICATED, PER_RANK, SHARDED = "replicated", "per-rank", "sharded"
 # After these saves there is time.
 _GOING_ON = ("manual", "periodic", COMPLETE)
 
@@ -41,9 +45,10 @@ def rule_of(ranks: str | None, merge: Callable[[list[Any]], object] | None) -> R
         return None
     if ranks is not None and merge is not None:
         raise SettingsError("register() takes ranks= or merge=, not both", variable="merge", part=repr(merge))
-    if merge is None and ranks not in (REPLICATED, PER_RANK):
+    if merge is None and ranks not in (REPLICATED, PER_RANK, SHARDED):
         message = (
-            f"register(ranks={ranks!r}): a rule is {REPLICATED!r} or {PER_RANK!r}; or give merge=FUNCTION"
+            f"register(ranks={ranks!r}): a rule is {REPLICATED!r}, {PER_RANK!r} or {SHARDED!r}; or give "
+            "merge=FUNCTION"
         )
         raise SettingsError(message, variable="ranks", part=str(ranks))
     if merge is not None and not callable(merge):
@@ -72,9 +77,33 @@ class Elsewhere(dict[str, "Entry"]):
         moved, name = self._moved, self._name
         if self.rule is None:
             raise moved.no_rule(name)
+        if self.rule.ranks == SHARDED:
+            return Gathered(moved, name)
         if self.rule.merge is None:
             return moved.read(0, name)
         return self.rule.merge([moved.read(rank, name) for rank in range(moved.stored)])
+
+
+class Gathered(Sequence[object]):
+    """What each rank stored of one slot, read when it is asked for; None for one that had nothing."""
+
+    def __init__(self, moved: Moved, name: str) -> None:
+        self._moved = moved
+        self._name = name
+
+    def own(self) -> object:
+        """Give what this rank stored, if as many ranks run now as then."""
+        return self._moved.read(self._moved.own, self._name) if self._moved.own is not None else None
+
+    def __len__(self) -> int:
+        """Count the ranks that stored it."""
+        return self._moved.stored
+
+    def __getitem__(self, rank: Any) -> Any:  # noqa: ANN401 - as a sequence's
+        """Give what one rank stored."""
+        if not -len(self) <= rank < len(self):
+            raise IndexError(rank)
+        return self._moved.read(rank % len(self), self._name)
 
 
 class Moved:
@@ -86,6 +115,7 @@ class Moved:
         self._trust = trust
         self._parts: dict[int, tuple[Line, Checkpoint]] = {}
         self.stored = ranks.resume.world
+        self.own = ranks.line.rank if self.stored == ranks.world else None
 
     def part(self, rank: int) -> tuple[Line, Checkpoint]:
         """Give what a rank had, and the line to read it from."""
@@ -99,8 +129,9 @@ class Moved:
         entry = checkpoint.slots.get(name)
         if entry is None:
             return None
-        value, buffers = line.read(entry, slot=name)
-        return decode(entry.encoding, value, buffers, trust=self._trust, type=entry.type)
+        there = found(line, entry, name)
+        value, buffers = there.line.read(there.entry, slot=name)
+        return decode(there.entry.encoding, value, buffers, trust=self._trust, type=there.entry.type)
 
     def source(
         self, name: str, rule: Rule | None, own: Mapping[str, Entry] | None
@@ -151,7 +182,7 @@ def settle(session: Session, reason: str) -> bool:
 
     What other ranks stored is in no pack of this one: it must be read, and stored here.
     """
-    waiting = [slot for slot in session.slots.values() if isinstance(slot.source, Elsewhere)]
+    waiting = [slot for slot in session.slots.values() if _waits(slot, session.stored.rank)]
     # At the end of a program no network is waited for: then the save does not count, and the next start makes them.
     with nullcontext() if reason in _GOING_ON else session.stored.near_only():
         for slot in waiting:
@@ -162,6 +193,51 @@ def settle(session: Session, reason: str) -> bool:
                 except Exception as error:  # noqa: BLE001 - the rule is the program's; the other slots are saved
                     source.failure = error
     return not any(isinstance(slot.source, Elsewhere) for slot in waiting)
+
+
+def _waits(slot: Slot, rank: int) -> bool:
+    """Say whether this rank must make a slot's value: not where another one stores it."""
+    return isinstance(slot.source, Elsewhere) and (rank == STORES or not _is_replicated(slot.rule))
+
+
+def stored_elsewhere(slot: Slot, session: Session, part: Part | None) -> Entry | None:
+    """Say where the value of a slot is that another rank stores for all; None where this one stores it itself.
+
+    Raises:
+        NoValue: it has none.
+    """
+    if part is None or session.stored.rank == STORES or not _is_replicated(slot.rule):
+        return None
+    good = session.last_good(slot.name)
+    if not part.counts:
+        # Another rank has nothing of this very moment: the last instant that it has, too, must do.
+        return good if good is not None and good.at is not None else None
+    kind = slot.pending.type if slot.pending is not None else ""
+    if slot.source is None:
+        try:
+            value = type(slot.manager.value())
+            kind = f"{value.__module__}.{value.__qualname__}"
+        except NoValue:
+            if good is None:
+                raise
+            kind = good.type
+    at = At(STORES, part.attempt, part.instant)
+    return Entry(type(slot.manager).__name__, REPLICATED, kind, 0, None, (), at)
+
+
+def _is_replicated(rule: Rule | None) -> bool:
+    return rule is not None and rule.ranks == REPLICATED
+
+
+def spread(ranks: Ranks | None, base: Checkpoint | None, trust: str) -> Moved | None:
+    """Give what as many ranks have stored as run now, for values of which each has a piece; None where it is another's.
+
+    A rank that was restarted alone has its own pieces only.
+    """
+    resume = ranks.resume if ranks is not None else None
+    if ranks is None or resume is None or base is None or base.part is None or resume.world != ranks.world:
+        return None
+    return Moved(ranks, trust) if base.part.place == resume.place else None
 
 
 def carried_on(ranks: Ranks, trust: str) -> tuple[Checkpoint | None, Moved | None]:

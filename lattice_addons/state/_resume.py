@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Sequence, Sized
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lattice_addons.encoding import encode, is_plain
 from lattice_addons.errors import DuplicateSlotError, SequenceChangedError
 
 from ._manager import StateManager
+from ._turns import Turns, at_safe_point, running, running_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ._session import Session
 
@@ -53,69 +52,41 @@ class Progress(StateManager):
         self.ended_here = False
 
 
-class ResumedLoop(Generic[Element]):
+class ResumedLoop(Turns[Element]):
     """The iterator that `StateManagerGroup.resume` gives."""
 
     __module__ = "lattice_addons.state"
 
-    _running = False
-
     def __init__(self, session: Session, key: str, progress: Progress, elements: Iterator[Element]) -> None:
-        self.key = key
-        self.thread = threading.get_ident()
-        self.index = progress.position - 1  # of the current element; `position` moves on when it is finished
-        self._session = session
+        self._at = progress.position - 1  # the current element; `position` moves on when it is finished
         self._progress = progress
         self._elements = elements
-        self._within = False
-        # Weakly, so that a loop that was broken out of goes when the program lets go of it.
-        self._reference = weakref.ref(self)
-        self._running = True
-        session.loops.append(self._reference)
+        super().__init__(session, key)
 
-    def __iter__(self) -> Iterator[Element]:
-        """Be an iterator."""
-        return self
+    @property
+    def index(self) -> object:
+        """The number of the current element."""
+        return self._at
 
-    def __next__(self) -> Element:
-        """Finish the current element, serve what is due, and give the next one."""
-        gate = self._session.gate
-        self.finish_element()
-        gate.between(self.key)
-        try:
-            element = next(self._elements)
-        except StopIteration:
-            self._progress.finished = self._progress.ended_here = True
-            self._leave()
-            raise
-        self.index += 1
-        self._within = True
-        gate.element(self.key)
+    def take(self) -> Element:
+        """Give the next element."""
+        element = next(self._elements)
+        self._at += 1
         return element
 
-    def finish_element(self) -> None:
-        """Count the current element as finished, once."""
-        if self._within:
-            self._within = False
-            self._progress.position += 1
+    def count(self) -> None:
+        """Move on by one element."""
+        self._progress.position += 1
 
-    def __del__(self) -> None:
-        """Leave a loop that was broken out of; its element stays unfinished."""
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._running:
-            self._running = False
-            self._session.loops.remove(self._reference)
-            self._session.gate.leave(self.key)
-            if self._within:
-                self._session.broken_off[self.key] = None
+    def end(self) -> None:
+        """Remember that the loop is done."""
+        self._progress.finished = self._progress.ended_here = True
 
 
 def start_loop(session: Session, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
     """Begin a loop, or carry on with the one that the store has under this key."""
     progress = _progress(session, key)
-    inside = [[loop.key, loop.index] for loop in _running_here(session)]
+    inside = loops_around(session)
     sequence = _describe(iterable, key)
     fresh = progress.position == 0 and not progress.finished
     if fresh or progress.inside != inside or progress.era != session.completions:
@@ -132,21 +103,43 @@ def start_loop(session: Session, iterable: Iterable[Element], key: str) -> Resum
     return ResumedLoop(session, key, progress, _rest(iterable, progress.position, key))
 
 
-def finish_element(session: Session) -> None:
-    """Count the element of this thread's innermost loop as finished: the program saves in its turn."""
-    here = _running_here(session)
-    if here:
-        here[-1].finish_element()
+def loops_around(session: Session) -> list[list[object]]:
+    """Give the loops of this thread that run, the outermost first, each with the number of its element.
+
+    A loader that is only asked for a batch now and then is not around anything; one in the middle of a batch is.
+    """
+    return [[loop.key, loop.index] for loop in running_here(session) if loop.within or not loop.whole]
 
 
-def _running(session: Session) -> list[ResumedLoop[Any]]:
-    return [loop for reference in tuple(session.loops) if (loop := reference()) is not None]
+class Loops:
+    """What a group does for the loops of a program."""
 
+    _session: Session
 
-def _running_here(session: Session) -> list[ResumedLoop[Any]]:
-    """Give the running loops of this thread, the outermost first."""
-    here = threading.get_ident()
-    return [loop for loop in _running(session) if loop.thread == here]
+    def resume(self, iterable: Iterable[Element], key: str) -> ResumedLoop[Element]:
+        """Loop over a sequence; after a restart, begin at the first element that was not finished.
+
+        An element is finished when the next one is asked for, or when `save` is called in its turn. Between two
+        elements is a safe point: a signal or period that falls due within an element waits for it, for at most
+        half of ``grace``. A loop within another is bound to the other's element.
+
+        Raises:
+            SequenceChangedError: the sequence is not the stored one, where that can be seen.
+            DuplicateSlotError: the key is a slot's, or that of a loop that is running or has ended in this process.
+        """
+        return start_loop(self._session, iterable, key)
+
+    def safe_point(self, *, last: bool = False) -> bool:
+        """Say that a step of the program's own loop is done: a signal or period that is due is served here.
+
+        One that falls due within the next step waits for the next call, for at most half of ``grace``, so that what
+        is saved is never a half-made step; ``last`` says that no step follows. The batches that were taken from
+        tracked loaders count as done.
+
+        Gives whether the process was told to end: a signal came, all is saved for it, and what the program does
+        about it (a handler of its own) let it go on so far.
+        """
+        return at_safe_point(self._session, last=last)
 
 
 def _progress(session: Session, key: str) -> Progress:
@@ -155,9 +148,9 @@ def _progress(session: Session, key: str) -> Progress:
         progress.era = session.completions
         session.add(key, progress)
     manager = session.slot(key).manager
-    running = any(loop.key == key for loop in _running(session))
-    if running or not isinstance(manager, Progress):
-        what = "a loop that is still running" if running else f"a slot of {type(manager).__name__}"
+    runs = any(loop.key == key for loop in running(session))
+    if runs or not isinstance(manager, Progress):
+        what = "a loop that is still running" if runs else f"a slot of {type(manager).__name__}"
         raise DuplicateSlotError(f"{key!r} is {what}; give this loop another key", slot=key)
     session.value(key)
     return manager

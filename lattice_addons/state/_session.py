@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ._manager import StateManager
     from ._ranks import Rule
-    from ._resume import ResumedLoop
+    from ._turns import Turns
 
 
 class Session:
@@ -48,9 +48,9 @@ class Session:
         self.gate = Gate()
         self.slots: dict[str, Slot] = {}
         self.blocks = Blocks()
-        self.loops: list[weakref.ref[ResumedLoop[Any]]] = []
+        self.loops: list[weakref.ref[Turns[Any]]] = []
         # Loops that were left within an element, by an exception or a break: it will be worked on again.
-        self.broken_off: dict[str, None] = {}
+        self.broken_off: dict[str, Callable[[], None] | None] = {}
         self.completed = False
         self.completions = 0
         self.stored = Stored(settings, own=own)
@@ -84,8 +84,8 @@ class Session:
                 raise DuplicateSlotError(message, slot=key)
             source = self.stored.source(key, rule, self.unclaimed.pop(key, None))
             self.deleted.discard(key)
-            slot = self.slots[key] = Slot(key, manager, source if auto_load else None)
-            slot.rule = rule
+            slot = self.slots[key] = Slot(key, manager, source if auto_load else None, rule)
+            manager.enter(self, key)
             self.blocks.add(slot)
             elsewhere = isinstance(source, Elsewhere)
             if source is not None and slot.source is not self.stored.base_slots and not elsewhere:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Fresh
-from lattice_addons.encoding import Experience, encode
+from lattice_addons.encoding import AsTree, Experience, encode
 
 from ._file import FileState, StateFileManager, is_file
 from ._file_facts import may_be_file
@@ -30,12 +30,14 @@ class Slot:
 
     __slots__ = ("experience", "kind", "manager", "name", "quick", "rule", "source", "suits")
 
-    def __init__(self, name: str, manager: StateManager, source: Mapping[str, Entry] | None) -> None:
+    def __init__(
+        self, name: str, manager: StateManager, source: Mapping[str, Entry] | None, rule: Rule | None = None
+    ) -> None:
         self.name = name
         self.kind = type(manager)
         self.manager = manager
         self.source = source
-        self.rule: Rule | None = None
+        self.rule = rule
         self.quick: StateManager | None = None
         self.suits: type | None = None
         self.experience: Experience | None = None
@@ -73,6 +75,8 @@ class Slot:
                 raise
             return good
         kind = type(self.manager).__name__
+        if self.manager.as_tree:
+            value = AsTree(value)
         if most is None:
             return Fresh(kind, encode(value))
         if self.experience is None:
@@ -88,7 +92,8 @@ class Slot:
 
     def _settle(self) -> None:
         self.source = None
-        self.quick = self.manager if type(self.manager) is StateManager else None
+        # One that has a rule is stored by itself: in a table there would be no telling which rank has its value.
+        self.quick = self.manager if type(self.manager) is StateManager and self.rule is None else None
 
     def _suit(self, *, files: bool) -> None:
         # The default manager hands open files to the manager that knows them, and takes other values back.

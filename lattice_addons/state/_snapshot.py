@@ -13,7 +13,7 @@ from lattice_addons.errors import NotSavedError, UnkeepableError
 from ._blocks import FEWEST, row
 from ._hyperparams import hyperparams_in_force
 from ._manager import NoValue
-from ._ranks import Elsewhere
+from ._ranks import Elsewhere, stored_elsewhere
 from ._words import in_words
 
 if TYPE_CHECKING:
@@ -171,11 +171,13 @@ class _Capture:
         name = slot.name
         if name in untouched:
             return None
-        if isinstance(slot.source, Elsewhere):
-            return self._as_it_is(name, slot.source)
+        item: Fresh | Entry | None
         good = self._session.last_good(name) if slot.quick is None else None
         try:
-            item = slot.capture(good, max(self._left, _SMALL))
+            item = stored_elsewhere(slot, self._session, self._snapshot.part)
+            if item is None and isinstance(slot.source, Elsewhere):
+                return self._as_it_is(name, slot.source)
+            item = item or slot.capture(good, max(self._left, _SMALL))
         except NoValue:
             return None
         except Exception as error:  # noqa: BLE001 - whatever a value raises, the other slots are saved

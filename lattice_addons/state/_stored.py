@@ -7,20 +7,17 @@ import logging
 import os
 import threading
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
-from lattice_addons.encoding import decode
-from lattice_addons.errors import DamagedError, LeaseHeldError, NotInStoreError, NotSavedError, StoreError
+from lattice_addons.errors import LeaseHeldError, NotInStoreError, NotSavedError, StoreError
 from lattice_addons.lifecycle import job_id, passive_reason, rank, run_id
 from lattice_addons.storage import open_store
 
+from ._fetch import Fetching
 from ._hyperparams import tell_hyperparams
 from ._instants import COMPLETE, Instants
-from ._into import fill
-from ._older import older_value
-from ._ranks import asking, carried_on, world_of
+from ._ranks import SHARDED, asking, carried_on, spread, world_of
 from ._stats import Tally
 
 if TYPE_CHECKING:
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Fresh, Ranks
+    from lattice_addons.errors import DamagedError
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
@@ -133,29 +131,31 @@ class Stored:
         self, name: str, rule: Rule | None, own: Mapping[str, Entry] | None
     ) -> Mapping[str, Entry] | None:
         """Give what is stored for a slot; ``own`` is what this rank itself has stored."""
-        return self.moved.source(name, rule, own) if self.moved is not None else own
+        moved = self.moved
+        if moved is None and rule is not None and rule.ranks == SHARDED:
+            moved = spread(self.ranks, self.base, self.settings.trust)
+        return moved.source(name, rule, own) if moved is not None else own
 
     def near_only(self) -> AbstractContextManager[None]:
         """Give a block in which nothing is read over a network."""
         return self._line.store.near_only() if self._line is not None else nullcontext()
 
+    @property
+    def line(self) -> Line | None:
+        """The line of checkpoints that is read and written; None where nothing is stored."""
+        return self._line
+
     def fetch(self, name: str, entry: Entry, *, older: bool = True) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good, if that will do."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
-        read = partial(self._decode, name, self._line)
-        try:
-            return read(entry)
-        except DamagedError as damage:
-            if not older:
-                raise
-            return self._fetch_older(name, damage, read)
+        return Fetching(self._line, self.base, self.settings.trust).value(name, entry, older=older)
 
     def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
         """Read the values of slots into memory of the program's, as `fetch` does; give those that are damaged."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError("there is no store to read from", url=self.url, key="")
-        return fill(self._line, targets, self._fetch_older)
+        return Fetching(self._line, self.base, self.settings.trust).fill(targets)
 
     def detach(self, slots: Mapping[str, Fresh | Entry]) -> dict[str, Fresh | Entry] | None:
         """Give slots that share no memory with the program; None when that would take too much memory."""
@@ -273,15 +273,7 @@ class Stored:
         name, unique = run_id(self.settings)
         self.ranks = Ranks(line, world, name, unique=unique)
         self.instants = Instants(self.ranks)
-        self.instants.go_on_after(self.ranks.latest())
-
-    def _decode(self, name: str, line: Line, entry: Entry) -> object:
-        value, buffers = line.read(entry, slot=name)
-        return decode(entry.encoding, value, buffers, trust=self.settings.trust, type=entry.type)
-
-    def _fetch_older(self, name: str, damage: DamagedError, read: Callable[[Entry], object]) -> object:
-        assert self._line is not None  # noqa: S101 - the damaged entry came from it
-        return older_value(self._line, self.base, name, damage, read)
+        self.instants.go_on_after(self.ranks.reached())
 
 
 def _why_passive(settings: Settings, *, own: bool) -> str | None:

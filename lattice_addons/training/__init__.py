@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lattice_addons._doors import later
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from ._loader import LoaderManager, Position, loader_position
+    from ._metadata import Metadata
+    from ._parts import WaitingLoader
+    from ._sharded import ShardedManager
+    from ._state import State
+    from ._unwrap import unwrapped
 
-_ROOMS: dict[str, str] = {}
+# Each is imported when it is first used, for that may import torch: a name to the room where it lives.
+_ROOMS = {
+    "LoaderManager": "_loader",
+    "Metadata": "_metadata",
+    "Position": "_loader",
+    "ShardedManager": "_sharded",
+    "State": "_state",
+    "WaitingLoader": "_parts",
+    "loader_position": "_loader",
+    "unwrapped": "_unwrap",
+}
+
+__all__ = [
+    "LoaderManager",
+    "Metadata",
+    "Position",
+    "ShardedManager",
+    "State",
+    "WaitingLoader",
+    "loader_position",
+    "unwrapped",
+]
 
 __getattr__, __dir__ = later(globals(), _ROOMS)

@@ -47,7 +47,9 @@ def pages() -> list[Path]:
 
 def needs(page: Path) -> list[str]:
     """Give the modules without which a page's programs cannot run."""
-    return [name.strip() for line in NEEDS.findall(page.read_text(encoding="utf-8")) for name in line.split(",")]
+    return [
+        name.strip() for line in NEEDS.findall(page.read_text(encoding="utf-8")) for name in line.split(",")
+    ]
 
 
 def examples(page: Path) -> list[Example]:

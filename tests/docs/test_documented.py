@@ -7,17 +7,43 @@ import importlib
 import inspect
 import pkgutil
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 import reference_text
 
 import lattice_addons
-from lattice_addons import errors
+from lattice_addons import errors, integrations
 from lattice_addons.settings import VARIABLES, Settings
 from tests.docs.pages import ROOT
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 REFERENCE = ROOT / "docs" / "reference"
-DOORS = [room.name for room in pkgutil.iter_modules(lattice_addons.__path__) if not room.name.startswith("_")]
+
+
+def public(package: ModuleType) -> list[str]:
+    """Give the modules of a package that programs import."""
+    return [room.name for room in pkgutil.iter_modules(package.__path__) if not room.name.startswith("_")]
+
+
+# Each integration is a door of its own.
+INTEGRATIONS = [f"integrations.{name}" for name in public(integrations)]
+DOORS = [door for door in public(lattice_addons) if door != "integrations"]
+EACH = [*DOORS, *(pytest.param(door, marks=pytest.mark.frameworks) for door in INTEGRATIONS)]
+
+
+def opened(door: str) -> ModuleType:
+    """Give a door's module; an integration's only where its framework is."""
+    if door not in INTEGRATIONS:
+        return importlib.import_module(f"lattice_addons.{door}")
+    try:
+        return importlib.import_module(f"lattice_addons.{door}")
+    except ImportError as error:
+        if (error.name or "").startswith("lattice_addons"):
+            raise
+        pytest.skip(f"not installed: {error.name}")
 
 
 def described(page: str) -> str:
@@ -25,20 +51,26 @@ def described(page: str) -> str:
     return (REFERENCE / f"{page}.rst").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("door", DOORS)
+def test_integrations_are_named() -> None:
+    """The package says which frameworks have a module, and imports none of them."""
+    assert [f"integrations.{name}" for name in integrations.__all__] == INTEGRATIONS
+    assert ".. automodule:: lattice_addons.integrations\n" in described("api")
+
+
+@pytest.mark.parametrize("door", EACH)
 def test_door_is_in_the_reference(door: str) -> None:
     """Each folder's public names are listed by autodoc, which takes them from its ``__all__``."""
-    module = importlib.import_module(f"lattice_addons.{door}")
+    module = opened(door)
     assert module.__doc__, door
     assert module.__all__, door
     pattern = rf"^\.\. automodule:: lattice_addons\.{door}\n   :members:$"
     assert re.search(pattern, described("errors" if door == "errors" else "api"), re.MULTILINE), door
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", EACH)
 def test_public_names_explain_themselves(door: str) -> None:
     """What the reference shows of a class or function is its own docstring; so are its public methods'."""
-    module = importlib.import_module(f"lattice_addons.{door}")
+    module = opened(door)
     for name in module.__all__:
         value = getattr(module, name)
         if inspect.isclass(value):

@@ -45,7 +45,7 @@ class Rank:
         self.instants = Instants(self.ranks if world > 1 else None)
         self.base = newest if self.ranks is None else self.ranks.latest() or self.ranks.resumed()
         if self.ranks is not None:
-            self.instants.go_on_after(self.ranks.latest())
+            self.instants.go_on_after(self.ranks.reached())
 
     def value(self) -> Any:
         """Give the value that it carries on from: the history of the job until then."""

@@ -1,0 +1,226 @@
+"""Follows a loader from epoch to epoch, and takes it back to where it was."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import IterableDataset
+
+from lattice_addons.state import Turns
+
+from ._loader_batches import Batches
+from ._loader_check import check_same, facts_of
+from ._loader_deaths import hold_back_deaths
+from ._loader_order import Order
+from ._loader_place import Place
+from ._loader_randomness import process_put_back, process_states
+from ._loader_rest import pass_over
+from ._loader_seed import Seed
+from ._loader_states import States
+from ._loader_workers import Collating, Starting, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._loader_place import Position
+
+__all__ = ["Track"]
+
+
+class Track:
+    """What is known of a loader: its place, and the iterator of the running epoch."""
+
+    def __init__(self, session: Any, key: str, loader: Any) -> None:
+        self.key = key
+        self.place = Place()
+        self.order = Order(loader._index_sampler)  # noqa: SLF001 - its batches, or its samples where it makes none
+        self.loop: weakref.ref[Turns[Any]] | None = None
+        self.begun_at: int | None = None
+        self.cut = False  # the running epoch was left in the middle of a batch
+        self.passing = 0  # so many epochs give nothing
+        self._session = weakref.ref(session)
+        self._states = States(loader)
+        self._waiting: dict[str, Any] | None = None  # what was stored, until the program comes to it
+        self._passes = 0
+        self._before: dict[str, Any] | None = None
+        self._era = session.completions
+
+    # -- what it is about
+
+    @property
+    def loader(self) -> Any:
+        """The loader."""
+        return self._states.loader
+
+    @property
+    def position(self) -> Position:
+        """Where it is."""
+        return self.place.position
+
+    @property
+    def _is_iterable(self) -> bool:
+        return isinstance(self.loader.dataset, IterableDataset)
+
+    @property
+    def _lives_on(self) -> bool:
+        """Whether the workers live for several epochs."""
+        return bool(self.loader.num_workers and self.loader.persistent_workers)
+
+    # -- what is stored
+
+    def stored(self) -> dict[str, Any]:
+        """Give the place as it is now, or what was stored where the program has not come to it yet."""
+        if self._waiting is not None:
+            return self._waiting
+        place = self.place
+        loop = self.loop() if self.loop is not None else None
+        place.unfinished = loop.within if loop is not None else self.cut
+        place.now = self._before if place.unfinished and self._before is not None else self._states.now()
+        self._describe()
+        return place.stored()
+
+    def restore(self, stored: dict[str, Any]) -> None:
+        """Take back what an earlier `stored` gave."""
+        self.place = Place.restored(stored)
+        self._waiting, self._passes, self.loop = stored, self.place.passes, None
+        self._describe(check=True)
+        place = self.place
+        self._states.put_back(place.now, between_epochs=not place.running, set_epoch=place.set_epoch)
+
+    def _describe(self, *, check: bool = False) -> None:
+        facts = facts_of(self.loader)
+        if check:
+            check_same(self.place, facts, self.key)
+            return
+        for name, value in facts.items():
+            setattr(self.place, name, value)
+
+    # -- batches, as they come
+
+    def before_batch(self) -> None:
+        """Note the states before a batch is made here: in its middle they are too far."""
+        if self._states.data_has_state:
+            self._before = self._states.now()
+
+    def size_of_batch(self) -> int:
+        """Say how many samples the batch has that came last."""
+        rest = self.order.rest
+        if self._is_iterable or rest is None or not rest.sizes:
+            return int(self.loader.batch_size or 1)
+        return rest.sizes.popleft()
+
+    def count(self, size: int, news: tuple[int, dict[str, Any]] | None) -> None:
+        """Count a batch as done."""
+        place = self.place
+        place.batch += 1
+        place.samples += size
+        if news is not None:
+            worker, state = news
+            place.workers[worker] = merged(place.workers.get(worker, {}), state)
+            place.turn = (worker + 1) % self.loader.num_workers
+
+    def abandon(self) -> None:
+        """Count the running epoch as done: the program went on without it."""
+        if self.place.running and self._waiting is None:
+            self.cut = False
+            self.place.finish()
+
+    # -- epochs
+
+    def iterate(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """Begin an epoch, or carry on with the one that was interrupted."""
+        session = self._session()
+        if session is None:
+            return make()
+        Turns.go_on(session)
+        self.abandon()
+        if self._era != session.completions:
+            self.place, self._era = Place(), session.completions
+        around = Turns.around(session)
+        if self._passes_over(around):
+            return iter(())
+        carries_on = self._waiting is not None and self.place.running
+        self.cut, self._before = False, None
+        batches = self._carry_on(make) if carries_on else self._begin(make, around)
+        self._waiting = None
+        session.completed = False
+        session.broken_off.pop(self.key, None)
+        return Batches(session, self, batches)
+
+    def _passes_over(self, around: list[Any]) -> bool:
+        if self.passing:
+            self.passing -= 1
+            return True
+        if self._waiting is None or not around or around != self.place.inside or not self._passes:
+            return False
+        # It was gone through within this very element of the loops around, before the restart.
+        self._passes -= 1
+        return True
+
+    def _begin(self, make: Callable[[], Iterator[Any]], around: list[Any]) -> Iterator[Any]:
+        place, order = self.place, self.order
+        if place.inside != around:
+            place.inside, place.passes = around, 0
+        sampler = self.loader.sampler
+        place.set_epoch = getattr(sampler, "epoch", None)
+        place.begin({"process": process_states(), **self._states.now()})
+        order.reset()
+        if not self._lives_on:
+            place.workers = {}
+        elif self.loader._iterator is None:  # noqa: SLF001 - torch's: the workers that live
+            order.seeding = Seed(self.loader.generator, place, known=bool(place.seed))
+        for state in place.workers.values():
+            state.pop("iterator", None)
+        place.start["workers"] = {
+            str(worker): dict(state) for worker, state in place.stored()["workers"].items()
+        }
+        return self._made(make, carries_on=False)
+
+    def _carry_on(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        place, order, states = self.place, self.order, self._states
+        start, known = place.start, states.knows(place.now, place.workers)
+        order.reset()
+        pass_over(place, order, self.loader, states_known=known)
+        replayed = place.batch if self._is_iterable and not known else 0
+        with process_put_back(start.get("process")):
+            states.put_back(start, between_epochs=False, set_epoch=place.set_epoch)
+            if self._lives_on and place.seed and place.seed.get("epoch") != place.epoch:
+                order.seeding = Seed(self.loader.generator, place, known=True)
+            if replayed:
+                place.workers = {int(worker): state for worker, state in start.get("workers", {}).items()}
+            else:
+                states.put_data_back(place.now, between_epochs=False)
+            batches = self._made(make, carries_on=not replayed)
+            if not self.loader.num_workers and order.rest is not None:
+                order.rest.catch_up()
+            self._replay(batches, replayed)
+        states.put_iterator_back(place.now)
+        if not place.unfinished:
+            states.put_generators_back(place.now)
+        return batches
+
+    def _replay(self, batches: Iterator[Any], count: int) -> None:
+        for _ in range(count):
+            data = next(batches, None)
+            worker, news = getattr(data, "worker", None), getattr(data, "news", None)
+            if worker is not None and news is not None:
+                self.place.workers[worker] = merged(self.place.workers.get(worker, {}), news)
+
+    def _made(self, make: Callable[[], Iterator[Any]], *, carries_on: bool) -> Iterator[Any]:
+        """Have torch make its iterator; what it gives to workers tells us of them."""
+        loader = self.loader
+        if not loader.num_workers:
+            batches = make()
+        else:
+            own = loader.collate_fn, loader.worker_init_fn
+            states = {int(worker): state for worker, state in self.place.stored()["workers"].items()}
+            start = Starting(own[1], states, between_epochs=not carries_on)
+            try:
+                loader.collate_fn, loader.worker_init_fn = Collating(own[0]), start
+                batches = make()
+            finally:
+                loader.collate_fn, loader.worker_init_fn = own
+            hold_back_deaths()
+        self._states.follow(batches)
+        return batches

@@ -1,0 +1,129 @@
+"""What of a training state has a state of its own: it is stored, and goes back into the object that the program has."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+import torch
+
+from lattice_addons.state import adapter_for
+from lattice_addons.training._loader_class import track_of
+from lattice_addons.training._unwrap import unwrapped
+
+__all__ = ["WaitingLoader", "give_back", "give_modes", "is_part", "mark_steps", "modes_of", "state_of"]
+
+log = logging.getLogger("lattice_addons.training")
+
+_MARKED = "_wrapped_by_lr_sched"
+_GENERATORS = ("random.Random", "numpy.random._generator.Generator", "torch._C.Generator")
+
+
+def is_part(value: object) -> bool:
+    """Say whether a value has a state of its own, so that the value itself is not stored."""
+    if callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None)):
+        return True
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__}
+    return isinstance(value, torch.utils.data.DataLoader) or not kinds.isdisjoint(_GENERATORS)
+
+
+def state_of(part: Any) -> Any:
+    """Give the state of a part as `StateManagerGroup.track` would store it; None of a loader that nobody tracks."""
+    if isinstance(part, torch.utils.data.DataLoader):
+        track = track_of(part)
+        own = getattr(part, "state_dict", None)
+        return track.stored() if track is not None else own() if callable(own) else None
+    manager = adapter_for(part)()
+    manager.hold(part)
+    return _apart(manager.capture())
+
+
+def give_back(part: Any, stored: Any) -> None:
+    """Let a part have a stored state.
+
+    Raises:
+        StateMismatchError: it does not fit; the part is as it was.
+        DecodeError: the part does not take it.
+    """
+    if not isinstance(part, torch.utils.data.DataLoader):
+        manager = adapter_for(part)()
+        manager.restore(stored)
+        manager.hold(part)
+    elif (track := track_of(part)) is not None:
+        track.restore(stored)
+    elif callable(getattr(part, "load_state_dict", None)):
+        part.load_state_dict(stored)
+    else:
+        log.warning(
+            "the data loader begins anew, for it is not tracked: use group.track(dataloader=loader) before this"
+        )
+
+
+def _apart(value: Any) -> Any:
+    """Give containers anew, so that none stands at two places: a scheduler's state has its rates twice."""
+    if type(value) is dict:
+        return {key: _apart(each) for key, each in value.items()}
+    if type(value) is OrderedDict:
+        made = OrderedDict((key, _apart(each)) for key, each in value.items())
+        vars(made).update({name: _apart(each) for name, each in vars(value).items()})
+        return made
+    return [_apart(each) for each in value] if type(value) is list else value
+
+
+def modes_of(part: object) -> dict[str, list[str]] | None:
+    """Say which modules of a model are not in training, and which parameters have no gradient: no state dict does."""
+    model = unwrapped(part)
+    if not isinstance(model, torch.nn.Module):
+        return None
+    return {
+        "eval": [name for name, module in model.named_modules() if not module.training],
+        "frozen": [name for name, parameter in model.named_parameters() if not parameter.requires_grad],
+    }
+
+
+def give_modes(part: object, modes: dict[str, list[str]]) -> None:
+    """Let a model and its parts be in training, and have gradients, as they were."""
+    model = unwrapped(part)
+    resting, frozen = set(modes["eval"]), set(modes["frozen"])
+    for name, module in model.named_modules():
+        module.training = name not in resting
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad != (name not in frozen):
+            parameter.requires_grad_(name not in frozen)
+
+
+def mark_steps(optimizer: Any) -> None:
+    """Let an optimizer that was unpickled tell its scheduler when it has stepped, as the scheduler's making did.
+
+    Without that torch warns that they are used in the wrong order.
+    """
+    if hasattr(optimizer.step, _MARKED):
+        return
+    # Weakly, as torch does: the optimizer holds this function.
+    found, step = weakref.ref(optimizer), type(optimizer).step
+
+    @functools.wraps(step)
+    def marked(*args: Any, **how: Any) -> Any:
+        one = found()
+        one._opt_called = True  # type: ignore[union-attr]  # noqa: SLF001 - where its scheduler looks
+        return step(one, *args, **how)
+
+    setattr(marked, _MARKED, True)
+    optimizer.step = marked
+
+
+class WaitingLoader:
+    """Where a data loader was, until the program gives one."""
+
+    __module__ = "lattice_addons.training"
+
+    def __init__(self, stored: Any) -> None:
+        self.stored = stored
+
+    def give(self, loader: object) -> None:
+        """Let a loader be there."""
+        if loader is not None and self.stored is not None:
+            give_back(loader, self.stored)

@@ -1,0 +1,77 @@
+"""A file of ``torch.save`` is read without running what it names, unless who wrote it is trusted."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import warnings
+from typing import Any
+
+import torch
+
+from lattice_addons.errors import DamagedError, UntrustedError
+
+__all__ = ["read_torch_file"]
+
+log = logging.getLogger("lattice_addons.training")
+
+
+def read_torch_file(path: str, device: Any, *, trusted: bool) -> Any:
+    """Give what was saved, its tensors on a device.
+
+    Raises:
+        UntrustedError: it has something else than tensors and plain data, and is not trusted.
+        DamagedError: it is no file of ``torch.save``, or not whole.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Detected pickle protocol", UserWarning
+            )  # what follows is told below
+            return torch.load(path, map_location=_there(device), weights_only=not trusted)
+    except pickle.UnpicklingError as error:
+        said = str(error)
+        # torch's own reader names what it refuses; without that the file is none of its own.
+        if trusted or "weights_only" not in said.lower() or not _is_zip(path):
+            raise _damaged(path, error) from error
+        message = (
+            f"{path} has something else than tensors and plain data, and reading that can run any code; if you trust "
+            f'who wrote the file, say load_snapshots(…, trust="pickle"). torch says: {_refused(said)}'
+        )
+        raise UntrustedError(message, key=path) from error
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+    ) as error:  # what torch raises for a file that is cut off
+        raise _damaged(path, error) from error
+
+
+def _there(device: Any) -> torch.device:
+    """Give a device, or the CPU where it is not there."""
+    wanted = torch.device("cpu" if device is None else device)
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # each backend raises its own
+        log.info("the tensors come to the CPU, for the device %s is not there: %s", wanted, error)
+        return torch.device("cpu")
+    return wanted
+
+
+def _is_zip(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) in {b"PK", b"\x80\x02"}  # or that of a torch before 1.6
+
+
+def _refused(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if "GLOBAL" in line or "Unsupported" in line]
+    return (lines or said.splitlines() or [""])[0][:200]
+
+
+def _damaged(path: str, error: BaseException) -> DamagedError:
+    message = (
+        f"{path} cannot be read: it is no snapshot and no file of torch.save, or was cut off or altered "
+        f"({type(error).__name__}: {str(error).partition(chr(10))[0][:200]})"
+    )
+    return DamagedError(message, key=path)

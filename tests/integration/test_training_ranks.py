@@ -1,0 +1,225 @@
+"""Real ranks of torch that train together: what is stored once, what in pieces, and what outlasts a rank."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons import Settings
+from lattice_addons.checkpoint import Line
+from lattice_addons.storage import open_store
+from tests.program import Program, finish
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Sequence
+    from pathlib import Path
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = pytest.mark.frameworks
+
+REPLICATED = """
+    import hashlib, os, signal, sys
+
+    import torch
+    import torch.distributed as dist
+    from torch.nn.parallel import DistributedDataParallel
+    from torch.utils.data import DataLoader, DistributedSampler
+
+    from lattice_addons import StateManagerGroup
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    rank, world = dist.get_rank(), dist.get_world_size()
+    killed_at, stop_at = (int(text) for text in sys.argv[1:])
+
+    class Deadly:
+        def __init__(self, step):
+            self.step = step
+
+        def __getstate__(self):
+            if rank == 1 and self.step == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return {"step": self.step}
+
+    torch.manual_seed(rank)
+    model = DistributedDataParallel(torch.nn.Sequential(
+        torch.nn.Linear(4, 256), torch.nn.Dropout(0.2), torch.nn.Linear(256, 1)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    data = torch.arange(24.0).reshape(24, 1).expand(24, 4).contiguous()
+    sampler = DistributedSampler(data, shuffle=True, seed=3)
+    loader = DataLoader(data, batch_size=2, sampler=sampler)
+
+    group = StateManagerGroup()
+    group.track(model=model, optimizer=optimizer, ranks="replicated")
+    group.track(loader=loader)
+    group.register("mine", ranks="per-rank")
+    group.register("step", ranks="replicated")
+    group.track_randomness()
+    step = group.get("step") or 0
+    print("from", step, flush=True)
+    while step < stop_at:
+        sampler.set_epoch(step // 100)
+        for batch in loader:
+            optimizer.zero_grad()
+            (model(batch / 24) ** 2).mean().backward()
+            optimizer.step()
+            step += 1
+            group.update("step", step)
+            group.update("mine", Deadly(step))
+            group.save(step=step)
+            print("seen", step, *batch[:, 0].int().tolist(), flush=True)
+            if step == stop_at:
+                break
+    bits = b"".join(p.detach().numpy().tobytes() for p in [*model.parameters(), torch.rand(3)])
+    print("bits", hashlib.sha256(bits).hexdigest(), flush=True)
+    os._exit(0)  # without a last save, and without waiting for the others
+"""
+
+SHARDED = """
+    import hashlib, sys
+
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor, Shard
+
+    from lattice_addons import StateManagerGroup
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    rank, world = dist.get_rank(), dist.get_world_size()
+    stop_at, columns = int(sys.argv[1]), "columns" in sys.argv
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 9), torch.nn.Tanh(), torch.nn.Linear(9, 4))
+    if world > 1:
+        other = (lambda parameter: Shard(parameter.ndim - 1)) if columns else None
+        fully_shard(model, mesh=init_device_mesh("cpu", (world,)), shard_placement_fn=other)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+
+    group = StateManagerGroup()
+    group.track(model=model, optimizer=optimizer, ranks="sharded")
+    group.register("step", ranks="replicated")
+    step = group.get("step") or 0
+
+    def show(what):
+        digest = hashlib.sha256()
+        state = optimizer.state_dict()
+        values = [*model.state_dict().values(), *(v for each in state["state"].values() for v in each.values())]
+        for value in values:
+            whole = value.full_tensor() if isinstance(value, DTensor) else value
+            digest.update(whole.detach().contiguous().numpy().tobytes())
+        print(what, step, len(values), digest.hexdigest(), flush=True)
+
+    show("found")
+    while step < stop_at:
+        optimizer.zero_grad()
+        batch = torch.randn(8, 6, generator=torch.Generator().manual_seed(step))
+        model(batch).square().mean().backward()
+        optimizer.step()
+        step += 1
+        group.update("step", step)
+        group.save(step=step)
+    show("left")
+    dist.destroy_process_group()
+"""
+
+
+def free_port() -> int:
+    """Give a port of the loopback interface that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def torchrun(program: Program, world: int, *args: object) -> subprocess.CompletedProcess[str]:
+    """Run the program's ranks by torch's own launcher; each line of the output begins with its rank."""
+    launcher = (
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        str(world),
+        "--tee",
+        "3",
+        "--log-dir",
+        "logs",
+    )
+    where = ("--master-addr", "127.0.0.1", "--master-port", str(free_port()))
+    environ = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return program.run(*map(str, args), timeout=240, environ=environ, python=(*launcher, *where))
+
+
+def by_hand(program: Program, world: int, *args: object) -> list[list[str]]:
+    """Run the program's ranks without a launcher; give the lines of each."""
+    port = str(free_port())
+    common = {
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    common |= {"WORLD_SIZE": str(world), "LATTICE_RUN_ID": port}
+    started = [program.start(*map(str, args), environ={**common, "RANK": str(rank)}) for rank in range(world)]
+    ended = [finish(each, timeout=240) for each in started]
+    assert [each.returncode for each in ended] == [0] * world, [each.stderr for each in ended]
+    return [each.stdout.splitlines() for each in ended]
+
+
+def seen(ranks: Sequence[Sequence[str]], steps: Sequence[int]) -> list[int]:
+    """Give the samples that all ranks saw in these steps."""
+    told = [line.split()[1:] for lines in ranks for line in lines if line.startswith("seen")]
+    return [int(each) for step, *samples in told if int(step) in steps for each in samples]
+
+
+def packed(program: Program, rank: int) -> int:
+    """Count the bytes in a rank's packs."""
+    return sum(pack.stat().st_size for pack in (program.job / f"rank-{rank:05d}/packs").glob("*.pack"))
+
+
+def test_rank_killed_while_it_saves(tmp_path: Path) -> None:
+    """The old checkpoint is in force; as many ranks end with the bits of an undisturbed run, others lose no sample."""
+    folders = [tmp_path / name for name in ("whole", "killed")]
+    for folder in folders:
+        folder.mkdir()
+    whole, killed = (Program(folder, REPLICATED, "train.py") for folder in folders)
+    expected = by_hand(whole, 2, 0, 8)
+    assert sorted(seen(expected, range(1, 7))) == list(range(24))
+
+    broken = torchrun(killed, 2, 4, 8)
+    assert broken.returncode != 0
+    lines = [[line.split("]:", 1)[-1] for line in broken.stdout.splitlines()]]
+    assert [line for line in lines[0] if line.startswith("from")] == ["from 0", "from 0"]
+    for world in (3,):
+        (tmp_path / str(world)).mkdir()
+        other = Program(tmp_path / str(world), REPLICATED, "train.py")
+        shutil.copytree(killed.root, other.root)
+        rest = by_hand(other, world, 0, 3 + 12 // (2 * world))
+        assert [each[0] for each in rest] == ["from 3"] * world
+        assert sorted(seen(lines, range(1, 4)) + seen(rest, range(4, 20))) == list(range(24))
+    again = by_hand(killed, 2, 0, 8)
+    assert [each[0] for each in again] == ["from 3"] * 2
+    assert [each[-1] for each in again] == [each[-1] for each in expected]
+    assert sorted(seen(lines, range(1, 4)) + seen(again, range(4, 7))) == list(range(24))
+    # The model's 1,537 numbers, and two more of the optimizer for each, stand on the first rank only.
+    assert packed(killed, 0) > 3 * 4 * 1000
+    assert packed(killed, 1) < 4 * 1000
+
+
+def test_sharded_state(tmp_path: Path) -> None:
+    """Each rank of FSDP stores its pieces, and more ranks, which split other dimensions, go on from the same state."""
+    program = Program(tmp_path, SHARDED, "train.py")
+    left = by_hand(program, 2, 3)[0][-1].replace("left", "found")
+    assert left.split()[:3] == ["found", "3", "16"]
+    assert packed(program, 1) > 0
+    more = by_hand(program, 3, 4, "columns")
+    assert [lines[0] for lines in more] == [left] * 3
+    assert {lines[-1].split()[1] for lines in more} == {"4"}
+    settings = Settings(root=str(program.root), job_id="train")
+    for rank in range(3):
+        line = Line(open_store(settings), "train", rank, settings=settings)
+        assert all(finding.good for finding in line.verify())
