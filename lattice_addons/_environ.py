@@ -29,7 +29,10 @@ VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and it
         "run_id",
         "which start of a job of several ranks this is: one name for all, given only once",
     ),
-    "LATTICE_AUTOPATCH": ("", "frameworks whose unmodified programs carry on under ``lattice run``, or ``all``"),
+    "LATTICE_AUTOPATCH": (
+        "",
+        "frameworks whose unmodified programs carry on under ``lattice run``, or ``all``",
+    ),
     "LATTICE_STRICT": ("strict", "``1`` makes a save that failed at exit the exit status"),
     "LATTICE_DISABLE": ("disabled", "``1`` turns saving and loading off"),
     "LATTICE_LOGLEVEL": ("loglevel", "``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``"),

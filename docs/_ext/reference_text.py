@@ -8,8 +8,8 @@ import inspect
 from typing import TYPE_CHECKING
 
 from lattice_addons import errors
-from lattice_addons.cli import build_parser
 from lattice_addons._environ import CONFIG
+from lattice_addons.cli import build_parser
 from lattice_addons.settings import KEYS, VARIABLES, Settings
 
 if TYPE_CHECKING:

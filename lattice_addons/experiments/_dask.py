@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import queue
 import re
 import socket
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import ExecutorError
 from lattice_addons.storage import ulid
 
-from ._dask_worker import NotHereError, ReplacedError, leave_shelf, run_there
+from ._dask_worker import Courses, NotHereError, ReplacedError, digest_of, leave_shelf, run_there
 from ._needs import needed
 from ._resources import offered, resources_of
 from ._shared import current
@@ -65,7 +66,7 @@ class DaskPool(SlotPool):
         self._shelf = course.shelf
         self._address = ""
         self._course = dataclasses.replace(course, n_proc=0)
-        self._courses: tuple[bytes, ...] = ()
+        self._courses = Courses(b"")
         self._client = self._connected(where, course.n_proc)
         self._look()
         if not self._slots:
@@ -75,7 +76,9 @@ class DaskPool(SlotPool):
         """Give a client of the cluster; what is made here is closed at the end."""
         client = self._distributed.Client
         if isinstance(where, type):
-            options = {"threads_per_worker": 1} if issubclass(where, self._distributed.LocalCluster) else {}
+            local = issubclass(where, self._distributed.LocalCluster)
+            # Its dashboard's usual port may be another cluster's.
+            options = {"threads_per_worker": 1, "dashboard_address": ":0"} if local else {}
             where = self._stack.enter_context(where(n_workers=max(processes, 1), **options))
         if isinstance(where, client):
             self._address = str(where.scheduler.address if where.scheduler is not None else "")
@@ -90,7 +93,7 @@ class DaskPool(SlotPool):
         try:
             _knock(self._address)
             _in_time(lambda: made.__init__(where, timeout=_ANSWER, set_as_default=False))
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
+        except (OSError, self._distributed.TimeoutError, ValueError, TypeError) as error:
             # One that is half made must not wait for its connection when it is collected.
             made.status = "closed"
             self._stack.close()
@@ -181,7 +184,7 @@ class DaskPool(SlotPool):
                 self._news.get(timeout=min(timeout, _LOOK))
 
     def _result(self, future: Any) -> Any:
-        with suppress(TimeoutError):
+        with suppress(self._distributed.TimeoutError, TimeoutError):  # two in Python 3.10
             return future.result(timeout=_ANSWER)
         # It lies with a worker that does not answer: if that is gone, the next look will show it.
         return None
@@ -277,19 +280,21 @@ def _how(slot: Slot) -> str:
     return f"at {slot.name} was lost: it was killed, ran out of memory, or its machine is gone"
 
 
-def _courses(course: Course) -> tuple[bytes, ...]:
-    """Give the class by its name, and where it can be by its value: a host may not have its file."""
+def _courses(course: Course) -> Courses:
+    """Give the class by its name, and where it can be by its value: a host may have another file than this one."""
     import cloudpickle
 
     module = sys.modules.get(course.experiment.__module__)
+    file = getattr(module, "__file__", None)
     named = course.packed()
-    if module is None or module.__name__ == "__main__":
-        return (named,)  # by value already
+    if module is None or file is None or module.__name__ == "__main__":
+        return Courses(named)  # by value already
     try:
         cloudpickle.register_pickle_by_value(module)
         try:
-            return named, course.packed(by_value=True)
+            by_value = course.packed(by_value=True)
         finally:
             cloudpickle.unregister_pickle_by_value(module)
     except Exception:  # noqa: BLE001 - something in the module cannot be pickled: hosts need its file
-        return (named,)
+        return Courses(named)
+    return Courses(named, by_value, module.__name__, os.path.abspath(file), digest_of(file))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._course import course_of
@@ -10,11 +12,26 @@ from ._shared import current, join, leave, missing
 from ._worker import run_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ._worker import Ran
 
-__all__ = ["NotHereError", "ReplacedError", "leave_shelf", "run_there"]
+__all__ = ["Courses", "NotHereError", "ReplacedError", "digest_of", "leave_shelf", "run_there"]
+
+
+@dataclass(frozen=True)
+class Courses:
+    """A course with its class by name, and by value (None where that cannot be), and which file that was."""
+
+    named: bytes
+    by_value: bytes | None = None
+    module: str = ""
+    file: str = ""
+    digest: str = ""
+
+
+# The modules that were imported here by name, and of which version of their files.
+_versions: dict[str, str] = {}
 
 
 class NotHereError(Exception):
@@ -26,9 +43,9 @@ class ReplacedError(Exception):
 
 
 def run_there(  # noqa: PLR0913 - what a worker is told
-    courses: Sequence[bytes], whole: bytes, *, rank: int, seconds: float, home: str, blobs: Mapping[str, str]
+    courses: Courses, whole: bytes, *, rank: int, seconds: float, home: str, blobs: Mapping[str, str]
 ) -> list[Ran]:
-    """Run a batch; ``courses`` is the class by its name, and by its value for a host that does not have its file.
+    """Run a batch.
 
     ``home`` is the folder of the process that it is meant for, ``blobs`` under which names shared
     data has been sent to this worker.
@@ -46,16 +63,33 @@ def run_there(  # noqa: PLR0913 - what a worker is told
     return run_batch(packed, whole, rank=rank, seconds=seconds)
 
 
-def _readable(courses: Sequence[bytes]) -> bytes:
-    by_name, *by_value = courses
+def _readable(courses: Courses) -> bytes:
+    """Give the course as this process can read it: by the name of its class only if that leads to the runner's code.
+
+    A worker may be older than the latest change to the file, and its host may have another file, or none.
+    """
+    if courses.by_value is None:
+        return courses.named
+    if courses.module not in _versions and courses.module not in sys.modules:
+        if digest_of(courses.file) != courses.digest:
+            return courses.by_value
+        try:
+            course_of(courses.named)
+        except ModuleNotFoundError:
+            return courses.by_value
+        _versions[courses.module] = courses.digest
+    return courses.named if _versions.get(courses.module) == courses.digest else courses.by_value
+
+
+def digest_of(file: str) -> str:
+    """Tell versions of a file apart; nothing where there is none."""
+    from blake3 import blake3
+
     try:
-        course_of(by_name)
-    except (ModuleNotFoundError, FileNotFoundError):
-        if not by_value:
-            raise
-    else:
-        return by_name
-    return by_value[0]
+        with open(file, "rb") as source:
+            return blake3(source.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _fetch(whole: bytes, blobs: Mapping[str, str]) -> None:

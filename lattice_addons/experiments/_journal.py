@@ -52,17 +52,17 @@ class Journal:
 
     # -- reading
 
-    def read(self) -> Iterator[tuple[str, Any]]:
-        """Give everything in it, in no certain order: each line's kind, and the `Record` or what else it tells."""
+    def read(self, kind: str | None = None) -> Iterator[tuple[str, Any]]:
+        """Give what is in it, in no certain order: each line's kind, and the `Record` or what else it tells."""
         if self._place.local and not os.path.isdir(self._place.url):
             return
         for key in self._place.store.list(_FOLDER):
             if self._place.local:
                 # Tidied away meanwhile: what it said is in a newer part.
                 with suppress(FileNotFoundError, NotInStoreError):
-                    yield from lines_of(os.path.join(self._place.url, key))
+                    yield from lines_of(os.path.join(self._place.url, key), 0, kind)
             else:
-                yield from self._far(key)
+                yield from (told for told in self._far(key) if kind in (None, told[0]))
 
     def _far(self, key: str) -> Iterator[tuple[str, Any]]:
         for line in self._place.store.read(key).splitlines(keepends=True):
@@ -75,26 +75,24 @@ class Journal:
     def records(self) -> dict[str, Record]:
         """Give the record that counts of each setting, by its identity, in the order in which they ended."""
         found: dict[str, Record] = {}
-        for kind, record in self.read():
-            if kind == "record":
-                known = found.get(record.identity)
-                if known is None or record.supersedes(known):
-                    found[record.identity] = record
+        for _, record in self.read("record"):
+            known = found.get(record.identity)
+            if known is None or record.supersedes(known):
+                found[record.identity] = record
         return dict(sorted(found.items(), key=lambda pair: pair[1].ended))
 
     def index(self) -> dict[str, Known]:
         """Give what is known of each setting, without what its run returned."""
         found: dict[str, Known] = {}
-        for kind, record in self.read():
-            if kind == "record":
-                known = found.get(record.identity)
-                if known is None or (record.attempt, record.ended) >= (known.attempt, known.ended):
-                    found[record.identity] = Known(record.name, record.status, record.attempt, record.ended)
+        for _, record in self.read("record"):
+            known = found.get(record.identity)
+            if known is None or (record.attempt, record.ended) >= (known.attempt, known.ended):
+                found[record.identity] = Known(record.name, record.status, record.attempt, record.ended)
         return found
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
         """Give what runners have noted under this word, such as ``start``, oldest first."""
-        found = [told for each, told in self.read() if each == kind and kind != "record"]
+        found = [told for _, told in self.read(kind)]
         return sorted(found, key=lambda told: told.get("at", 0))
 
     # -- writing, by who holds the place's lock

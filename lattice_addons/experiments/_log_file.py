@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._place import Place
 
-__all__ = ["Log", "log_key", "own_log"]
+__all__ = ["Log", "flush_streams", "log_key", "own_log"]
 
 LOGS = "logs"
 _taken = threading.Lock()  # a process has its standard streams once
@@ -33,7 +33,7 @@ class Log:
 
     def tell(self, text: str) -> None:
         """Write a text into it, while it is open."""
-        _flush()
+        flush_streams()
         # On a full disk the record has the text, or nothing has.
         with suppress(OSError), open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
@@ -68,7 +68,7 @@ def _keep(log: Log, place: Place) -> None:
 
 @contextmanager
 def _streams_into(path: str) -> Iterator[None]:
-    _flush()
+    flush_streams()
     try:
         log = _new(path)
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def _streams_into(path: str) -> Iterator[None]:
         os.close(log)
         yield
     finally:
-        _flush()
+        flush_streams()
         for number, descriptor in enumerate(before, start=1):
             os.dup2(descriptor, number)
             os.close(descriptor)
@@ -91,7 +91,8 @@ def _new(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def _flush() -> None:
+def flush_streams() -> None:
+    """Let what was printed reach the log, or wherever the streams lead."""
     for stream in (sys.stdout, sys.stderr):
         # A stream may be None, closed, or lead to a disk that is full.
         with suppress(AttributeError, ValueError, OSError):

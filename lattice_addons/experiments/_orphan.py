@@ -18,6 +18,7 @@ __all__ = ["end_with_runner", "present", "workers_ended"]
 _FILE = "workers.lock"
 _LOOK = 0.25  # seconds between two looks at whether the runner lives
 _GRACE = 25.0  # seconds that a run gets to save its state
+_held: set[int] = set()
 
 
 def end_with_runner(runner: int) -> None:
@@ -37,13 +38,24 @@ def end_with_runner(runner: int) -> None:
 def present(folder: str) -> Iterator[None]:
     """Show for a block that a worker works in a place: by a lock that ends with the process, however that ends."""
     descriptor = _opened(folder)
+    _held.add(descriptor)
     try:
         # On a file system without locks the workers have only their watch.
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
+        _held.discard(descriptor)
         os.close(descriptor)
+
+
+def _let_go() -> None:
+    """Hold no lock in a process that a run forks, and that may go on when the worker has ended."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def workers_ended(folder: str, seconds: float) -> bool:

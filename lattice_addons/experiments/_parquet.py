@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage import ulid
 
+from ._cells import loose
 from ._columns import combined, only, table_of
 from ._needs import needed
 from ._rows import ABOUT, FILE, RESULTS, field_columns, named_beside
@@ -72,16 +73,16 @@ def table_of_records(records: Sequence[Record]) -> Any:
 
 def _about(record: Record) -> dict[str, Any]:
     return {
-        "name": record.name,
+        "name": loose(record.name),
         "identity": record.identity,
         "status": record.status,
         "started": _moment(record.started),
         "ended": _moment(record.ended),
         "seconds": float(record.seconds),
-        "host": record.host,
+        "host": loose(record.host),
         "attempt": record.attempt,
-        "log": record.log,
-        "error": record.error.strip().rpartition("\n")[2],
+        "log": loose(record.log),
+        "error": loose(record.error.strip().rpartition("\n")[2]),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import StoreError
 
-from ._record import from_line
+from ._record import AT, beginning, from_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,11 +76,15 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
-def lines_of(path: str, start: int = 0) -> Iterator[tuple[str, Any]]:
+def lines_of(path: str, start: int = 0, kind: str | None = None) -> Iterator[tuple[str, Any]]:
     """Give what the lines of a part tell from a place on; one that is torn, as by a killed writer, tells nothing."""
+    wanted = b"" if kind is None else beginning(kind)
     with _told("read", path), open(path, "rb") as file:
         file.seek(start)
         for line in file:
+            # Most lines are of no interest to who asks for one kind; they need not be read to see that.
+            if not line.startswith(wanted, AT):
+                continue
             told = from_line(line)
             if told is not None:
                 yield told

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from blake3 import blake3
 
-__all__ = ["Record", "Status", "as_line", "as_plain", "from_line"]
+__all__ = ["AT", "Record", "Status", "as_line", "as_plain", "beginning", "from_line"]
 
 Status = Literal["done", "failed", "killed", "pruned"]
 _DIGEST = 16  # hexadecimal digits in front of a line
+#: Where the text of a line begins.
+AT = _DIGEST + 1
 _LONGEST_TEXT = 200
 
 
@@ -63,9 +65,14 @@ def as_line(kind: str, what: Record | dict[str, Any]) -> bytes:
     return blake3(text).hexdigest(_DIGEST // 2).encode("ascii") + b" " + text + b"\n"
 
 
+def beginning(kind: str) -> bytes:
+    """Give how the text of each line of a kind begins, behind its digest."""
+    return f'{{"{kind}":'.encode("ascii")
+
+
 def from_line(line: bytes) -> tuple[str, Any] | None:
     """Give what a line tells: its kind, and a `Record` or plain data; None when it is torn or damaged."""
-    digest, text = line[:_DIGEST], line[_DIGEST + 1 :].rstrip(b"\n")
+    digest, text = line[:_DIGEST], line[AT:].rstrip(b"\n")
     if not line.endswith(b"\n") or blake3(text).hexdigest(_DIGEST // 2).encode("ascii") != digest:
         return None
     try:

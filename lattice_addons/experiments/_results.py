@@ -81,8 +81,7 @@ class Results:
             write_part(self._place, table_of_records(records))
             if len(part_keys(self._place)) >= _PARTS:
                 self._put_together()
-        except StoreError as error:
-            # The runs go on: what they returned is in the journal.
+        except Exception as error:  # noqa: BLE001 - whatever it is, the runs go on: the journal has what they returned
             self._complete = False
             _log.warning("results are not written for now, and will be at the end: %s", error)
 
@@ -93,7 +92,7 @@ class Results:
         self.flush()
         try:
             self._put_together() if self._complete else self._make_up()
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             _log.warning("results are not written, and are in the journal only: %s", error)
 
     def _make_up(self) -> None:

@@ -16,7 +16,7 @@ from lattice_addons.errors import ExecutorError
 from ._context import Context, Pruned
 from ._course import course_of
 from ._inside import Inside
-from ._log_file import log_key, own_log
+from ._log_file import flush_streams, log_key, own_log
 from ._orphan import present
 from ._part import Part
 from ._pool import Outcome
@@ -137,7 +137,7 @@ def run_one(what: Running, *, apart: bool) -> tuple[Record, str]:
         log = None
         if apart:
             log = stack.enter_context(own_log(course.place, log_key(task.file_name, task.attempt)))
-        ended = _ended(what)
+        ended = _ended(what, apart=apart)
         if log is not None and ended.error:
             log.tell(ended.error)
     record = record_of(
@@ -152,11 +152,11 @@ def run_one(what: Running, *, apart: bool) -> tuple[Record, str]:
     return record, ended.lost
 
 
-def _ended(what: Running) -> _Ended:
+def _ended(what: Running, *, apart: bool) -> _Ended:
     try:
         with running(what), stateful(what):
             setting = _setting(what)
-            returned = setting.run()
+            returned = _run(setting)
             try:
                 rows = rows_of(returned, setting, what.course.place)
             except OSError as error:
@@ -167,9 +167,34 @@ def _ended(what: Running) -> _Ended:
         return _Ended("pruned", [], str(pruned))
     except MemoryError:
         return _Ended("killed", [], traceback.format_exc(), "it was out of memory (MemoryError)")
-    except (Exception, SystemExit):  # noqa: BLE001 - a run may raise anything, and the others go on
+    except BaseException as error:  # a run may raise anything, and the others go on
+        if isinstance(error, KeyboardInterrupt) and not apart:
+            raise  # somebody at a terminal: workers are not told of it
         return _Ended("failed", [], traceback.format_exc())
     raise fault
+
+
+def _run(setting: Experiment) -> Any:
+    """Call ``run``; a process that it forks, and that comes back from it as well, is no worker, and ends here."""
+    worker = os.getpid()
+    try:
+        return setting.run()
+    except BaseException as error:
+        if os.getpid() != worker:
+            _end_child(error)
+        raise
+    finally:
+        if os.getpid() != worker:
+            _end_child(None)
+
+
+def _end_child(error: BaseException | None) -> None:
+    """End a forked process as Python would: without what its parent does at its own end."""
+    if error is not None and not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+    code = getattr(error, "code", 1) if error is not None else 0
+    flush_streams()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _setting(what: Running) -> Experiment:

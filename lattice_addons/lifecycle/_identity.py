@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from lattice_addons.settings import Settings
 
-__all__ = ["folder_name", "forked_from", "job_id", "note_fork", "passive_reason", "rank", "run_id", "world_size"]
+__all__ = [
+    "folder_name",
+    "forked_from",
+    "job_id",
+    "note_fork",
+    "passive_reason",
+    "rank",
+    "run_id",
+    "world_size",
+]
 
 INTERACTIVE = "interactive"
 # Each names (this process's number, how many there are), and what tells one start of the job from another: only what

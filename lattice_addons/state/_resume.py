@@ -64,7 +64,7 @@ class ResumedLoop(Turns[Element]):
         super().__init__(session, key)
 
     @property
-    def index(self) -> object:
+    def index(self) -> int:
         """The number of the current element."""
         return self._at
 

@@ -133,7 +133,6 @@ class Track:
         session = self._session()
         if session is None:
             return make()
-        Turns.go_on(session)
         self.abandon()
         if self._era != session.completions:
             self.place, self._era = Place(), session.completions

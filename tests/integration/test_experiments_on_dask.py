@@ -91,7 +91,12 @@ class Cluster:
         self._file = folder / "scheduler.json"
         self.processes: list[subprocess.Popen[bytes]] = []
         self._start(
-            "dask_scheduler", "--port=0", "--host=127.0.0.1", "--no-show", f"--scheduler-file={self._file}"
+            "dask_scheduler",
+            "--no-dashboard",
+            "--port=0",
+            "--host=127.0.0.1",
+            "--no-show",
+            f"--scheduler-file={self._file}",
         )
         wait_for(lambda: self._file.exists() and self._file.read_text().endswith("}"))
         self.address = json.loads(self._file.read_text())["address"]
@@ -109,23 +114,31 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def stop(self) -> None:
-        """End all that was started."""
-        for process in reversed(self.processes):
+    def stop(self, but: int = 0) -> None:
+        """End all that was started, but the first."""
+        for process in reversed(self.processes[but:]):
             process.kill()
             process.wait()
+        del self.processes[but:]
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A scheduler and two workers."""
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    started = Cluster(folder)
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler for all tests but those that end it."""
+    started = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture
+def cluster(scheduler: Cluster) -> Iterator[Cluster]:
+    """A scheduler without workers, which get none from the test before."""
+    try:
+        yield scheduler
+    finally:
+        scheduler.stop(but=1)
 
 
 @pytest.fixture
@@ -175,7 +188,7 @@ def test_settings_run_once_each_though_workers_are_lost_and_join(
 
 
 def test_needs_are_met_and_data_is_shared(cluster: Cluster, make: Callable[..., Any], tmp_path: Path) -> None:
-    """Only a worker that offers a GPU runs what needs one; two workers of one host load data once."""
+    """Who offers a GPU runs what needs one, workers of one host load data once, and a changed class is run as it is."""
     gpu = cluster.worker("--resources", "GPU=1")
     cluster.worker()
     picky = make("Picky")
@@ -190,6 +203,10 @@ def test_needs_are_met_and_data_is_shared(cluster: Cluster, make: Callable[..., 
         sharing = make("Sharing", at=search(*range(20)))
         assert sharing.run_all(dask=client).done == 20
         assert client.status == "running"  # it is ours to close
+        change(make, tmp_path)
+        changed = make("Quick")
+        assert changed.run_all(dask=client).done == 6
+        assert sorted(type(changed).results().twice) == [0, 3, 6, 9, 12, 15]
     totals = type(sharing).results().total
     assert set(totals) == {sum(range(300_000)) + 300_000}
     assert len((tmp_path / "loads").read_text().split()) == 1
@@ -222,10 +239,12 @@ def test_an_address_where_nobody_is_is_one_clear_error(make: Callable[..., Any])
 
 
 def test_a_scheduler_that_goes_loses_nothing(
-    cluster: Cluster, make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What had ended stays done; the rest runs when there is a cluster again, or without one."""
     monkeypatch.setattr(_dask, "_ANSWER", 3)  # seconds in which it may come back
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster")
     cluster.worker()
     experiment = make("Deadly", at=search(0, 1, 5))
 
@@ -254,7 +273,15 @@ def test_a_kind_of_cluster_is_made_for_the_run(make: Callable[..., Any], tmp_pat
     frame = type(quick).results()
     assert set(frame.of) == {2}
     assert set(frame["rank"]) <= {0, 1}
-    wait_for(lambda: not any(_alive(pid) for _, pid in ran(tmp_path)))
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for _, pid in ran(tmp_path)))
+
+
+def change(make: Callable[..., Any], folder: Path) -> None:
+    """Edit the file of the experiments, which the workers have imported; here it is a new program that begins."""
+    name = type(make("Quick")).__module__
+    file = folder / "experiments" / f"{name}.py"
+    file.write_text(file.read_text().replace('"twice": 2', '"twice": 3'))
+    del sys.modules[name]
 
 
 def ran(folder: Path) -> list[tuple[int, int]]:
@@ -270,7 +297,3 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < until, "nothing came of it"
         time.sleep(0.02)
-
-
-def _alive(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")

@@ -56,7 +56,9 @@ def test_stopped_within_an_epoch(tmp_path: Path, backend: str) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     source = SOURCE.format(epochs=9, every=None)
-    alone, after = ends_alike(tmp_path, source, [("batch 2 5", signal.SIGTERM)], last=2, KERAS_BACKEND=backend)
+    alone, after = ends_alike(
+        tmp_path, source, [("batch 2 5", signal.SIGTERM)], last=2, KERAS_BACKEND=backend
+    )
     assert "batch 3 0" in alone
     assert "batch 1 12" not in after
     assert alone[-2].startswith("history ")

@@ -22,7 +22,9 @@ def run(source: str, folder: Path, **environ: str) -> subprocess.CompletedProces
     """Run a program that is started with the patches."""
     given = autopatch_environment(clean_environ(LATTICE_AUTOPATCH="torch", PYTHONPATH=str(folder)) | environ)
     command = [sys.executable, "-c", source]
-    return subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=given, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_program_without_frameworks(tmp_path: Path) -> None:
@@ -42,7 +44,9 @@ def test_the_machines_own_sitecustomize_runs(tmp_path: Path) -> None:
 def test_a_framework_is_patched_when_it_is_imported(tmp_path: Path) -> None:
     """After its own code ran, once, and it keeps its own loader; a program that fails to import it sees why."""
     (tmp_path / "framework.py").write_text("ready = True", encoding="utf-8")
-    (tmp_path / "patches.py").write_text("def put_on(module):\n    module.patched = module.ready", encoding="utf-8")
+    (tmp_path / "patches.py").write_text(
+        "def put_on(module):\n    module.patched = module.ready", encoding="utf-8"
+    )
     source = """
 import sys
 from lattice_addons.autopatch import _hook

@@ -27,8 +27,9 @@ def record(identity: str, status: str = "done", attempt: int = 1, **facts: objec
 
 
 @pytest.fixture(params=["folder", "memory"])
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A place in a folder, and one elsewhere."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Place(Some, str(tmp_path) if request.param == "folder" else f"memory://{tmp_path.name}")
 
 

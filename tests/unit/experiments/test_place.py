@@ -101,8 +101,9 @@ def test_one_program_at_a_time_runs_an_experiment(tmp_path: Path) -> None:
     assert third.communicate("\n", timeout=30)[1] == ""
 
 
-def test_the_lock_holds_within_a_process_too(tmp_path: Path) -> None:
+def test_the_lock_holds_within_a_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And elsewhere than in a folder; it is free again when the block has ended."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for root in (str(tmp_path), f"memory://{tmp_path.name}"):
         place = Place(Here, root)
         second = Place(Here, root).lock()

@@ -46,6 +46,7 @@ def train(state: State, steps: int) -> State:
     """Take some steps; what they draw depends on the step alone."""
     assert state.model is not None
     assert state.optimizer is not None
+    assert state.criterion is not None
     for _ in range(steps):
         torch.manual_seed(1000 + state.step_index)
         output, _ = state.model(torch.randn(5, 4))

@@ -140,6 +140,6 @@ def test_another_size_of_batches_goes_on_at_the_same_sample(tmp_path: Path) -> N
     log: list[Any] = []
     live(tmp_path, lambda: DataLoader(Noisy(), 3, shuffle=True), seed=1, stop=(0, 2), epochs=1, log=log)
     live(tmp_path, lambda: DataLoader(Noisy(), 4, shuffle=True), seed=2, stop=(0, 4), epochs=1, log=log)
-    live(tmp_path, lambda: DataLoader(Noisy(), 5, shuffle=True), seed=3, epochs=1, log=log)
+    live(tmp_path, lambda: DataLoader(Noisy(), 4, shuffle=True), seed=3, epochs=1, log=log)
 
     assert sorted(indices(log, 0)) == list(range(SAMPLES))

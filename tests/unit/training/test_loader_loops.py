@@ -150,21 +150,36 @@ def test_an_epoch_that_was_left_is_over_when_the_program_goes_on(lives: Lives) -
     assert [item.item() for item in loader] == list(range(6))
 
 
-def test_side_by_side(lives: Lives) -> None:
+@pytest.mark.parametrize("by_hand", [True, False], ids=["in the body", "at the safe point"])
+def test_side_by_side(by_hand: bool, lives: Lives) -> None:
     """Of two that are gone through together, the batches of both count."""
     left, right = numbers(), numbers()
     group = lives(left=left, right=right)
+
+    def save(*, safe: bool) -> None:
+        group._session.save(f"safe: {safe}")
+
     pairs = []
-    for pair in zip(left, right, strict=True):
-        pairs.append((pair[0].item(), pair[1].item()))
-        if pair[0] == 2:
-            group.save()
+    for one, two in zip(left, right, strict=True):
+        if one == 3:
             break
+        pairs.append((one.item(), two.item()))
+        if one == 2 and by_hand:
+            group.save()
+        elif one == 2:
+            group._session.gate.when_open(save)
 
     left, right = numbers(), numbers()
     lives(left=left, right=right)
     pairs += [(one.item(), two.item()) for one, two in zip(left, right, strict=True)]
     assert pairs == [(n, n) for n in range(6)]
+
+
+def test_batches_come_in_their_order(lives: Lives) -> None:
+    """Their number says which they are."""
+    loader = DataLoader(list(range(6)), in_order=False)
+    lives(loader=loader)
+    assert loader.in_order is True
 
 
 def test_batches_taken_for_the_elements_of_a_loop(lives: Lives) -> None:

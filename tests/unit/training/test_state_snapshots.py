@@ -240,6 +240,34 @@ def test_a_damaged_file_is_told(path: Path) -> None:
         State.load_snapshots(path)
 
 
+def test_a_damaged_file_of_torch_save_is_told(path: Path) -> None:
+    """Torch itself would load other numbers; the file has checksums of them, if the program did not say otherwise."""
+    state = train(State(**parts()), 1)
+    seeds_file(state, path)
+    good = path.read_bytes()
+    weights = state.model.state_dict()["0.weight"].numpy().tobytes()  # type: ignore[union-attr]
+    inside = good.find(weights)
+    assert inside > 0
+    for at in (inside, inside + 5, *range(100, len(good), len(good) // 12)):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 16]) + good[at + 1 :])
+        try:
+            loaded = State.load_snapshots(path, **parts(seed=5))
+        except LatticeError:
+            continue
+        assert at not in (inside, inside + 5)
+        assert loaded == state
+    for end in (0, 1, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:end])
+        with pytest.raises(DamagedError):
+            State.load_snapshots(path)
+    torch.serialization.set_crc32_options(False)
+    try:
+        seeds_file(state, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert State.load_snapshots(path, **parts(seed=5)) == state
+
+
 def test_what_cannot_be_stored_leaves_the_old_file(path: Path) -> None:
     """A save that fails changes nothing and leaves nothing behind."""
     State(step_index=1).save_snapshots(path)
