@@ -43,6 +43,7 @@ class Tidier:
         self._turn = turn
         self._wanted = False
         self._told = ""
+        self._level = logging.WARNING
         # Whoever starts the thread, and the thread when it ends; again by a signal handler within.
         self._starting = threading.RLock()
         self._forget_thread()
@@ -85,6 +86,9 @@ class Tidier:
     def at_exit(self) -> None:
         """Take a last turn for a moment where one is wanted: a short program ends before its thread wakes."""
         if self._wanted and self._thread is not None:
+            # The next start tidies up, too, and tells what it cannot; whoever reads that the last save failed
+            # needs no second line.
+            self._level = logging.DEBUG
             self.now(_AT_EXIT)
 
     def finish(self, steps: Iterable[int], action: str) -> None:
@@ -157,7 +161,7 @@ class Tidier:
         except Exception as error:  # noqa: BLE001
             told = f"{type(error).__name__}: {error}"
         if told and told != self._told:
-            _log.warning("could not tidy up: %s", told)
+            _log.log(self._level, "could not tidy up: %s", told)
         self._told = told
         return not told
 

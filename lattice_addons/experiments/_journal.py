@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lattice_addons.errors import NotInStoreError
+from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage import ulid
 
 from ._part import Part, lines_of, sync, sync_folder
@@ -56,13 +56,25 @@ class Journal:
         """Give what is in it, in no certain order: each line's kind, and the `Record` or what else it tells."""
         if self._place.local and not os.path.isdir(self._place.url):
             return
-        for key in self._place.store.list(_FOLDER):
-            if self._place.local:
-                # Tidied away meanwhile: what it said is in a newer part.
-                with suppress(FileNotFoundError, NotInStoreError):
-                    yield from lines_of(os.path.join(self._place.url, key), 0, kind)
-            else:
-                yield from (told for told in self._far(key) if kind in (None, told[0]))
+        seen, gone = set[str](), True
+        while gone:
+            gone = False
+            for key in self._place.store.list(_FOLDER):
+                if key in seen:
+                    continue
+                seen.add(key)
+                try:
+                    yield from self._lines(key, kind)
+                except StoreError as error:
+                    if error.errno != errno.ENOENT and not isinstance(error, NotInStoreError):
+                        raise
+                    gone = True  # tidied away meanwhile: what it said is in a newer part
+
+    def _lines(self, key: str, kind: str | None) -> Iterator[tuple[str, Any]]:
+        if self._place.local:
+            yield from lines_of(os.path.join(self._place.url, key), 0, kind)
+        else:
+            yield from (told for told in self._far(key) if kind in (None, told[0]))
 
     def _far(self, key: str) -> Iterator[tuple[str, Any]]:
         for line in self._place.store.read(key).splitlines(keepends=True):

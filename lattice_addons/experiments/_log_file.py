@@ -6,14 +6,14 @@ import os
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._place import Place
 
-__all__ = ["Log", "flush_streams", "log_key", "own_log"]
+__all__ = ["Log", "flush_streams", "log_key", "own_log", "put_back"]
 
 LOGS = "logs"
 _taken = threading.Lock()  # a process has its standard streams once
@@ -85,6 +85,39 @@ def _streams_into(path: str) -> Iterator[None]:
         for number, descriptor in enumerate(before, start=1):
             os.dup2(descriptor, number)
             os.close(descriptor)
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Undo after a block what would go wrong in the next run of this process: streams or a folder of a run's own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # other threads use the same
+        return
+    streams, folder = (sys.stdout, sys.stderr), _folder()
+    try:
+        yield
+    finally:
+        _put_back(streams, folder)
+
+
+def _put_back(streams: tuple[Any, Any], folder: str) -> None:
+    out, err = (
+        open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - for good
+        if getattr(stream, "closed", False)
+        else stream
+        for number, stream in enumerate(streams, start=1)
+    )
+    sys.stdout, sys.stderr = out, err
+    with suppress(OSError):
+        if folder and _folder() != folder:
+            os.chdir(folder)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was removed
 
 
 def _new(path: str) -> int:

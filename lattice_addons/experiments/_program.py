@@ -30,7 +30,8 @@ _GIVEN = ("sampler", "samples", "seed", "objective", "direction", "dask", "root"
 def run_program(options: argparse.Namespace, folder: str | None = None) -> int:
     """Do what the options of `program_arguments` say, looking for experiments from a folder on; give the exit status.
 
-    It is 0 when all went well, 1 when it was not wanted after all, and that of `RunFailedError` when settings failed.
+    It is 0 when all went well, 1 when it was not wanted after all, and that of `RunFailedError` when settings failed,
+    now or earlier.
 
     Raises:
         LatticeError: there is no such experiment, or it cannot be done.
@@ -78,7 +79,9 @@ def _run(cls: type[Experiment], options: argparse.Namespace) -> int:
     )
     if options.dry_run:
         _list(summary)
-    return RunFailedError.exit_code if summary.failed or summary.killed else 0
+        return 0
+    # Those that failed earlier, too: a second try must not look as if they had been mended.
+    return RunFailedError.exit_code if summary.failed or summary.killed or summary.waiting else 0
 
 
 def _asked(cls: type[Experiment], options: argparse.Namespace) -> dict[str, Any] | None:

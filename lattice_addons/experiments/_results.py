@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.errors import ExperimentChangedError, StoreError
+from lattice_addons.errors import ExperimentChangedError
 
 from ._columns import combined, only
 from ._fields import fields_of

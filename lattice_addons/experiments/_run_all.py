@@ -15,7 +15,7 @@ from ._choice import Choice
 from ._course import Course
 from ._display import display_for
 from ._fields import fields_of
-from ._inside import Inside
+from ._inside import Inside, expected
 from ._journal import Journal
 from ._objective import tell_earlier
 from ._place import Place
@@ -30,7 +30,7 @@ from ._space import Space
 from ._summary import Plan, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ._display import Display
     from ._experiment import Experiment
@@ -159,7 +159,7 @@ def _prepared(
     known = journal.index()
     choice = Choice(known, resume, rerun)
     choice.check(place.experiment)
-    fields = list(fields_of(cls))
+    fields = list(_field_names(cls))
     _check_fields(place, journal, fields, known, resume=resume)
     if not resume:
         # Everything begins anew, also in its middle.
@@ -167,6 +167,15 @@ def _prepared(
     journal.note(_FIELDS, {"at": time.time(), "fields": fields})
     _forget_finished(place, known)
     return journal, choice
+
+
+def _field_names(cls: type, around: tuple[type, ...] = ()) -> Iterator[str]:
+    """Give the names of a class's fields; those of the experiments nested in it follow theirs, with a dot."""
+    for name in fields_of(cls):
+        yield name
+        nested = expected(cls, name)
+        if nested is not None and nested not in (cls, *around):
+            yield from (f"{name}.{inner}" for inner in _field_names(nested, (cls, *around)))
 
 
 def _check_fields(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ from lattice_addons.errors import ExecutorError
 from ._context import Context, Pruned
 from ._course import course_of
 from ._inside import Inside
-from ._log_file import flush_streams, log_key, own_log
+from ._log_file import flush_streams, log_key, own_log, put_back
 from ._orphan import present
 from ._part import Part
 from ._pool import Outcome
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from ._record import Status
 
 __all__ = ["Ran", "outcome_of", "record_of", "run_batch", "run_one"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, perhaps the one with the log of the run
 
 
 class Ran(NamedTuple):
@@ -137,7 +140,8 @@ def run_one(what: Running, *, apart: bool) -> tuple[Record, str]:
         log = None
         if apart:
             log = stack.enter_context(own_log(course.place, log_key(task.file_name, task.attempt)))
-        ended = _ended(what, apart=apart)
+        with put_back():
+            ended = _ended(what, apart=apart)
         if log is not None and ended.error:
             log.tell(ended.error)
     record = record_of(
@@ -170,6 +174,9 @@ def _ended(what: Running, *, apart: bool) -> _Ended:
     except BaseException as error:  # a run may raise anything, and the others go on
         if isinstance(error, KeyboardInterrupt) and not apart:
             raise  # somebody at a terminal: workers are not told of it
+        if getattr(error, "errno", None) in _FULL:
+            # As with memory, the machine lacked something: the setting is run again when the runner is.
+            return _Ended("killed", [], traceback.format_exc())
         return _Ended("failed", [], traceback.format_exc())
     raise fault
 

@@ -110,6 +110,16 @@ class Turns(Generic[Element]):
         """Say within which elements of which resumed loops of this thread the program is."""
         return [[loop.key, loop.index] for loop in running_here(session) if not loop.whole]
 
+    def has_others_within(self) -> bool:
+        """Say whether a resumed loop of this thread runs whose element began after this one."""
+        return any(not loop.whole and loop.since > self.place for loop in running_here(self._session))
+
+    @staticmethod
+    def outermost(session: Session) -> Turns[Any] | None:
+        """Give the resumed loop in which the program is, in whichever thread: the first that began."""
+        loops = [loop for loop in running(session) if not loop.whole]
+        return min(loops, key=lambda loop: loop.place, default=None)
+
     @staticmethod
     def go_on(session: Session) -> None:
         """Take note that the program goes on after loops that were broken off: what they left is not taken up."""
@@ -154,8 +164,9 @@ def finish_element(session: Session) -> None:
     """
     here = running_here(session)
     others = [loop for loop in here if not loop.whole]
-    if here and not here[-1].whole:
-        here[-1].finish_element()
+    # A loader that was there before the element began, as in a generator that goes round and round, is not within it.
+    if others and not any(loop.whole and loop.place > others[-1].since for loop in here):
+        others[-1].finish_element()
     _finish_wholes(here, since=others[-1].since if others else 0)
 
 

@@ -58,8 +58,14 @@ class Batches(Turns[Any]):
     def end(self) -> None:
         """Count the epoch as done."""
         self._ended = True
+        if not self.has_others_within():
+            self._track.begun_at = None  # the next one is no later round of this one
         if self._is_current():
             self._track.place.finish()
+
+    def leave(self) -> None:
+        """Be no loop that runs any more."""
+        self._leave()
 
     def left(self) -> Callable[[], None] | None:
         """Remember where it was: whether the program comes back to it is not known yet."""

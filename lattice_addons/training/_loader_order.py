@@ -19,7 +19,8 @@ class Order:
     """Stands for a loader's sampler of batches: the same batches, but for those that are passed over.
 
     ``skip`` batches are passed over, of those that ``source`` gives in place of the sampler, if it is there; the first
-    of the others goes to the worker after the first ``turn``.
+    of the others goes to the worker after the first ``turn``. ``first`` is called before
+    anything is drawn for the order.
     """
 
     def __init__(self, batches: Any) -> None:
@@ -32,6 +33,7 @@ class Order:
         self.skip = self.turn = 0
         self.source: Callable[[], Iterator[Any]] | None = None
         self.seeding: Seeding | None = None
+        self.first: Callable[[], None] | None = None
         self._times = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -42,6 +44,7 @@ class Order:
         if self.seeding is not None and self._times > 1:
             self.seeding.after()
         self.rest = Rest(iter(self._batches), self.skip) if self.source is None else Rest(self.source, 0)
+        self.rest.first = self.first
         return self.rest
 
     def __len__(self) -> int:
@@ -72,6 +75,7 @@ class Rest:
         self._source = source
         self._skip = skip
         self.sizes: deque[int] = deque()
+        self.first: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         """Be an iterator."""
@@ -85,6 +89,9 @@ class Rest:
 
     def catch_up(self) -> Iterator[Any]:
         """Draw what is passed over, now if not yet: what it draws from a generator is drawn as it was then."""
+        if self.first is not None:
+            first, self.first = self.first, None
+            first()
         if callable(self._source):
             self._source = self._source()
         while self._skip:

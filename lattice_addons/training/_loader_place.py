@@ -39,6 +39,8 @@ class Place:
     its order was drawn; ``now`` those at the last batch that was finished. ``workers`` are the workers' states, and
     ``turn`` is the one that makes the next batch. ``seed`` is the state from which workers that live for several epochs
     were seeded. ``inside`` are the resumed loops around, in whose present elements ``passes`` epochs were finished.
+    ``program_in`` is the outermost resumed loop in which the program was when this was stored, where the running
+    epoch was begun within it.
     """
 
     epoch: int = 0
@@ -52,6 +54,7 @@ class Place:
     crew: int = 0
     inside: list[Any] = field(default_factory=list)
     passes: int = 0
+    program_in: str | None = None
     share: list[int] = field(default_factory=lambda: [0, 1])
     seen: list[Any] = field(default_factory=list)
     set_epoch: int | None = None

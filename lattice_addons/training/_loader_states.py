@@ -62,7 +62,7 @@ class States:
 
     def now(self) -> dict[str, Any]:
         """Give all of them."""
-        states: dict[str, Any] = {"generators": states_of(self.generators)}
+        states = self.generator_states()
         states["samplers"] = {
             name: copy.deepcopy(sampler.state_dict())
             for name, sampler in self.samplers.items()
@@ -71,6 +71,10 @@ class States:
         if not self.loader.num_workers:
             states.update(self._of_data())
         return states
+
+    def generator_states(self) -> dict[str, Any]:
+        """Give those of the generators."""
+        return {"generators": states_of(self.generators)}
 
     def _of_data(self) -> dict[str, Any]:
         dataset, iterator = self.loader.dataset, self.iterator

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import IterableDataset
 
-from lattice_addons.state import Turns
+from lattice_addons.state import RandomnessManager, Turns
 
 from ._loader_batches import Batches
 from ._loader_check import check_same, facts_of
 from ._loader_deaths import hold_back_deaths
+from ._loader_look import Look
 from ._loader_order import Order
 from ._loader_place import Place
 from ._loader_randomness import process_put_back, process_states
@@ -42,6 +43,7 @@ class Track:
         self._session = weakref.ref(session)
         self._states = States(loader)
         self._waiting: dict[str, Any] | None = None  # what was stored, until the program comes to it
+        self._looked = False
         self._passes = 0
         self._before: dict[str, Any] | None = None
         self._era = session.completions
@@ -76,9 +78,18 @@ class Track:
         place = self.place
         loop = self.loop() if self.loop is not None else None
         place.unfinished = loop.within if loop is not None else self.cut
+        place.program_in = self._program_in(loop)
         place.now = self._before if place.unfinished and self._before is not None else self._states.now()
         self._describe()
         return place.stored()
+
+    def _program_in(self, loop: Turns[Any] | None) -> str | None:
+        session = self._session()
+        outermost = Turns.outermost(session) if session is not None else None
+        begun_at = loop.place if loop is not None else self.begun_at
+        # An iterator that was made before the loop is made before it in the next life, too.
+        held = outermost is None or (begun_at is not None and begun_at < outermost.place)
+        return None if held or outermost is None else outermost.key
 
     def restore(self, stored: dict[str, Any]) -> None:
         """Take back what an earlier `stored` gave."""
@@ -123,7 +134,7 @@ class Track:
     def abandon(self) -> None:
         """Count the running epoch as done: the program went on without it."""
         if self.place.running and self._waiting is None:
-            self.cut = False
+            self.cut, self.begun_at = False, None
             self.place.finish()
 
     # -- epochs
@@ -133,6 +144,13 @@ class Track:
         session = self._session()
         if session is None:
             return make()
+        if self._waiting is not None and self.place.program_in in session.unclaimed:
+            # The program has not come yet to the loop in which it was: this is no part of it.
+            self._looked = True
+            self.order.reset()
+            return Look(self._states, make)
+        self._forget_look()
+        self._leave_last()
         self.abandon()
         if self._era != session.completions:
             self.place, self._era = Place(), session.completions
@@ -146,6 +164,18 @@ class Track:
         session.completed = False
         session.broken_off.pop(self.key, None)
         return Batches(session, self, batches)
+
+    def _leave_last(self) -> None:
+        """Leave the iterator before this one, where the program still has it: its batch is not being worked on."""
+        last = self.loop() if self.loop is not None else None
+        if isinstance(last, Batches):
+            last.leave()
+
+    def _forget_look(self) -> None:
+        """Put what was looked at back to where it was, data set and all."""
+        if self._looked:
+            self._looked = False
+            self._states.put_back(self.place.now, between_epochs=not self.place.running, set_epoch=None)
 
     def _passes_over(self, around: list[Any]) -> bool:
         if self.passing:
@@ -165,6 +195,8 @@ class Track:
         place.set_epoch = getattr(sampler, "epoch", None)
         place.begin({"process": process_states(), **self._states.now()})
         order.reset()
+        if not self.loader.num_workers:
+            order.first = self._note_draw
         if not self._lives_on:
             place.workers = {}
         elif self.loader._iterator is None:  # noqa: SLF001 - torch's: the workers that live
@@ -175,6 +207,10 @@ class Track:
             str(worker): dict(state) for worker, state in place.stored()["workers"].items()
         }
         return self._made(make, carries_on=False)
+
+    def _note_draw(self) -> None:
+        # Without workers the order is drawn at the first batch; between that and iter() the program may have drawn.
+        self.place.start["drawn"] = {"process": process_states(), **self._states.generator_states()}
 
     def _carry_on(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         place, order, states = self.place, self.order, self._states
@@ -192,6 +228,9 @@ class Track:
                 states.put_data_back(place.now, between_epochs=False)
             batches = self._made(make, carries_on=not replayed)
             if not self.loader.num_workers and order.rest is not None:
+                if "drawn" in start:
+                    RandomnessManager().restore(start["drawn"]["process"])
+                    states.put_generators_back(start["drawn"])
                 order.rest.catch_up()
             self._replay(batches, replayed)
         states.put_iterator_back(place.now)

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from tests.program import Program
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.servers import Bucket
+
+pytestmark = pytest.mark.shared
 
 PROGRAM = """
     import sys

@@ -125,6 +125,18 @@ def test_what_workers_left_of_a_remote_run_is_taken_over(place: Place) -> None:
     assert list(place.journal().records()) == ["a"]
 
 
+def test_what_is_tidied_while_it_is_read_is_found(place: Place) -> None:
+    """A reader holds no lock: the parts that it was about to read may have become one."""
+    for identity in "abc":
+        Journal(place).add(record(identity))
+    reading = place.journal().read()
+    found = {next(reading)[1].identity}
+    old = place.store.list("journal")
+    Journal(place).add_many([record(identity) for identity in "abc"])
+    place.store.delete(old)
+    assert found | {told.identity for _, told in reading} == set("abc")
+
+
 def test_values_that_json_has_not_are_told_as_text() -> None:
     """Briefly, and without the memory's address where there is a name."""
     import numpy as np

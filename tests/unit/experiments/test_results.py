@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 from pathlib import Path
@@ -137,6 +138,18 @@ def test_files_are_written_every_few_seconds(place: Place, monkeypatch: pytest.M
     names = files(place)
     assert len(names) == 2
     assert [pq.read_table(Path(place.url, "results", name)).num_rows for name in names] == [2, 2]
+
+
+def test_what_cannot_be_a_table_stops_no_run(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told of, and stays in the journal."""
+    odd = dataclasses.replace(ran(SETTINGS[0], {}, 0), rows=[{"x": {"no such": "tag"}}])
+    journal, written = place.journal(), Results(place, seconds=0)
+    journal.add(odd)
+    written.take([odd])
+    written.close()
+
+    assert not files(place)
+    assert "are in the journal only" in caplog.text
 
 
 def test_the_end_makes_up_for_what_is_missing(place: Place) -> None:

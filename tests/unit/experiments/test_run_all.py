@@ -192,6 +192,33 @@ def test_a_class_with_other_fields_is_refused_once(tmp_path: Path) -> None:
     assert run(tmp_path, Grid()).done == 1
 
 
+def test_another_version_of_a_nested_class_is_refused(tmp_path: Path) -> None:
+    """It would run everything anew as well."""
+
+    class Optimizer(Experiment):
+        lr: float = 0.5
+
+    before = Optimizer
+
+    class Optimizer(Experiment):  # type: ignore[no-redef] # the next version of it
+        lr: float = 0.5
+        momentum: float = 0.9
+
+    def outer(inner: type[Experiment]) -> Experiment:
+        class Outer(Experiment):
+            optimizer = inner()
+
+            def run(self) -> None:
+                """Do nothing."""
+
+        return Outer()
+
+    run(tmp_path, outer(before))
+    with pytest.raises(ExperimentChangedError, match=r"without optimizer\.momentum") as caught:
+        run(tmp_path, outer(Optimizer))
+    assert caught.value.added == ("optimizer.momentum",)
+
+
 class Curve(Experiment):
     """Something to make small."""
 
