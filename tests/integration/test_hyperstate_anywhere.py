@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.program import Program
-
 import pytest
+
+from tests.program import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
