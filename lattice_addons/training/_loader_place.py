@@ -16,10 +16,8 @@ __all__ = ["Place", "Position", "merge_places"]
 class Position:
     """Where a tracked loader is.
 
-    Attributes:
-        epoch: how many epochs are finished.
-        batch: how many batches of the running epoch are finished, on this rank and since the number of ranks changed.
-        samples: how many samples of the running epoch are finished, on all ranks that share them.
+    ``epoch`` is how many epochs are finished, ``batch`` how many batches of the running one, on this rank and since the
+    number of ranks changed, and ``samples`` how many of its samples, on all ranks that share them.
     """
 
     __module__ = "lattice_addons.training"
