@@ -20,8 +20,6 @@ def autopatch_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Give the environment in which a program starts with the patches that ``LATTICE_AUTOPATCH`` asks for."""
     given = dict(environ)
     if given.get(VARIABLE):
-        # The package's own folder comes last: what the program finds under other names stays what it was.
-        ours = (_STARTUP, str(Path(__file__).parents[2]))
-        paths = [path for path in given.get("PYTHONPATH", "").split(os.pathsep) if path and path not in ours]
-        given["PYTHONPATH"] = os.pathsep.join((ours[0], *paths))
+        paths = [path for path in given.get("PYTHONPATH", "").split(os.pathsep) if path and path != _STARTUP]
+        given["PYTHONPATH"] = os.pathsep.join((_STARTUP, *paths))
     return given

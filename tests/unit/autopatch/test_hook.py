@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import lattice_addons
 from lattice_addons.autopatch import autopatch_environment
 from lattice_addons.autopatch._hook import KNOWN, wanted
 from lattice_addons.errors import SettingsError
 from tests.program import clean_environ
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def run(source: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -81,3 +79,10 @@ def test_environment_of_a_job() -> None:
     assert first.endswith("_startup")
     assert rest == ["a", "b"]
     assert autopatch_environment(given) == given
+
+
+def test_where_the_package_was_found_it_is_found_again() -> None:
+    """It may be there by ``PYTHONPATH`` alone, with all that the program imports."""
+    folder = str(Path(lattice_addons.__file__).parents[1])
+    given = autopatch_environment({"LATTICE_AUTOPATCH": "torch", "PYTHONPATH": folder})
+    assert given["PYTHONPATH"].split(os.pathsep)[1:] == [folder]
