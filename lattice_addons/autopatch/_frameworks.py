@@ -16,14 +16,37 @@ __all__ = ["lightning", "transformers"]
 
 def transformers(trainer: ModuleType) -> None:
     """Patch transformers' trainers."""
-    import_module("lattice_addons.integrations.transformers").autopatch()
-    _stand_aside_in(trainer.Trainer, "train", "evaluate", "predict")
+    _when_first_made(
+        trainer.Trainer, "lattice_addons.integrations.transformers", "train", "evaluate", "predict"
+    )
 
 
 def lightning(trainer: ModuleType) -> None:
     """Patch Lightning's trainers."""
-    import_module("lattice_addons.integrations.lightning").autopatch()
-    _stand_aside_in(trainer.Trainer, "fit", "validate", "test", "predict")
+    _when_first_made(
+        trainer.Trainer, "lattice_addons.integrations.lightning", "fit", "validate", "test", "predict"
+    )
+
+
+def _when_first_made(kind: type, integration: str, *methods: str) -> None:
+    """Patch a kind of trainer when the first one is made.
+
+    Not before: its module is imported in the middle of its framework, or of the integration, which needs all of it.
+    """
+    plain = vars(kind)["__init__"]
+
+    @functools.wraps(plain)
+    def made(self: object, *args: Any, **kwargs: Any) -> None:
+        if vars(kind)["__init__"] is made:
+            kind.__init__ = plain  # type: ignore[misc]
+        if not patched:
+            patched.append(integration)
+            import_module(integration).autopatch()
+            _stand_aside_in(kind, *methods)
+        plain(self, *args, **kwargs)
+
+    patched: list[str] = []
+    kind.__init__ = made  # type: ignore[misc]
 
 
 def _stand_aside_in(kind: type, *methods: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,35 @@ def test_where_the_package_was_found_it_is_found_again() -> None:
     folder = str(Path(lattice_addons.__file__).parents[1])
     given = autopatch_environment({"LATTICE_AUTOPATCH": "torch", "PYTHONPATH": folder})
     assert given["PYTHONPATH"].split(os.pathsep)[1:] == [folder]
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("framework", ["lightning", "transformers"])
+@pytest.mark.parametrize(
+    "first", ["{0}", "lattice_addons.integrations.{0}"], ids=["framework", "integration"]
+)
+def test_trainers_are_patched_whatever_is_imported_first(tmp_path: Path, framework: str, first: str) -> None:
+    """The patches need all of a framework, and are put on in the middle of its import."""
+    if find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed")
+    made = {
+        "lightning": """
+import lightning
+lightning.Trainer(accelerator="cpu", barebones=True)
+kind = lightning.Trainer.fit
+""",
+        "transformers": """
+import torch, transformers
+class Model(torch.nn.Linear): pass
+arguments = transformers.TrainingArguments("out", report_to=[], use_cpu=True)
+transformers.Trainer(Model(1, 1), arguments)
+kind = transformers.Trainer.train
+""",
+    }
+    source = f"import lattice_addons.autopatch, {first.format(framework)}\n{made[framework]}\nprint('#', kind.lattice)"
+    environ = clean_environ(LATTICE_AUTOPATCH=framework, OMP_NUM_THREADS="1")
+    command = [sys.executable, "-W", "ignore", "-c", source]
+    ran = subprocess.run(
+        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert "# True" in ran.stdout, ran.stderr
