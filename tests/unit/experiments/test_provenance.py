@@ -55,6 +55,7 @@ def in_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
     """Give an experiment in a repository that has one commit."""
     path = tmp_path / "in_git_experiment.py"
     path.write_text(SOURCE, encoding="utf-8")
+    (tmp_path / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "first")
