@@ -230,9 +230,9 @@ def test_the_program_finds_signals_as_if_it_was_started_by_hand(tmp_path: Path) 
             for ours in ([], [*RUN, "--"])
         )  # fmt: skip
         # From 32 on they are the C library's own.
-        kept_back, ignored = (int(by_us[place], 16) & 0x7FFFFFFF for place in (1, 3))
-        assert (kept_back, ignored) == (int(by_hand[1], 16), int(by_hand[3], 16))
-        assert bool(ignored) == bool(prefix)
+        here, there = ([int(found[place], 16) & 0x7FFFFFFF for place in (1, 3)] for found in (by_us, by_hand))
+        assert here == there
+        assert bool(here[1]) == bool(prefix)
 
 
 def test_each_life_is_a_start_of_its_own(tmp_path: Path) -> None:

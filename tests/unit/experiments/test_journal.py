@@ -68,7 +68,8 @@ def test_a_torn_last_line_tells_nothing(tmp_path: Path, cut: int) -> None:
     os.truncate(path, path.stat().st_size - cut)
     assert list(place.journal().records()) == ["a"]
     place.journal().add(record("c"))
-    assert list(place.journal().records()) == ["a", "c"]
+    # Each writer has a part of its own; of two made in one millisecond either may come first.
+    assert sorted(place.journal().records()) == ["a", "c"]
 
 
 def test_a_damaged_line_is_left_out_and_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -79,7 +80,8 @@ def test_a_damaged_line_is_left_out_and_told_of(tmp_path: Path, caplog: pytest.L
     data = bytearray(path.read_bytes())
     data[data.index(b'"x=b"') + 1] ^= 1
     path.write_bytes(data)
-    assert list(place.journal().records()) == ["a", "c"]
+    # Each writer has a part of its own; of two made in one millisecond either may come first.
+    assert sorted(place.journal().records()) == ["a", "c"]
     assert "damaged" in caplog.text
 
 
