@@ -57,6 +57,7 @@ def _write_parts(path: str, parts: list[tuple[int, Any]]) -> None:
             _write(descriptor, each, at)
         os.rename(temporary, path)
     except BaseException:
+        # Also when it is stopped by Ctrl-C: nobody else would remove what is not whole.
         with suppress(OSError):
             os.unlink(temporary)
         raise

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lattice_addons.errors import ExecutorError, StoreError
 from lattice_addons.storage import ulid
 
-from ._batches import SECONDS, packed
+from ._batches import SECONDS
 from ._deaths import how_it_died, out_of_memory_kills
 from ._needs import needed
 from ._orphan import end_with_runner
 from ._part import lines_of
 from ._pool import Outcome
-from ._worker import outcome_of, record_of, run_batch
+from ._travelling import travelling
+from ._worker import outcome_of, run_batch
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -59,14 +60,9 @@ class Lane:
 
     def send(self, tasks: list[Task]) -> list[Outcome]:
         """Let the worker run tasks; give outcomes for those that cannot travel to it."""
-        refused: list[Outcome] = []
-        try:
-            whole = packed(tasks)
-        except Exception:  # noqa: BLE001 - a field may hold anything; which, is found out one by one
-            tasks, refused = self._that_travel(tasks)
-            if not tasks:
-                return refused
-            whole = packed(tasks)
+        tasks, whole, refused = travelling(tasks)
+        if not tasks:
+            return refused
         if self._executor is None:
             self._begin()
         self._tasks = tasks
@@ -123,18 +119,6 @@ class Lane:
         details = f"\n{cause}" if cause is not None else ""
         message = f"a worker cannot run {name}: {type(error).__name__}: {error}{details}"
         return ExecutorError(f"{message}\nnum_proc=0 runs in this process", experiment=name)
-
-    def _that_travel(self, tasks: list[Task]) -> tuple[list[Task], list[Outcome]]:
-        good, refused = [], []
-        for task in tasks:
-            try:
-                packed([task])
-            except Exception as error:  # noqa: BLE001 - as above
-                text = f"its fields cannot be sent to a worker: {type(error).__name__}: {error}"
-                refused.append(Outcome(task, record_of(task, "failed", started=time.time(), error=text)))
-            else:
-                good.append(task)
-        return good, refused
 
     def _begin(self) -> None:
         loky = needed("loky")

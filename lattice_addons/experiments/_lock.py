@@ -56,6 +56,7 @@ class RunnerLock:
         try:
             self._await_workers()
         except BaseException:
+            # Also when Ctrl-C ends the waiting: the next runner must not find the place taken.
             self.__exit__()
             raise
         return self

@@ -156,23 +156,6 @@ def _options(environ: dict[str, str]) -> dict[str, str]:
     return dict(Settings.from_environ(environ).options)
 
 
-def _local_store(path: str) -> LocalStore:
-    """Open a folder as a store; the folders above it are made, durably, as it is."""
-    missing = []
-    above = os.path.dirname(path)
-    while not os.path.isdir(above) and above != os.path.dirname(above):
-        missing.append(above)
-        above = os.path.dirname(above)
-    try:
-        for folder in reversed(missing):
-            os.makedirs(folder, exist_ok=True)
-            sync_folder(os.path.dirname(folder))
-    except OSError as error:
-        message = f"the folder {path} for the experiment cannot be made: {error.strerror}; give another root="
-        raise StoreError(message, url=path, errno=error.errno) from error
-    return LocalStore(path)
-
-
 def _class_of(name: str) -> type:
     from ._find import find_experiment
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lattice_addons.errors import ExecutorError, StoreError
 
-from ._batches import SECONDS, Batches, packed
+from ._batches import SECONDS, Batches
 from ._pool import Outcome, Pool
-from ._worker import outcome_of, record_of
+from ._travelling import travelling
+from ._worker import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,20 +151,3 @@ class SlotPool(Pool):
         refusal = ExecutorError(f"{message}\nnum_proc=0 runs in this process", experiment=self._name)
         refusal.__cause__ = error
         return refusal
-
-
-def travelling(tasks: list[Task]) -> tuple[list[Task], bytes, list[Outcome]]:
-    """Give the tasks that can be sent to a worker, them as bytes, and what became of the others."""
-    try:
-        return tasks, packed(tasks), []
-    except Exception:  # noqa: BLE001 - a field may hold anything; which, is found out one by one
-        good, refused = [], []
-    for task in tasks:
-        try:
-            packed([task])
-        except Exception as error:  # noqa: BLE001 - as above
-            text = f"its fields cannot be sent to a worker: {type(error).__name__}: {error}"
-            refused.append(Outcome(task, record_of(task, "failed", started=time.time(), error=text)))
-        else:
-            good.append(task)
-    return good, packed(good), refused

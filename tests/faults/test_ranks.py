@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-# A hundred take half a minute: RANKS_ROUNDS=100 pytest tests/faults/test_ranks.py
-ROUNDS = int(os.environ.get("RANKS_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("RANKS_ROUNDS", "100"))
 SEED = int(os.environ.get("RANKS_SEED", "20260304"))
 
 
@@ -34,6 +33,7 @@ def play(root: Path, rounds: int, seed: int) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, done.stdout.splitlines())
 
 
+@pytest.mark.shared
 def test_killed_ranks_find_one_instant(tmp_path: Path) -> None:
     """Eight ranks, one killed at random and then all: each finds its own part of the newest complete instant."""
     chains = [(0, "-")]
