@@ -44,6 +44,7 @@ BENCHMARKS = {
     "requests": ("_anywhere", "requests"),
     "exit": ("_pending", "pending"),
     "training": ("_training", "training"),
+    "training-restores": ("_training_restores", "restores"),
     "training-loop": ("_training_loop", "loop"),
     "experiments": ("_experiments", "experiments"),
 }

@@ -1,4 +1,4 @@
-"""A training state is saved and restored by Lattice and by what people use for it now, side by side."""
+"""A training state is saved by Lattice and by what people use for it now, side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from benchmarks._peers import durable, remove
 from benchmarks._row import Row, failed
 from benchmarks._training_memory import memory
 from benchmarks._training_peers import TRAINING_PEERS
-from benchmarks._training_restores import restores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +27,11 @@ AHEAD = 1.0
 
 
 def training(setup: Setup) -> Iterator[Row]:
-    """Compare saves and restores of a training state with those of other libraries."""
+    """Compare saves of a training state with those of other libraries."""
     yield from _until_durable(setup)
     yield from _standstill(setup)
     yield from _written(setup)
     yield from memory(setup)
-    yield from restores(setup)
 
 
 @dataclass

@@ -31,10 +31,16 @@ def restores(setup: Setup) -> Iterator[Row]:
         for what, function in (("full restore", "full"), ("restore of one tensor", "one")):
             for state, prepare in (("warm", warm), ("cold", cold)):
                 call = (str(folder / "store"), setup.mib)
-                contenders = [_clocked("Lattice", folder, prepare, f"our_{function}", *call)]
+                contenders = [_clocked("Lattice", folder / "store", prepare, f"our_{function}", *call)]
                 contenders += [
                     _clocked(
-                        peer.name, folder, prepare, f"their_{function}", peer.name, str(folder), setup.mib
+                        peer.name,
+                        folder / peer.name,
+                        prepare,
+                        f"their_{function}",
+                        peer.name,
+                        str(folder),
+                        setup.mib,
                     )
                     for peer in TRAINING_PEERS
                     if peer.name not in absent
@@ -46,6 +52,13 @@ def restores(setup: Setup) -> Iterator[Row]:
                         yield failed(title, absent[peer.name])
                     else:
                         yield ratio(title, times["Lattice"], times[peer.name], 1.0)
+
+
+def _path(folder: Path | str, name: str) -> Path:
+    # In a folder of its own: only what is read is brought into the page cache, or out of it.
+    place = Path(folder) / name
+    place.mkdir(exist_ok=True)
+    return place / "state"
 
 
 def _clocked(name: str, folder: Path, prepare: object, function: str, *call: object) -> Contender:
@@ -64,7 +77,7 @@ def _save_all(model: object, folder: Path) -> dict[str, str]:
     absent = {}
     for peer in TRAINING_PEERS:
         try:
-            peer.save(model.state_dict(), folder / peer.name)  # type: ignore[attr-defined]  # a module of torch's
+            peer.save(model.state_dict(), _path(folder, peer.name))  # type: ignore[attr-defined]  # a module of torch's
         except Exception as error:  # noqa: BLE001 - a peer that does not run here is a line of the table
             absent[peer.name] = f"does not run here: {error}"
     os.sync()
@@ -85,7 +98,7 @@ def our_full(root: str, mib: int) -> float:
 
 def their_full(name: str, folder: str, mib: int) -> float:
     """Give the seconds until a peer has loaded its file into the model, its import left out."""
-    model, peer, path = _state.make(mib, empty=True), peer_named(name), Path(folder) / name
+    model, peer, path = _state.make(mib, empty=True), peer_named(name), _path(folder, name)
     small = Path(folder) / f"small-{name}-{os.getpid()}"
     peer.save(_state.make(4).state_dict(), small)  # imports what it needs
     begun = time.perf_counter()
@@ -113,7 +126,7 @@ def our_one(root: str, mib: int) -> float:
 
 def their_one(name: str, folder: str, mib: int) -> float:
     """Give the seconds until a peer has one tensor, its import left out."""
-    peer, path = peer_named(name), Path(folder) / name
+    peer, path = peer_named(name), _path(folder, name)
     small = Path(folder) / f"small-{name}-{os.getpid()}"
     peer.save(_state.make(4).state_dict(), small)  # imports what it needs
     begun = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from lattice_addons._service_url import address, is_service
 from lattice_addons.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -248,6 +249,11 @@ def url(value: object, place: Place, *, scheme: str = "") -> str:
     before, found, rest = text.partition("://")
     if not (found and before and rest) or not text.isprintable() or scheme not in ("", before):
         raise place.refuse(text, f"must be a URL, such as {scheme or 'gs'}://bucket/prefix")
+    if is_service(text):
+        try:
+            address(text)
+        except ValueError as error:
+            raise place.refuse(f"{before}://…{rest.rpartition('@')[2]}", str(error)) from None
     return text
 
 
@@ -256,7 +262,7 @@ def options(value: object, place: Place) -> dict[str, str]:
     if not isinstance(value, dict) or not all(
         isinstance(item, str) for pair in value.items() for item in pair
     ):
-        raise place.refuse(value, "must be a dict of texts")
+        raise place.refuse("…", "must be a dict of texts")
     for name in value:
         if not name.isidentifier():
             raise place.refuse(

@@ -25,6 +25,10 @@ VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and it
         "encryption_key",
         f"a secret of at least {SHORTEST_KEY} bytes; with it all that is stored of values is encrypted",
     ),
+    "LATTICE_CHECKPOINT_TOKEN": (
+        "token",
+        "the token that a checkpoint service lets this program in with; ``opt.token`` stands above it",
+    ),
     "LATTICE_RUN_ID": (
         "run_id",
         "which start of a job of several ranks this is: one name for all, given only once",

@@ -35,6 +35,14 @@
     │   ├── DuplicateSlotError                64  the name is taken
     │   ├── SlotNameError                     64  a name that no slot can have
     │   └── NotAManagerError                  64  something that is no manager class
+    ├── StoreError                            74  the store cannot be read or written
+    │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
+    │   ├── UnreachableError                  68  a remote store does not answer
+    │   │   └── TooManyRequestsError          75  the service takes no more requests from here for now
+    │   ├── NoAccessError                     77  a remote store does not let us in
+    │   ├── LeaseHeldError                    75  another live process writes this job
+    │   ├── OverQuotaError                    73  a job has no room left of what the service gives it
+    │   └── TooLargeError                     73  more in one piece than the service takes
     ├── UnkeepableError                       65  a value that cannot be kept or given back
     │   ├── EncodeError                       65  a value that cannot be turned into bytes
     │   ├── DecodeError                       65  bytes that cannot be turned back into the value
@@ -44,11 +52,6 @@
     │   ├── FileStateError                    65  an open file that cannot be kept or given back
     │   └── SequenceChangedError              65  a resumed loop over another sequence than the stored one
     ├── SettingsError                         64  a LATTICE_* variable or a setting says what cannot be
-    ├── StoreError                            74  the store cannot be read or written
-    │   ├── NotInStoreError                   66  a key, job or checkpoint that is not in the store
-    │   ├── UnreachableError                  68  a remote store does not answer
-    │   ├── NoAccessError                     77  a remote store does not let us in
-    │   └── LeaseHeldError                    75  another live process writes this job
     ├── CheckpointError                       65  a checkpoint cannot be used
     │   ├── DamagedError                      65  bytes that are not those that were written
     │   ├── FormatError                       69  written by a newer Lattice
@@ -98,6 +101,16 @@ from lattice_addons._slot_errors import (
     SlotNameError,
     UnknownSlotError,
 )
+from lattice_addons._store_errors import (
+    LeaseHeldError,
+    NoAccessError,
+    NotInStoreError,
+    OverQuotaError,
+    StoreError,
+    TooLargeError,
+    TooManyRequestsError,
+    UnreachableError,
+)
 from lattice_addons._value_errors import (
     DecodeError,
     EncodeError,
@@ -139,6 +152,7 @@ __all__ = [
     "NotAManagerError",
     "NotInStoreError",
     "NotSavedError",
+    "OverQuotaError",
     "OverrideError",
     "RanksChangedError",
     "RanksError",
@@ -155,6 +169,8 @@ __all__ = [
     "StateMismatchError",
     "StepOrderError",
     "StoreError",
+    "TooLargeError",
+    "TooManyRequestsError",
     "UnkeepableError",
     "UnknownHyperParameterError",
     "UnknownSlotError",
@@ -175,56 +191,6 @@ class SettingsError(LatticeError, ValueError):
     exit_code = 64
     variable: str
     part: str
-
-
-class StoreError(LatticeError, OSError):
-    """The store cannot be read or written: a file in its place, no rights, no space, gone.
-
-    Attributes: ``url`` (which store, or which file in it); ``errno`` where the system gave one.
-    """
-
-    exit_code = 74
-    url: str
-
-
-class NotInStoreError(StoreError, FileNotFoundError):
-    """A key, job or checkpoint that is not in the store.
-
-    Attributes: ``url``, ``key``.
-    """
-
-    exit_code = 66
-    key: str
-
-
-class UnreachableError(StoreError, ConnectionError):
-    """A remote store does not answer: no network, a wrong endpoint, a server that is down.
-
-    Attributes: ``url``.
-    """
-
-    exit_code = 68
-
-
-class NoAccessError(StoreError, PermissionError):
-    """A remote store does not let us in: wrong or missing credentials, or a right that they lack.
-
-    Attributes: ``url``.
-    """
-
-    exit_code = 77
-
-
-class LeaseHeldError(StoreError):
-    """Another live process writes this job and rank.
-
-    Attributes: ``job``, ``host``, ``pid``.
-    """
-
-    exit_code = 75
-    job: str
-    host: str
-    pid: int
 
 
 class CheckpointError(LatticeError, ValueError):

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from lattice_addons import _allowed, _environ
+from lattice_addons import _allowed, _environ, _service_settings
 from lattice_addons._allowed import Place
+from lattice_addons._service_url import is_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +127,7 @@ class Settings:
         " its own newest checkpoint",
     )
     ckpt_service_endpoint: str | None = _key(
-        None, _allowed.word, "–", "``remote``: the host on which the checkpoint service listens"
+        None, _service_settings.host, "–", "``remote``: the host on which the checkpoint service listens"
     )
     ckpt_service_port: int = _key(5555, _allowed.whole(1, 65535), "5555", "``remote``: the port on that host")
     restore: str = _key(
@@ -157,6 +158,7 @@ class Settings:
     options: Mapping[str, str] = field(
         default_factory=dict,
         hash=False,  # A dict has no hash, and Settings has one.
+        repr=False,  # There may be secrets among them.
         metadata={
             "check": _allowed.options,
             "key": "opt.NAME",
@@ -165,6 +167,7 @@ class Settings:
         },
     )
     key: bytes | None = _variable(None, _allowed.secret, shown=False)
+    token: str | None = _variable(None, _service_settings.token, shown=False)
     encryption_key: bytes | None = _variable(None, _allowed.secret, shown=False)
     run_id: str | None = _variable(None, _allowed.word)
     strict: bool = _variable(default=False, check=_allowed.switch)
@@ -179,8 +182,14 @@ class Settings:
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
                 self._set(each.name, each.metadata["check"](value, Place("Settings", each.name)))
-        self._set("root", _root(self.type, self.root, Place("Settings", "root")))
         _agree(self)
+        root = self.root
+        if self.type == "remote":
+            host = self.ckpt_service_endpoint or ""
+            root = _service_settings.url_of(host, self.ckpt_service_port, self.options, root)
+        self._set("root", _root(self.type, root, Place("Settings", "root")))
+        if is_service(self.root):
+            self._set("options", _service_settings.options_of(self.options, self.token))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # The one way into a frozen dataclass that is being made.
@@ -219,7 +228,7 @@ def _root(kind: str, root: str | None, place: Place) -> str:
     if kind == "memory":
         return "memory" if root is None else root
     if kind == "remote":
-        return "" if root is None else root
+        return "" if root is None else _allowed.url(root, place)
     if root is None:
         example = "s3://bucket/prefix" if kind == "s3" else "gs://bucket/prefix"
         raise Place(_environ.CONFIG).refuse("root", f"a store of type {kind} needs one; add root={example}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 # Real servers, as fixtures for every test; they are started when first asked for.
-pytest_plugins = ["tests.integration.servers"]
+pytest_plugins = ["tests.integration.servers", "tests.integration.services"]
 
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]

@@ -62,6 +62,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("lattice-settings", directive(reference_text.keys))
     app.add_directive("lattice-error-tree", directive(reference_text.error_tree))
     app.add_directive("lattice-errors", directive(reference_text.error_table))
+    app.add_directive("lattice-exit-codes", directive(reference_text.exit_codes))
     app.add_directive("lattice-commands", directive(reference_text.commands))
     app.connect("env-check-consistency", check_nothing_is_left_out)
     return {"parallel_read_safe": True, "version": lattice_addons.__version__}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import re
 from typing import TYPE_CHECKING
 
 from lattice_addons import errors
 from lattice_addons._environ import CONFIG
 from lattice_addons.cli import build_parser
+from lattice_addons.cli._commands import COMMANDS
+from lattice_addons.cli._status import MEANINGS
 from lattice_addons.settings import KEYS, VARIABLES, Settings
 
 if TYPE_CHECKING:
@@ -80,8 +83,32 @@ def commands() -> str:
     parser = build_parser()
     subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001 - no public way
     parts = [_parser_text(parser, "lattice")]
-    parts += [_parser_text(each, f"lattice {name}") for name, each in subparsers.choices.items()]
+    for name, each in subparsers.choices.items():
+        parts += [_parser_text(each, f"lattice {name}"), *_below(each, f"lattice {name}"), _example(name)]
     return "\n".join(parts)
+
+
+def exit_codes() -> str:
+    """Write the table of the statuses with which a command ends, and of the errors that end it so."""
+    rows = []
+    for status, meaning in MEANINGS.items():
+        names = [error.__name__ for error in error_classes() if error.exit_code == status]
+        told = ", ".join(f":py:exc:`~lattice_addons.errors.{name}`" for name in names)
+        rows.append((str(status), meaning, told or "–"))
+    return table("10 50 40", ("status", "what it means", "errors"), rows)
+
+
+def _below(parser: argparse.ArgumentParser, title: str) -> list[str]:
+    """Write the commands that a command has of its own."""
+    choices = [action.choices for action in parser._actions if isinstance(action.choices, dict)]  # noqa: SLF001
+    return [_parser_text(each, f"{title} {name}") for some in choices for name, each in some.items()]
+
+
+def _example(name: str) -> str:
+    command = COMMANDS[name]
+    # What is in backticks there is for people at a terminal, and no reference.
+    shows = re.sub(r"`([^`]+)`", r"``\1``", command.shows)
+    return f"Example: {shows}. ::\n\n   $ {command.example}\n"
 
 
 def command_names() -> list[str]:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._export import exported
     from lattice_addons.checkpoint._import import imported
     from lattice_addons.checkpoint._jobs import clear, jobs, places, ranks, running
+    from lattice_addons.checkpoint._mirror import Mirrored, mirrored
     from lattice_addons.checkpoint._portable import Portable
     from lattice_addons.checkpoint._prune import Prune, prunable, prune
     from lattice_addons.checkpoint._ranks import Ranks, instants
     from lattice_addons.checkpoint._readable import check_key
     from lattice_addons.checkpoint._repair import Repair, repair
+    from lattice_addons.checkpoint._rollback import rolled_back, to_roll_back
 
 __all__ = [
     "END",
@@ -42,6 +44,7 @@ __all__ = [
     "Instant",
     "Lacking",
     "Line",
+    "Mirrored",
     "Part",
     "Portable",
     "Prune",
@@ -60,17 +63,21 @@ __all__ = [
     "instants",
     "is_small",
     "jobs",
+    "mirrored",
     "places",
     "prunable",
     "prune",
     "ranks",
     "repair",
+    "rolled_back",
     "running",
     "table_text",
+    "to_roll_back",
 ]
 
 # What only people at a terminal want: a program that saves its state need not wait for it to be imported.
 _LATER = {
+    "Mirrored": "_mirror",
     "Portable": "_portable",
     "Prune": "_prune",
     "Repair": "_repair",
@@ -85,12 +92,15 @@ _LATER = {
     "imported": "_import",
     "instants": "_ranks",
     "jobs": "_jobs",
+    "mirrored": "_mirror",
     "places": "_jobs",
     "prunable": "_prune",
     "prune": "_prune",
     "ranks": "_jobs",
     "repair": "_repair",
+    "rolled_back": "_rollback",
     "running": "_jobs",
+    "to_roll_back": "_rollback",
 }
 
 __getattr__, __dir__ = later(globals(), _LATER)

@@ -1,4 +1,4 @@
-"""A pickle that is made only when it is taken is cut and written, or copied, or measured, while it is made."""
+"""A pickle or text that is made only when it is taken is cut and written, or copied, or measured, while it is made."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ __all__ = ["Cut", "Held", "Measured", "poured"]
 
 
 def poured(fresh: Fresh, vessel: Cut | Held | Measured) -> Fresh:
-    """Give a slot with its pickle in a vessel, if it is one that is made only when it is taken; else as it is."""
+    """Give a slot with its pickle or text in a vessel, if that is made only when it is taken; else as it is."""
     first = next(iter(fresh.encoded.buffers), None)
     if not isinstance(first, Flow):
         return fresh
-    return replace(fresh, encoded=first.pour(vessel.take, vessel.taken))
+    return replace(fresh, encoded=first.pour(vessel.take, vessel.taken, vessel.empty))
 
 
 class _Vessel(Stream):
-    """What a pickle is poured into, and then stands for it."""
+    """What a pickle or text is poured into, and then stands for it."""
 
     size = 0
+
+    def empty(self) -> None:
+        """Let go of what was taken: it begins anew."""
+        self.size = 0
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """Refuse, where there are none to be given."""
@@ -55,6 +59,12 @@ class Cut(_Vessel):
         """Take the next bytes."""
         self.size += len(data)
         self.parts.extend(self._add(Piece(cut)) for cut in self._cutter.feed(data))
+
+    def empty(self) -> None:
+        """Let go of what was taken; what is written already is in no manifest."""
+        super().empty()
+        self.parts.clear()
+        self._cutter = Cutter()
 
     def taken(self) -> Buffer:
         """Give itself, with the last pieces."""
@@ -89,6 +99,13 @@ class Held(_Vessel):
             self._used += len(part)
             rest = rest[len(part) :]
 
+    def empty(self) -> None:
+        """Let go of what was taken; the memory counts as spent."""
+        super().empty()
+        self._parts.clear()
+        self._blocks.clear()
+        self._used = CHUNK
+
     def _room(self) -> memoryview:
         if self._used == CHUNK:
             self._spend(CHUNK)
@@ -115,6 +132,12 @@ class Measured(_Vessel):
         """Take the next bytes."""
         self.size += len(data)
         self.unknown += sum(len(cut) for cut in self._cutter.feed(data) if not self._known(cut))
+
+    def empty(self) -> None:
+        """Let go of what was taken."""
+        super().empty()
+        self.unknown = 0
+        self._cutter = Cutter()
 
     def taken(self) -> Buffer:
         """Give itself, with the last pieces."""

@@ -1,10 +1,12 @@
-"""Which program wrote a checkpoint: its arguments, its Python, its packages, its commit."""
+"""Which program wrote a checkpoint: its arguments, its Python, its packages, its commit, its source."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import lattice_addons
@@ -14,17 +16,35 @@ __all__ = ["program"]
 _PACKAGES = ("numpy", "torch", "jax", "tensorflow", "sklearn", "pandas", "transformers", "lightning", "keras")
 _LONGEST_ARGUMENT = 1000
 _MOST_ARGUMENTS = 100
+_LONGEST_LINE, _MOST_PLACES = 200, 1000
 _REFERENCES_DEEP = 5
 
 
 def program() -> dict[str, object]:
     """Describe this process's program."""
-    return {
+    told: dict[str, object] = {
         "argv": [_clean(argument) for argument in sys.argv[:_MOST_ARGUMENTS]],
         "host": _clean(socket.gethostname()),
         "python": sys.version.split()[0],
         "packages": _packages(),
         "commit": _commit(str(Path(sys.argv[0] if sys.argv and sys.argv[0] else ".").absolute().parent)),
+        "pid": os.getpid(),
+    }
+    places = _places()
+    return told | {"hyperparams": places} if places else told
+
+
+def _places() -> dict[str, dict[str, list[object]]]:
+    """Say where hyper-parameters are declared, where the program has some: nothing is imported for it."""
+    declared_at = getattr(sys.modules.get("lattice_addons.hyperparams"), "declared_at", None)
+    if declared_at is None:
+        return {}
+    return {
+        manager: {
+            name: [_clean(path), line, _clean(text)[:_LONGEST_LINE]]
+            for name, (path, line, text) in islice(places.items(), _MOST_PLACES)
+        }
+        for manager, places in declared_at().items()
     }
 
 

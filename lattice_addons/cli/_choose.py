@@ -10,6 +10,7 @@ from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._clear import confirmed
 from ._output import print_json, print_table
+from ._status import NO
 from ._store import OpenStore, add_store_arguments, spooled
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint import Line
     from lattice_addons.storage import Aside
 
-NAME = "choose"
-HELP = "list the lines of a job that went on in two places, or choose the one that goes on"
-REFUSED = 1
 _REMOTE = "remote"
 
 
@@ -115,7 +113,7 @@ def _keep_remote(
     doomed = [aside for some in asides.values() for aside in some]
     question = f"Remove {len(doomed)} lines of job {job!r} that were put aside on this machine?"
     if doomed and not options.yes and not confirmed("choose", question):
-        return REFUSED
+        return NO
     store = spooled(opened.store)
     if store is not None:
         for aside in doomed:

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint import clear
 
 from ._output import print_json
+from ._status import NO
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "clear"
-HELP = "remove all checkpoints of a job, so that it begins afresh"
-REFUSED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.yes and not confirmed(
         "clear", f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"
     ):
-        return REFUSED
+        return NO
     clear(opened.store, job)
     if options.json:
         print_json({"job": job, "removed": count})

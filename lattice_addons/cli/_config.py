@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import HyperStateError
 
+from ._output import add_json_argument, print_json
+
 if TYPE_CHECKING:
     import argparse
-
-NAME = "config"
-HELP = "upgrade config files in place to the version of their class"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", dest="config", metavar="CLASS", required=True, help="module:Class, or file.py:Class"
     )
     parser.add_argument("--dry-run", action="store_true", help="write nothing, and show what would change")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     config = named_class(options.config)
     status = 0
+    rows: list[dict[str, object]] = []
     for path in options.files:
         try:
             upgraded = upgrade_file(config, path)
@@ -41,6 +42,18 @@ def run(options: argparse.Namespace) -> int:
             # The other files are no worse for it.
             sys.stderr.write(f"lattice config: {error}\n")
             status = status or error.exit_code
+            rows.append({"file": path, "older": None, "newer": None, "diff": None, "error": str(error)})
+            continue
+        rows.append(
+            {
+                "file": path,
+                "older": upgraded.older,
+                "newer": upgraded.newer,
+                "diff": upgraded.diff(),
+                "error": None,
+            }
+        )
+        if options.json:
             continue
         if upgraded.older == upgraded.newer:
             print(f"{path}: is of version {upgraded.newer} already")
@@ -48,4 +61,6 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(upgraded.diff())
         else:
             print(f"{path}: version {upgraded.older} → {upgraded.newer}")
+    if options.json:
+        print_json(rows)
     return status

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import LatticeError
 
-from ._output import print_json
+from ._output import add_json_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.progress import Progress
 
-NAME = "demo"
-HELP = "show a program that is stopped twice, carries on, and ends as if nothing had happened"
 PROGRAM = "index_words.py"
 RESULTS = ("totals.json", "words.log")
 SAVING = "periodic_saving=enabled,periodic_saving_interval=0.1"
@@ -31,7 +29,7 @@ SAVING = "periodic_saving=enabled,periodic_saving_interval=0.1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--keep", metavar="FOLDER", help="work in this folder and leave everything there")
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Checkpoint, Line
 
-NAME = "edit"
-HELP = (
-    "edit config and state of a HyperState's checkpoint as text; what is changed becomes the next checkpoint"
-)
-_USAGE = 2
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

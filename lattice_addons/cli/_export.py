@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Checkpoint, Line
 
-NAME = "export"
-HELP = "write one checkpoint as one file that `lattice import` reads"
 _NUMBERED = re.compile(r"(.+)@([0-9]+)")
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lattice_addons.errors import CheckpointError, HyperParameterError
 
-from ._output import print_json, print_table
+from ._output import add_json_argument, print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
 
     from lattice_addons.hyperparams import HyperParameters
 
-NAME = "hp"
-HELP = "list, save, compare or check the hyper-parameters of source, without running it"
 _ACTIONS = ("list", "save", "diff", "check")
 _OF_FILES = ("save", "diff")
 
@@ -47,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how to list them (default: detail)",
     )
     parser.add_argument("--no-cache", action="store_true", help="read every file anew")
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+    add_json_argument(parser)
 
 
 def _let_words_stand_anywhere(parser: argparse.ArgumentParser) -> None:

@@ -7,17 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line, Portable, cipher_of, imported
-from lattice_addons.settings import Settings
 from lattice_addons.storage import open_store, split_key
 
 from ._output import print_json
-from ._store import add_store_arguments
+from ._store import add_store_arguments, settings_of
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "import"
-HELP = "take the checkpoint of a file in, as the next one of its job"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
-    settings = Settings.from_environ()
-    if options.root:
-        settings = dataclasses.replace(settings, root=options.root)
+    settings = settings_of(options.root or None)
     told_by = settings
     if options.encryption_key_file is not None:
         told_by = dataclasses.replace(

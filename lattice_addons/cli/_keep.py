@@ -10,16 +10,13 @@ from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._output import print_json, print_table
 from ._rank import add_rank_argument, line_of
+from ._status import USAGE
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
     import argparse
 
     from lattice_addons.checkpoint import Line
-
-NAME = "keep"
-HELP = "let a checkpoint stay, whatever comes after it, and give it a name; or list those that do"
-_USAGE = 2  # the exit status that argparse has for a wrong command line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write(
             "lattice keep: --drop needs N, the number of the checkpoint whose name to take off\n"
         )
-        return _USAGE
+        return USAGE
     if options.number is None:
         return _list(line, as_json=options.json)
     # Before a key is made of it, which not every number can be.

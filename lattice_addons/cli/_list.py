@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import running
 from lattice_addons.errors import CheckpointError, WrongKeyError
+from lattice_addons.service import Jobs
 
+from ._glance import ago
 from ._output import duration, print_json, print_table, size
 from ._places import places_of, take_words
 from ._ranks import of_jobs
@@ -17,14 +17,8 @@ from ._store import OpenStore, add_store_arguments
 if TYPE_CHECKING:
     import argparse
 
-    from lattice_addons.checkpoint import Checkpoint, Line
-
-NAME = "list"
-HELP = "list the jobs of a store, the newest checkpoint of each, and what running ones have not saved yet"
-# From so many checkpoints it is estimated how fast a job makes something new.
-_RECENT = 5
-# With these a session ends: until the next one began, the job did not run.
-_LAST = ("exit", "exception", "complete", "signal:")
+    from lattice_addons.checkpoint import Line
+    from lattice_addons.service import RankView
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +31,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
     lines = [line for job in opened.jobs(options.job) for line in opened.lines(job)]
-    rows = [_row(line) | places_of(line) for line in lines]
+    views = Jobs(opened.store, opened.settings)
+    stands = [views.rank(line.job, line.rank) for line in lines]
+    rows = [_row(line, view) | places_of(line) for line, view in zip(lines, stands, strict=True)]
     ranks, told_of_jobs = of_jobs(lines)
     if options.json:
         print_json([row | of_ranks for row, of_ranks in zip(rows, ranks, strict=True)])
@@ -45,21 +41,42 @@ def run(options: argparse.Namespace) -> int:
     # Beside the table: in a column of it a sentence would be folded into a word a line.
     runs = [_now(row, *(row.pop(name) for name in ("running", "age", "unsaved"))) for row in rows]
     asides = [text for row in rows for text in take_words(row)]
-    for row in rows:
-        row["bytes"] = size(row["bytes"]) if isinstance(row["bytes"], int) else None
-    print_table(opened.store.url, rows, right=("rank", "checkpoints", "newest", "slots", "bytes"))
-    for told in filter(None, (*runs, *asides, *told_of_jobs)):
-        print(told)
+    told = [_shown(row, view) for row, view in zip(rows, stands, strict=True)]
+    print_table(opened.store.url, told, right=("rank", "newest", "saved", "slots", "bytes"))
+    for sentence in filter(None, (*runs, *asides, *told_of_jobs)):
+        print(sentence)
     return 0
 
 
-def _row(line: Line) -> dict[str, object]:
-    row: dict[str, object] = {"job": line.job, "rank": line.rank, "checkpoints": len(line.numbers())}
+def _shown(row: dict[str, object], view: RankView) -> dict[str, object]:
+    """Give the row that people see, which fits a terminal."""
+    given = {name: row[name] for name in ("job", "rank", "state", "newest")}
+    amount = row["bytes"]
+    where = {"where": row["where"]} if "where" in row else {}
+    return (
+        given
+        | {
+            "saved": ago(view.recent[0].created) if view.recent else None,
+            "reason": row["reason"],
+            "slots": row["slots"],
+        }
+        | {"bytes": size(amount) if isinstance(amount, int) else None}
+        | where
+    )
+
+
+def _row(line: Line, view: RankView) -> dict[str, object]:
+    row: dict[str, object] = {
+        "job": line.job,
+        "rank": line.rank,
+        "state": view.state,
+        "checkpoints": len(line.numbers()),
+    }
     unknown = dict.fromkeys(("newest", "created", "reason", "slots", "bytes"))
     runs: dict[str, object] = {
         "running": running(line.store, line.job, line.rank),
-        "age": None,
-        "unsaved": None,
+        "age": view.lost_seconds,
+        "unsaved": view.lost_bytes,
     }
     try:
         newest = line.newest()
@@ -73,9 +90,6 @@ def _row(line: Line) -> dict[str, object]:
         return row | unknown | {"reason": str(error)} | runs
     if newest is None:
         return row | unknown | {"slots": 0, "bytes": 0} | runs
-    if runs["running"] is not False:
-        age = _age(newest)
-        runs |= {"age": age, "unsaved": _unsaved(line, newest, age) if age is not None else None}
     return row | {
         "newest": newest.number,
         "created": newest.created,
@@ -96,34 +110,3 @@ def _now(row: dict[str, object], runs: object, age: object, unsaved: object) -> 
     if isinstance(unsaved, int):
         parts.append(f"about {size(unsaved)} not saved")
     return ", ".join(parts)
-
-
-def _unsaved(line: Line, newest: Checkpoint, age: float) -> int | None:
-    """Estimate how many bytes have changed since the newest checkpoint, from how many did before."""
-    recent = [newest]
-    for older in islice(line.history(before=newest.number), _RECENT - 1):
-        if older.reason.startswith(_LAST):
-            break
-        recent.append(older)
-    passed = (_age(recent[-1]) or 0.0) - age
-    # The oldest one's bytes were new before the time that is looked at.
-    new = sum(_count(checkpoint, "bytes_new") for checkpoint in recent[:-1])
-    # One checkpoint tells no pace, and neither does a clock that was set back.
-    return (
-        min(int(new / passed * age), _count(newest, "bytes_total"))
-        if len(recent) > 1 and passed > 0
-        else None
-    )
-
-
-def _age(checkpoint: Checkpoint) -> float | None:
-    try:
-        created = datetime.fromisoformat(checkpoint.created.replace("Z", "+00:00")).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None  # not written by this package
-    return max((datetime.now(timezone.utc) - created).total_seconds(), 0.0)
-
-
-def _count(checkpoint: Checkpoint, name: str) -> int:
-    told = checkpoint.metrics.get(name)
-    return told if isinstance(told, int) else 0

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Line
 
-NAME = "log"
-HELP = "list the checkpoints of a job, newest first"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

@@ -8,55 +8,45 @@ import sys
 from typing import TYPE_CHECKING
 
 from lattice_addons import __version__
-from lattice_addons.errors import LatticeError, StoreError
 
-from . import (
-    _choose,
-    _clear,
-    _config,
-    _demo,
-    _diff,
-    _edit,
-    _experiment,
-    _export,
-    _hp,
-    _import,
-    _keep,
-    _list,
-    _log,
-    _prune,
-    _repair,
-    _run,
-    _schedule,
-    _schema,
-    _set,
-    _show,
-    _upload,
-    _verify,
-)
+from ._commands import COMMANDS
+from ._status import DEFECT, INTERRUPTED, OK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-COMMANDS = (
-    _list, _log, _show, _diff, _verify, _repair, _keep, _prune, _choose, _upload, _export, _import, _clear,
-    _edit, _set, _run, _experiment, _hp, _schedule, _config, _schema, _demo,
-)  # fmt: skip
-INTERRUPTED = 130
+__all__ = ["COMMANDS", "build_parser", "experiment", "main"]
+
+_COMPLETES = "_ARGCOMPLETE"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Give the parser of the whole command line."""
+def build_parser(wanted: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """Give the parser of the whole command line; with ``wanted``, only of these commands' arguments."""
     parser = argparse.ArgumentParser(
         prog="lattice",
-        description="Look at, check, copy and clear the checkpoints of programs that carry on where they were.",
+        description="Look at, check, copy, roll back and serve the checkpoints of programs that carry on where they "
+        "were. Without a command: the jobs here, and what to do next.",
+        epilog="`lattice COMMAND --help` says what a command takes, and shows an example.",
     )
     parser.add_argument("--version", action="version", version=f"lattice {__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP + ".")
-        command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+    _add_debug(parser)
+    parser.set_defaults(run=_overview)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help + ".",
+            epilog=command.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if wanted is None or name in wanted:
+            room = command.room()
+            room.add_arguments(sub)
+            if sub.epilog != command.epilog:  # it says more of its own
+                sub.epilog = f"{sub.epilog}\n\n{command.epilog}"
+            _add_debug(sub)
+            sub.set_defaults(run=room.run)
     return parser
 
 
@@ -66,30 +56,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: it went well; 2: the command line is wrong; else the exit code of the error (see `lattice_addons.errors`).
     """
     _open_closed_streams()
-    options = build_parser().parse_args(arguments)
-    try:
-        status: int = options.run(options)
-        sys.stdout.flush()
-    except LatticeError as error:
-        sys.stderr.write(f"lattice {options.command}: {error}\n")
-        return error.exit_code
-    except BrokenPipeError:
-        # `lattice list | head`: what reads us has seen enough.
-        _write_no_more()
-        return 0
-    except OSError as error:
-        # What the store raises is a LatticeError: this is our own output, as `> /dev/full`.
-        _write_no_more()
-        sys.stderr.write(f"lattice {options.command}: cannot write the answer ({error.strerror})\n")
-        return StoreError.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return status
+    told = list(sys.argv[1:] if arguments is None else arguments)
+    if _COMPLETES in os.environ:
+        from ._completion import complete
+
+        complete(build_parser)
+    name = next((word for word in told if not word.startswith("-")), None)
+    options = build_parser((name,) if name is not None else ()).parse_args(told)
+    return _run(options.run, options, name=options.command, debug=getattr(options, "debug", False))
 
 
 def experiment() -> int:
     """Run ``experiment``, which is ``lattice experiment``; give the exit status."""
     return main(["experiment", *sys.argv[1:]])
+
+
+def _run(
+    run: Callable[[argparse.Namespace], int], options: argparse.Namespace, *, name: str | None, debug: bool
+) -> int:
+    said = f"lattice {name}" if name is not None else "lattice"
+    try:
+        status = run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `lattice list | head`: what reads us has seen enough.
+        _write_no_more()
+        return OK
+    except Exception as error:  # noqa: BLE001 - whatever it is: people get a line of it, and a status
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        return _tell(error, said, debug=debug)
+    return status
+
+
+def _tell(error: Exception, said: str, *, debug: bool) -> int:
+    """Say in a line what went wrong; give the exit code."""
+    from lattice_addons.errors import LatticeError, StoreError
+
+    if isinstance(error, LatticeError):
+        sys.stderr.write(f"{said}: {error}\n")
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is None:
+        # What the store raises is a LatticeError: this is our own output, as `> /dev/full`.
+        _write_no_more()
+        sys.stderr.write(f"{said}: cannot write the answer ({error.strerror})\n")
+        return StoreError.exit_code
+    if isinstance(error, OSError):
+        sys.stderr.write(f"{said}: {error.filename}: {error.strerror}\n")
+        return StoreError.exit_code
+    told = "" if debug else "; with --debug it says where: please report it"
+    sys.stderr.write(f"{said}: a defect of Lattice: {type(error).__name__}: {error}{told}\n")
+    return DEFECT
+
+
+def _overview(options: argparse.Namespace) -> int:
+    from ._overview import run
+
+    return run(options)
+
+
+def _add_debug(parser: argparse.ArgumentParser) -> None:
+    # Before or behind the command: where it is not said, the other one's word counts.
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
 
 
 def _open_closed_streams() -> None:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 from lattice_addons._amounts import duration, size
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
-__all__ = ["duration", "print_json", "print_table", "size"]
+__all__ = ["add_json_argument", "duration", "print_json", "print_table", "size"]
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told to answer in JSON."""
+    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
 
 
 def print_json(answer: object) -> None:

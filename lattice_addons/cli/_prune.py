@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Line, Prune
 
-NAME = "prune"
-HELP = "remove the checkpoints of a job that need not stay, and the bytes that nothing needs any more"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

@@ -15,9 +15,6 @@ from ._store import OpenStore, add_store_arguments
 if TYPE_CHECKING:
     import argparse
 
-NAME = "repair"
-HELP = "repair what is damaged where there is a whole copy, and put unreadable manifests aside"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

@@ -15,8 +15,6 @@ from lattice_addons.settings import Settings, check_job_id
 if TYPE_CHECKING:
     from lattice_addons.cli.run import Plan, Slurm
 
-NAME = "run"
-HELP = "run a program as a job: hand signals on to it, start it again when it dies, say what each life lost"
 _NONE = "none"
 _RESTARTS = 3
 _USAGE = 2

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import NoConfigError
 
-from ._output import print_json
+from ._output import add_json_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "schedule"
-HELP = "draw the schedules of a config file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ascii", action="store_true", help="draw in ASCII; so it is where stdout takes no more"
     )
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:

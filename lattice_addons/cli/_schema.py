@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import SchemaError
 
-from ._output import print_json
+from ._output import add_json_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
 
     from lattice_addons.hyperstate import SchemaReport
-
-NAME = "schema"
-HELP = "dump the schema of a config class, compare it with the code, or bring it up to date"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="check: a changed default without a rule counts as well"
     )
-    parser.add_argument("--json", action="store_true", help="check: answer in JSON, for programs")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     config = named_class(options.config)
     if options.action == "dump":
         text = dump_schema(config, options.file)
-        if options.file is None:
+        if options.json:
+            print_json({"class": options.config, "file": options.file, "schema": text})
+        elif options.file is None:
             sys.stdout.write(text)
         return 0
     if options.file is None:

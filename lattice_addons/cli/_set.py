@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Answer = tuple[bool, str] | None
 
-NAME = "set"
-HELP = "change the config of a running program, as of its next step()"
 _LOOK_EVERY = 0.05
 
 

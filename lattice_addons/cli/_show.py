@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Checkpoint, Entry, Line
 
-NAME = "show"
-HELP = "show the newest checkpoint of a job and what it cost, or the value of one of its slots"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

@@ -11,6 +11,8 @@ from lattice_addons.errors import NotInStoreError
 from lattice_addons.settings import Settings
 from lattice_addons.storage import open_store
 
+from ._output import add_json_argument
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
@@ -20,10 +22,33 @@ if TYPE_CHECKING:
 
 def add_store_arguments(parser: argparse.ArgumentParser) -> None:
     """Let a command be told the store, and to answer in JSON."""
+    add_root_argument(parser)
+    add_json_argument(parser)
+
+
+def add_root_argument(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told the store."""
     parser.add_argument(
-        "--root", metavar="FOLDER", help="the store (default: what the LATTICE_* variables say)"
+        "--root",
+        metavar="STORE",
+        help="the store: a folder or a URL (default: what the LATTICE_* variables say)",
     )
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+
+def settings_of(root: str | None) -> Settings:
+    """Give the settings of a store that is named by a folder or a URL; None is that of the LATTICE_* variables."""
+    settings = Settings.from_environ()
+    if root is None:
+        return settings
+    kind = "local" if "://" not in root else "s3" if root.startswith("s3://") else "fsspec"
+    # An endpoint and credentials are those of the store that the variables name, or of another one of its kind.
+    alike = kind == settings.type or (
+        settings.type == "remote" and root.startswith(("lattice://", "lattices://"))
+    )
+    options = settings.options if alike else {}
+    if kind == "local" and settings.type == "memory":
+        kind = "memory"
+    return dataclasses.replace(settings, type=kind, root=root, options=options)
 
 
 def spooled(store: Store) -> SpooledStore | None:
@@ -39,8 +64,7 @@ class OpenStore:
     """The store of a command line, open for reading."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        settings = Settings.from_environ()
-        self.settings = dataclasses.replace(settings, root=options.root) if options.root else settings
+        self.settings = settings_of(options.root or None)
         self.store: Store = open_store(self.settings, create=False)
 
     def job(self, named: str | None) -> str:

@@ -11,31 +11,30 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons import errors
 from lattice_addons.settings import Settings
 
-from ._output import print_json, size
+from ._output import add_json_argument, print_json, size
 
 if TYPE_CHECKING:
     import argparse
 
     from lattice_addons.storage import NotUp, Spool
 
-NAME = "upload"
-HELP = "send what programs have saved for a remote store and is not there yet"
 _NEWS = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--root", metavar="URL", help="only what belongs into this store")
+    where.add_argument("--root", metavar="STORE", help="only what belongs into this store")
     where.add_argument(
         "--spool", metavar="FOLDER", help="one spool, or a folder of them (default: the setting `spool`)"
     )
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+    parser.add_argument("--status", action="store_true", help="send nothing, and only say what is not there")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status: 0 when all is up, else that of the error that keeps it from it."""
-    from lattice_addons.storage import spools, upload
+    from lattice_addons.storage import not_up, spools, upload
 
     settings = Settings.from_environ()
     wanted = options.root.rstrip("/") if options.root else None
@@ -47,7 +46,10 @@ def run(options: argparse.Namespace) -> int:
         raise errors.NotInStoreError(message, url=str(wanted), key="")
     rows = []
     for spool in chosen:
-        ours = settings.type in ("s3", "fsspec") and _is_of(spool, settings)
+        if options.status:
+            rows.append((spool, not_up(spool)))
+            continue
+        ours = settings.type in ("s3", "fsspec", "remote") and _is_of(spool, settings)
         shown = _Progress(spool)
         left = upload(spool, settings.root if ours else spool.url, settings.options if ours else {}, shown)
         shown.end()
@@ -89,7 +91,7 @@ class _Progress:
 
     def __init__(self, spool: Spool) -> None:
         self._url = spool.url
-        self._shows = os.isatty(sys.stderr.fileno()) if sys.stderr is not None else False
+        self._shows = sys.stderr is not None and sys.stderr.isatty()
         self._at = 0.0
 
     def __call__(self, key: str, done: int, of: int) -> None:

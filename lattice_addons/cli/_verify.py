@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import DamagedError
 
 from ._output import print_json, print_table
+from ._progress import shown
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
 
     from lattice_addons.checkpoint import Line
-
-    Progress = Callable[[int, int], None]
-
-NAME = "verify"
-HELP = "read every byte that is stored and say what is damaged"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rows(line: Line) -> list[dict[str, object]]:
-    with _shown(f"{line.job}, rank {line.rank}") as progress:
+    with shown(f"{line.job}, rank {line.rank}") as progress:
         return [
             {
                 "job": line.job,
@@ -55,25 +48,3 @@ def _rows(line: Line) -> list[dict[str, object]]:
             }
             for finding in line.verify(progress)
         ]
-
-
-@contextmanager
-def _shown(what: str) -> Iterator[Progress | None]:
-    """Show how far it has come to a person who watches, beside the answer, which may go to a file."""
-    # Without a stderr (`2>&-`) it is None.
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -44,6 +44,8 @@ def decode(
         from lattice_addons.encoding._pickles import unpickled
 
         return unpickled(buffers, type)
+    if value is None and encoding == "json" and buffers:
+        return from_json(buffers[0])  # which may be long: without a copy
     if value is None:
         value, buffers = _first(buffers, encoding, type)
     if encoding == "json":

@@ -9,7 +9,7 @@ import lattice_addons.encoding._references  # noqa: F401
 from lattice_addons.encoding._arrays import encode_array, is_array
 from lattice_addons.encoding._encoded import Encoded, called, detached, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for
-from lattice_addons.encoding._flow import flowing
+from lattice_addons.encoding._flow import flowing, flowing_text
 from lattice_addons.encoding._plain import to_json
 from lattice_addons.encoding._stack import with_room
 from lattice_addons.encoding._tree import AsTree, encode_tree, has_tensor
@@ -57,9 +57,9 @@ def _encoded(
 ) -> Encoded:
     given, value = value, value.value if type(value) is AsTree else value
     kind = type(value)
-    text = to_json(value)
-    if text is not None:
-        return Encoded("json", type_name(kind), text, ())
+    plain = _plain(value) if experience is None else flowing_text(value, experience)
+    if plain is not None:
+        return plain
     encoder = encoder_for(kind)
     if encoder is not None:
         return _by_encoder(encoder, value, copy=copy)
@@ -78,6 +78,11 @@ def _encoded(
         return flow
     encoding, buffers = pickled(value, copy=copy, deep=deep)
     return Encoded(encoding, type_name(kind), None, buffers)
+
+
+def _plain(value: object) -> Encoded | None:
+    text = to_json(value)
+    return None if text is None else Encoded("json", type_name(type(value)), text, ())
 
 
 def _own(tree: tuple[bytes, tuple[Buffer, ...]], *, copy: bool) -> tuple[bytes, tuple[Buffer, ...]]:

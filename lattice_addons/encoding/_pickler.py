@@ -15,6 +15,7 @@ from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
+from lattice_addons.encoding._seamless import Seamless, opened
 from lattice_addons.encoding._storages import (
     Span,
     from_storage,
@@ -209,6 +210,24 @@ class ByReference:
 
 class ReferencePickler(ByReference, pickle.Pickler):
     """The C pickler: fast, and some thousand levels deep at most."""
+
+    memo: Any
+
+    def __init__(self, payload: Writable, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
+        self._seamless = Seamless(payload)
+        super().__init__(self._seamless, keep, by_value=by_value)
+
+    def dump(self, value: Any) -> None:
+        """Write a value; what stands in a large container goes in one go, and not a thousand at a time."""
+        items = opened(value)
+        if items is None:
+            super().dump(value)
+            return
+        # The first that is remembered: where it is a part of itself, that is found again.
+        self.memo = {id(value): (0, value)}
+        self._seamless.open(type(value))
+        super().dump(items)
+        self._seamless.close()
 
 
 def dill_pickler(payload: Writable, keep: Callable[[Any], bool]) -> Any:

@@ -12,6 +12,8 @@ The same list or dict at two places is not plain: JSON would make two of it.
 
 from __future__ import annotations
 
+import re
+import sys
 from math import isfinite
 from typing import Any
 
@@ -25,6 +27,13 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 # hexadecimal ones.
 _DECIMAL_BITS = 2048
 _NON_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+_TAG = re.compile(rb'"\$')
+# What an item of a container counts for, beside the length of a text; and a container in it.
+_ITEM, _CONTAINER = 16, 256
+
+
+class TooLongError(Exception):
+    """The text of a value would be longer than it may be."""
 
 
 def is_plain(value: object) -> bool:
@@ -32,68 +41,117 @@ def is_plain(value: object) -> bool:
     return to_json(value) is not None
 
 
-def to_json(value: object) -> bytes | None:
-    """Write plain data as strict JSON; None when it is not plain."""
+def to_json(value: object, most: int | None = None) -> bytes | None:
+    """Write plain data as strict JSON; None when it is not plain.
+
+    With ``most`` what has about so many bytes or more ends it with `TooLongError`.
+    """
     kind = type(value)
     if kind not in _PLAIN:
         return None
     import orjson  # not at the top: it imports inspect, uuid and more, 13 ms that an idle program is spared
 
     if kind in SCALARS:
+        if most is not None and type(value) is str and len(value) > most:
+            raise TooLongError
         try:
             return orjson.dumps(_tagged(value))
         except TypeError:  # a lone surrogate: no JSON text can hold it
             return None
-    copies: list[Any] = []
+    copied: Any = value
+    if most is not None and len(copied) * _ITEM > most:
+        raise TooLongError
+    return copied_to_json(copied.copy(), {id(value): value}, most)
+
+
+def copied_to_json(copy: Any, seen: dict[int, object], most: int | None = None) -> bytes | None:
+    """Write a container, which nobody else has, as `to_json` does.
+
+    What it holds is in none that was ``seen`` before, where all are kept that may be met again. On `TooLongError` those
+    are in it that were there before.
+    """
+    import orjson
+
+    copies: list[Any] = [copy]
     with_floats: list[Any] = []
-    if not _copy(value, copies, with_floats):
-        return None
+    before = len(seen)
     try:
-        text = orjson.dumps(copies[0])
+        if not _copy(copies, with_floats, seen, most, _ALONE):
+            return None
+    except TooLongError:
+        while len(seen) > before:
+            seen.popitem()
+        raise
+    try:
+        text = orjson.dumps(copy)
     except TypeError:  # a lone surrogate, an integer beyond 64 bits, or nested more than 254 deep
         text = None
     if text is None or b'"$' in text or not all(map(_is_finite, with_floats)):
-        for copy in copies:
-            _tag(copy)
+        for part in copies:
+            _tag(part)
         try:
-            text = orjson.dumps(copies[0])
+            text = orjson.dumps(copy)
         except TypeError:  # a lone surrogate or too deep a nesting: pickle keeps these
             return None
     return text
 
 
-def _copy(value: Any, copies: list[Any], with_floats: list[Any]) -> bool:
-    """Copy the containers of a structure, outermost first; False when something in it is not plain.
+def _copy(
+    copies: list[Any], with_floats: list[Any], seen: dict[int, object], most: int | None, alone: int
+) -> bool:
+    """Copy what the first of these copies holds, and so on; False when something in it is not plain.
 
     A copy is made in one step under the GIL, and it is the copy that is looked through and written: another
-    thread may put a tuple where a list was just seen.
+    thread may put a tuple where a list was just seen. What has more references than one that is ``alone`` may be met
+    again.
     """
-    copies.append(value.copy())
-    # Holds the originals too, lest the id of one that is dropped meanwhile be given to another.
-    seen: dict[int, object] = {id(value): value}
+    weight = 0
     for copy in copies:
-        if type(copy) is dict:
-            if not _KEYS.issuperset(map(type, copy)):
-                return False
-            places: Any = copy.items()
-            kinds = set(map(type, copy.values()))
-        else:
-            places = enumerate(copy)
-            kinds = set(map(type, copy))
+        if type(copy) is dict and not _KEYS.issuperset(map(type, copy)):
+            return False
+        kinds = set(map(type, copy.values() if type(copy) is dict else copy))
+        if most is not None:
+            weight += _weight(copy, kinds)
+            if weight > most:
+                raise TooLongError
         if float in kinds:
             with_floats.append(copy)
         if kinds <= SCALARS:
             continue
-        if not kinds <= _PLAIN:
+        if not kinds <= _PLAIN or not _copy_held(copy, copies, seen, most, alone):
             return False
-        for place, item in places:
-            if type(item) is list or type(item) is dict:
+    return True
+
+
+def _copy_held(copy: Any, copies: list[Any], seen: dict[int, object], most: int | None, alone: int) -> bool:
+    """Put copies of the containers that one holds into their places; False where one of them was seen before."""
+    for place, item in copy.items() if type(copy) is dict else enumerate(copy):
+        if type(item) is list or type(item) is dict:
+            # Most are held by one container only, and cannot be met again. The others are kept, lest the id of one
+            # that is dropped meanwhile be given to another.
+            if sys.getrefcount(item) > alone:
                 if id(item) in seen:
                     return False
                 seen[id(item)] = item
-                copy[place] = item.copy()
-                copies.append(copy[place])
+            # Before what would be too much is copied.
+            if most is not None and len(copies) * _CONTAINER + len(item) * _ITEM > most:
+                raise TooLongError
+            copy[place] = item.copy()
+            copies.append(copy[place])
     return True
+
+
+def _weight(copy: Any, kinds: set[type]) -> int:
+    """Give how long the text of a container is, about, without those in it."""
+    weight = len(copy) * _ITEM
+    if type(copy) is dict:
+        weight += sum(map(len, copy))
+        copy = copy.values()
+    if kinds == _KEYS:
+        weight += sum(map(len, copy))
+    elif str in kinds:
+        weight += sum(map(sys.getsizeof, copy))
+    return weight
 
 
 def _is_finite(copy: Any) -> bool:
@@ -132,7 +190,7 @@ def from_json(text: bytes | bytearray | memoryview) -> Any:
             f"`lattice verify` checks every stored byte"
         )
         raise DecodeError(message, type="") from error
-    return _untag_all(value) if b'"$' in (text.tobytes() if isinstance(text, memoryview) else text) else value
+    return _untag_all(value) if _TAG.search(text) else value
 
 
 def _untag_all(value: Any) -> Any:
@@ -175,3 +233,22 @@ def _untagged(item: Any) -> Any:
             message = f"the integer in a $int tag cannot be read ({error})"
             raise DecodeError(message, type="int") from error
     return item
+
+
+def _count_when_alone() -> int:
+    """Find out how many references `_copy` counts of what one container holds, and nobody else; versions differ."""
+
+    def noticed(held: Any, alone: int) -> bool:
+        seen: dict[int, object] = {}
+        _copy([held.copy()], [], seen, None, alone)
+        return bool(seen)
+
+    held: list[Any] = [[[]], {"": []}]
+    counts = [next(alone for alone in range(99) if not noticed(each, alone)) for each in held]
+    # A debugger that looks on has some as well.
+    return min(*counts, _MOST_WHEN_ALONE)
+
+
+# The container's own, that of its copy, and those by which it is looked at.
+_MOST_WHEN_ALONE = 5
+_ALONE = _count_when_alone()

@@ -62,6 +62,10 @@ class _Source:
         self._position += len(piece)
         return piece
 
+    def peek(self, size: int) -> bytes:
+        """Show what comes: behind its first frame a pickle has no others, and is not to be read byte by byte."""
+        return bytes(self._view[self._position : self._position + size])
+
     def readinto(self, target: Any) -> int:
         piece = self._view[self._position : self._position + len(target)]
         target[: len(piece)] = piece

@@ -27,22 +27,28 @@ class Choice:
 
     What is done or pruned is left out, and so is what failed, for it would fail again; a setting whose worker was
     killed is run again. ``rerun`` asks for more: by status, by name (also with ``*``), or by identity. Without
-    ``resume`` everything is run.
+    ``resume`` everything is run, in a new round: what an earlier one has found counts for nothing, also for who carries
+    on with it.
     """
 
     known: Mapping[str, Known]
     resume: bool = True
     rerun: tuple[str, ...] = ()
+    round: int = 0
 
     def judge(self, setting: Experiment) -> Literal["run", "done", "waiting"]:
         """Say whether a setting is to be run, is done, or has failed and waits to be asked for."""
         identity = setting.identity
         known = self.known.get(identity)
-        if known is None or not self.resume or self._asked(identity, known):
+        if known is None or not self._counts(known) or self._asked(identity, known):
             return "run"
         if known.status in ("done", "pruned"):
             return "done"
         return "run" if known.status == "killed" else "waiting"
+
+    def statuses(self) -> dict[str, str]:
+        """Give how the settings ended that count in this round, by identity."""
+        return {identity: known.status for identity, known in self.known.items() if self._counts(known)}
 
     def attempt(self, identity: str) -> int:
         """Give the number of a setting's next attempt."""
@@ -62,6 +68,9 @@ class Choice:
                 f"setting's name, which may have a *, by its identity, or by {', '.join(_STATUSES)}"
             )
             raise SettingError(message, experiment=experiment, field="rerun")
+
+    def _counts(self, known: Known) -> bool:
+        return self.resume and known.round >= self.round
 
     def _asked(self, identity: str, known: Known) -> bool:
         return any(known.status == asked or _fits(asked, identity, known) for asked in self.rerun)

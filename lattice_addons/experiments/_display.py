@@ -132,11 +132,16 @@ def conclusion(summary: Summary, tally: Tally) -> list[str]:
     ]
     if len(bad) > _FAILURES:
         lines.append(f"  … and {len(bad) - _FAILURES:,} more")
-    if bad or summary.waiting:
+    command = f"lattice experiment {tally.plan.experiment}"
+    if any(record.status == "failed" for record in bad) or summary.waiting:
         before = f"{summary.waiting:,} failed before and not run again; " * bool(summary.waiting)
-        lines.append(
-            f"  {before}`lattice experiment {tally.plan.experiment} --rerun failed` runs them once more"
-        )
+        lines.append(f"  {before}`{command} --rerun failed` runs them once more")
+    left = tally.left_over
+    if summary.stopped:
+        many = f" with {left:,} setting{'s' * (left != 1)} left" if left is not None else ""
+        lines.append(f"  stopped by {summary.stopped}{many}: run it again to carry on, as `{command}` does")
+    elif any(record.status == "killed" for record in bad):
+        lines.append(f"  `{command}` runs again what was killed")
     return lines
 
 

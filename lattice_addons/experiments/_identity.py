@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import pathlib
 import struct
 import sys
 import types
 import weakref
 from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
 
 from ._fresh import LARGE, size_of
 
@@ -26,8 +29,6 @@ _digests: dict[int, tuple[weakref.ref[Any], bytes]] = {}
 
 def identity_of(values: Mapping[str, Any]) -> str:
     """Give the identity of a setting from its values."""
-    from blake3 import blake3
-
     writer = _Writer()
     writer.write(dict(values))
     return blake3(b"".join(writer.parts)).hexdigest()[:_DIGITS]
@@ -90,7 +91,7 @@ class _Writer:
             for each in value:
                 self.write(each)
         elif kind is dict:
-            self._write_sorted(b"d", [(_bytes_of(key), each) for key, each in value.items()])
+            self._write_sorted(b"d", [(_bytes_of_key(key), each) for key, each in value.items()])
         elif kind in (set, frozenset):
             self._write_sorted(b"e", [(_bytes_of(each), None) for each in value])
         elif isinstance(value, enum.Enum):
@@ -130,8 +131,6 @@ class _Writer:
         ):
             self.write(value.item())
         elif numpy is not None and kind is numpy.ndarray and value.dtype.kind != "O":
-            from blake3 import blake3
-
             self._put(b"a", f"{value.dtype.descr}{value.shape}".encode())
             flat = numpy.ascontiguousarray(value).reshape(-1).view(numpy.uint8)
             self._put(b"h", blake3(flat).digest())
@@ -157,8 +156,6 @@ class _Writer:
 
 
 def _digest_of_large(value: Any) -> bytes:
-    from blake3 import blake3
-
     known = _digests.get(id(value))
     if known is not None and known[0]() is value:
         return known[1]
@@ -169,6 +166,15 @@ def _digest_of_large(value: Any) -> bytes:
         number = id(value)
         _digests[number] = weakref.ref(value, lambda _: _digests.pop(number, None)), digest
     return digest
+
+
+def _bytes_of_key(key: Any) -> bytes:
+    return _bytes_of_name(key) if type(key) is str else _bytes_of(key)
+
+
+@functools.lru_cache(maxsize=1024)
+def _bytes_of_name(name: str) -> bytes:
+    return _bytes_of(name)
 
 
 def _bytes_of(value: Any) -> bytes:

@@ -6,16 +6,18 @@ import errno
 import logging
 import os
 import shutil
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage import ulid
 
-from ._part import Part, lines_of, sync, sync_folder
-from ._record import Record, as_line, from_line
+from ._part import Part, lines_of, sync, sync_folder, told_by
+from ._record import Record, as_line, from_line, head_of_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ._place import Place
     from ._record import Status
@@ -34,6 +36,7 @@ class Known(NamedTuple):
     status: Status
     attempt: int
     ended: float
+    round: int = 0
 
 
 class Journal:
@@ -52,7 +55,9 @@ class Journal:
 
     # -- reading
 
-    def read(self, kind: str | None = None) -> Iterator[tuple[str, Any]]:
+    def read(
+        self, kind: str | None = None, line: Callable[[bytes], tuple[str, Any] | None] = from_line
+    ) -> Iterator[tuple[str, Any]]:
         """Give what is in it, in no certain order: each line's kind, and the `Record` or what else it tells."""
         if self._place.local and not os.path.isdir(self._place.url):
             return
@@ -64,25 +69,23 @@ class Journal:
                     continue
                 seen.add(key)
                 try:
-                    yield from self._lines(key, kind)
+                    yield from told_by(self._lines(key), kind, line, partial(self._warn, key))
                 except StoreError as error:
                     if error.errno != errno.ENOENT and not isinstance(error, NotInStoreError):
                         raise
                     gone = True  # tidied away meanwhile: what it said is in a newer part
 
-    def _lines(self, key: str, kind: str | None) -> Iterator[tuple[str, Any]]:
+    def _lines(self, key: str) -> Iterable[bytes]:
         if self._place.local:
-            yield from lines_of(os.path.join(self._place.url, key), 0, kind)
-        else:
-            yield from (told for told in self._far(key) if kind in (None, told[0]))
+            return lines_of(os.path.join(self._place.url, key))
+        return self._place.store.read(key).splitlines(keepends=True)
 
-    def _far(self, key: str) -> Iterator[tuple[str, Any]]:
-        for line in self._place.store.read(key).splitlines(keepends=True):
-            told = from_line(line)
-            if told is not None:
-                yield told
-            else:
-                _log.warning("a damaged line of %s/%s is left out", self._place.url, key)
+    def _warn(self, key: str, line: bytes) -> None:
+        """Say once, however often the journal is read, that a line is damaged."""
+        if (key, line) not in self._place.damaged:
+            self._place.damaged.add((key, line))
+            told = "a damaged line of %s/%s is left out: its setting counts as not run"
+            _log.warning(told, self._place.url, key)
 
     def records(self) -> dict[str, Record]:
         """Give the record that counts of each setting, by its identity, in the order in which they ended."""
@@ -96,10 +99,12 @@ class Journal:
     def index(self) -> dict[str, Known]:
         """Give what is known of each setting, without what its run returned."""
         found: dict[str, Known] = {}
-        for _, record in self.read("record"):
-            known = found.get(record.identity)
-            if known is None or (record.attempt, record.ended) >= (known.attempt, known.ended):
-                found[record.identity] = Known(record.name, record.status, record.attempt, record.ended)
+        for _, told in self.read("record", head_of_line):
+            identity, attempt, ended = told["identity"], told.get("attempt", 1), told["ended"]
+            known = found.get(identity)
+            if known is None or (attempt, ended) >= (known.attempt, known.ended):
+                status = sys.intern(told["status"])
+                found[identity] = Known(told["name"], status, attempt, ended, told.get("round", 0))  # type: ignore[arg-type] # one of them
         return found
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
@@ -180,7 +185,7 @@ class Journal:
             return
         known = self.index()
         paths = [os.path.join(folder, name) for name in names]
-        left = [told for path in paths for kind, told in lines_of(path) if kind == "record"]
+        left = [told for path in paths for _, told in told_by(lines_of(path), "record")]
         self.add_many(
             record
             for record in left

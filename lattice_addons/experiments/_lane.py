@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lattice_addons.errors import ExecutorError, StoreError
 from lattice_addons.storage import ulid
 
+from ._answers import Answers, alive
 from ._batches import SECONDS
 from ._deaths import how_it_died, out_of_memory_kills
 from ._needs import needed
 from ._orphan import end_with_runner
-from ._part import lines_of
+from ._part import lines_of, told_by
 from ._pool import Outcome
 from ._travelling import travelling
-from ._worker import outcome_of, run_batch
+from ._worker import get_ready, outcome_of, run_batch
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -53,28 +54,54 @@ class Lane:
         self._journal = journal
         self._executor: Any = None
         self._processes: list[Any] = []
+        self._answers: Answers | None = None
         self._part = ""
         self._start = 0
         self._tasks: list[Task] = []
         self._killed = 0
+
+    def warm(self) -> None:
+        """Start the worker before there is something for it to do."""
+        self._begin()
+        self._executor.submit(get_ready, self._packed)
+        self._keep_processes()
 
     def send(self, tasks: list[Task]) -> list[Outcome]:
         """Let the worker run tasks; give outcomes for those that cannot travel to it."""
         tasks, whole, refused = travelling(tasks)
         if not tasks:
             return refused
+        self._tasks = tasks
+        try:
+            self._submit(whole)
+        except needed("loky.process_executor").BrokenProcessPool:
+            # The worker was killed while it had nothing to do.
+            self.close()
+            self._submit(whole)
+        return refused
+
+    def _submit(self, whole: bytes) -> None:
         if self._executor is None:
             self._begin()
-        self._tasks = tasks
         self._start = os.path.getsize(self._part) if os.path.exists(self._part) else 0
         self._killed = out_of_memory_kills()
         self.began = time.monotonic()
         self.future = self._executor.submit(
             run_batch, self._packed, whole, rank=self.rank, part=self._part, seconds=2 * SECONDS
         )
-        # Kept, for the executor forgets a process that has died, and with it how.
+        self._keep_processes()
+
+    def _keep_processes(self) -> None:
+        # The executor forgets a process that has died, and with it how.
         self._processes = list(self._executor._processes.values())  # noqa: SLF001 - it has no public list
-        return refused
+
+    def done(self) -> bool:
+        """Say whether the batch has ended, be it with the worker."""
+        assert self.future is not None  # noqa: S101 - asked for only then; this tells the type checker
+        assert self._answers is not None  # noqa: S101 - as above
+        if not self.future.done():
+            self._answers.look(self._processes)
+        return self.future.done()
 
     def ended(self) -> Ended:
         """Give what became of the batch, when its future is done."""
@@ -83,7 +110,7 @@ class Lane:
         error = future.exception()
         if error is None:
             return self._went_well(future.result())
-        if not _is_death(error):
+        if not self._is_death(error):
             raise self._refusal(error)
         return self._died()
 
@@ -93,7 +120,7 @@ class Lane:
 
     def _died(self) -> Ended:
         """Tell what a dead worker had done, with what it died, and what it had not begun."""
-        told = list(lines_of(self._part, self._start)) if os.path.exists(self._part) else []
+        told = list(told_by(lines_of(self._part, self._start))) if os.path.exists(self._part) else []
         records = {record.identity: record for kind, record in told if kind == "record"}
         begun = {each["identity"] for kind, each in told if kind == "begun"}
         how = how_it_died(self._processes, out_of_memory=out_of_memory_kills() > self._killed)
@@ -121,12 +148,12 @@ class Lane:
         return ExecutorError(f"{message}\nnum_proc=0 runs in this process", experiment=name)
 
     def _begin(self) -> None:
-        loky = needed("loky")
         # A part has one writer: a process that takes the place of another has one of its own.
         self._part = self._journal.part_path(ulid())
-        self._executor = loky.ProcessPoolExecutor(
+        self._executor = needed("loky").ProcessPoolExecutor(
             max_workers=1, timeout=None, initializer=_begin_worker, initargs=(os.getpid(),)
         )
+        self._answers = Answers(self._executor)
 
     def leave(self, *, kill: bool) -> None:
         """Let the worker go: when it is done, or now."""
@@ -145,15 +172,17 @@ class Lane:
         if self._executor is None:
             return
         until = time.monotonic() + _GRACE
-        while any(process.is_alive() for process in self._processes) and time.monotonic() < until:
+        while alive(self._processes) and time.monotonic() < until:
             time.sleep(0.005)
+        if self._answers is not None and not alive(self._processes):
+            self._answers.hang_up()
         self._executor.shutdown(wait=True, kill_workers=True)
-        self._executor, self._processes, self.future = None, [], None
+        self._executor, self._answers, self._processes, self.future = None, None, [], None
 
-
-def _is_death(error: BaseException) -> bool:
-    of = needed("loky.process_executor")
-    return isinstance(error, (of.TerminatedWorkerError, of.ShutdownExecutorError))
+    def _is_death(self, error: BaseException) -> bool:
+        of = needed("loky.process_executor")
+        hung_up = self._answers is not None and self._answers.hung_up
+        return hung_up or isinstance(error, (of.TerminatedWorkerError, of.ShutdownExecutorError))
 
 
 def _begin_worker(runner: int) -> None:

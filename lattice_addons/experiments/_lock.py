@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _KEY = "runner.json"
 _BEAT = 20.0  # seconds between two signs of life, where no lock shows it
 _DEAD = 120.0  # seconds without one after which a runner on another host counts as dead
 _WORKERS = 60.0  # seconds that the workers of a dead runner may take to end
+_CLAIMS = "successors"
 _held_here: WeakSet[RunnerLock] = WeakSet()
 
 
@@ -37,6 +39,7 @@ class RunnerLock:
         self._session = ""
         self._beaten = 0.0
         self._lock: Held | None = None
+        self._claimed: list[str] = []
 
     def __enter__(self) -> RunnerLock:  # noqa: PYI034 - Self is not in typing before 3.11
         """Take the place.
@@ -47,9 +50,10 @@ class RunnerLock:
         store = self._place.store
         with store.exclusive(""):
             told = self._told()
+            self._session = ulid()
             if told is not None:
                 self._judge(told)
-            self._session = ulid()
+                self._claim(told)
             self._write(new=told is None)
             self._lock = store.flock_hold(_KEY)
         _held_here.add(self)
@@ -66,12 +70,12 @@ class RunnerLock:
         _held_here.discard(self)
         try:
             if self._is_ours(self._told()):
-                self._place.store.delete([_KEY])
+                self._place.store.delete([_KEY, *self._claimed])
         except StoreError:
             pass  # the end of this process frees it as well
         if self._lock is not None:
             self._lock.release()
-        self._session, self._lock = "", None
+        self._session, self._lock, self._claimed = "", None, []
 
     def beat(self) -> None:
         """Show that this runner lives, where no lock does; to be called now and then."""
@@ -83,21 +87,43 @@ class RunnerLock:
             raise self._refusal(told)
         self._write(new=False)
 
+    def _claim(self, told: dict[str, Any]) -> None:
+        """Let one of several take a dead runner's place, where no lock keeps the others out while it does."""
+        if self._place.local:
+            return
+        key = f"{_CLAIMS}/{told.get('session') or 'unknown'}.json"
+        if not self._put(key):
+            other = self._told(key)
+            if other is not None and _age(other) < _DEAD:
+                raise self._refusal(other)
+            self._place.store.replace(key, self._mine())  # it died before it had the place
+        self._claimed = self._place.store.list(_CLAIMS)
+
+    def _mine(self) -> bytes:
+        told = {"owner": Owner.current().to_dict(), "session": self._session, "beat": time.time()}
+        return orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"
+
     def _write(self, *, new: bool) -> None:
-        mine = {"owner": Owner.current().to_dict(), "session": self._session, "beat": time.time()}
-        text = orjson.dumps(mine, option=orjson.OPT_INDENT_2) + b"\n"
         self._beaten = time.monotonic()
         if not new:
-            self._place.store.replace(_KEY, text)
+            self._place.store.replace(_KEY, self._mine())
             return
-        try:
-            self._place.store.put(_KEY, text)
-        except FileExistsError:
-            raise self._refusal(self._told() or {}) from None
+        if not self._put(_KEY):
+            raise self._refusal(self._told() or {})
 
-    def _told(self) -> dict[str, Any] | None:
+    def _put(self, key: str) -> bool:
+        """Store who this is; say whether nobody else had."""
         try:
-            told = orjson.loads(self._place.store.read(_KEY))
+            self._place.store.put(key, self._mine())
+        except StoreError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            return False
+        return True
+
+    def _told(self, key: str = _KEY) -> dict[str, Any] | None:
+        try:
+            told = orjson.loads(self._place.store.read(key))
         except NotInStoreError:
             return None
         except orjson.JSONDecodeError:
@@ -132,8 +158,7 @@ class RunnerLock:
             lock.release()
             if sure:
                 return False
-        beat = told.get("beat")
-        return not isinstance(beat, (int, float)) or time.time() - beat < _DEAD
+        return _age(told) < _DEAD
 
     def _refusal(self, told: dict[str, Any]) -> ExperimentBusyError:
         owner = told.get("owner", {})
@@ -141,9 +166,15 @@ class RunnerLock:
         here = ", this very process" if pid == os.getpid() and owner == Owner.current().to_dict() else ""
         message = (
             f"{self._place.experiment} is run by process {pid} on host {host}{here}, in {self._place.url}; "
-            "wait for its end, or give this run another root="
+            f"wait for its end{self._patience(told)}, or give this run another root="
         )
         return ExperimentBusyError(message, experiment=self._place.experiment, host=host, pid=pid)
+
+    def _patience(self, told: dict[str, Any]) -> str:
+        """Say how long a runner that cannot be seen from here would be waited for, were it dead."""
+        if self._place.local or not _age(told) < _DEAD:
+            return ""
+        return f" (it showed that it lives {_age(told):.0f} s ago, and counts as dead {_DEAD:.0f} s after it last did)"
 
     def _await_workers(self) -> None:
         if not workers_ended(self._place.folder, _WORKERS):
@@ -152,3 +183,9 @@ class RunnerLock:
                 f"{self._place.folder}: end them (`fuser {self._place.folder}/workers.lock` says which they are)"
             )
             raise ExperimentBusyError(message, experiment=self._place.experiment, host="", pid=0)
+
+
+def _age(told: dict[str, Any]) -> float:
+    """Give the seconds since a runner showed that it lives; 0 where it does not say."""
+    beat = told.get("beat")
+    return max(time.time() - beat, 0.0) if isinstance(beat, (int, float)) else 0.0

@@ -10,6 +10,7 @@ from lattice_addons.errors import ExecutorError
 
 from ._batches import Batches
 from ._lane import Lane
+from ._needs import needed
 from ._pool import Outcome, Pool
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ class LokyPool(Pool):
     def __init__(self, course: Course, journal: Journal, size: int) -> None:
         self.size = size
         self._name = course.place.experiment
+        needed("loky")
         packed = course.packed()
         self._lanes = [Lane(number, packed, course, journal) for number in range(size)]
         self._batches = Batches()
         self._ready: list[Outcome] = []
         self._silent = 0
+
+    def warm(self, most: int) -> None:
+        """Start processes, which import what they need."""
+        for lane in self._lanes[:most]:
+            lane.warm()
 
     def room(self, waiting: int) -> int:
         """Say how many more tasks should be submitted now."""
@@ -50,7 +57,7 @@ class LokyPool(Pool):
         if busy and not self._ready:
             wait(busy, timeout, FIRST_COMPLETED)
         for lane in self._lanes:
-            if lane.future is not None and lane.future.done():
+            if lane.future is not None and lane.done():
                 self._collect(lane)
         self._send()
         ready, self._ready = self._ready, []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,12 +11,14 @@ from lattice_addons.errors import StoreError
 from ._record import AT, beginning, from_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-__all__ = ["Part", "lines_of", "sync", "sync_folder"]
+__all__ = ["Part", "lines_of", "sync", "sync_folder", "told_by"]
 
-_log = logging.getLogger("lattice_addons.experiments")
+
+def _ignored(_line: bytes) -> None:
+    """Take no note of a damaged line: whoever reads the journal does."""
 
 
 class Part:
@@ -76,20 +77,30 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
-def lines_of(path: str, start: int = 0, kind: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Give what the lines of a part tell from a place on; one that is torn, as by a killed writer, tells nothing."""
-    wanted = b"" if kind is None else beginning(kind)
+def lines_of(path: str, start: int = 0) -> Iterator[bytes]:
+    """Give the lines of a part from a place on."""
     with _told("read", path), open(path, "rb") as file:
         file.seek(start)
-        for line in file:
-            # Most lines are of no interest to who asks for one kind; they need not be read to see that.
-            if not line.startswith(wanted, AT):
-                continue
-            told = from_line(line)
-            if told is not None:
-                yield told
-            elif line.endswith(b"\n"):
-                _log.warning("a damaged line of %s is left out: its setting counts as not run", path)
+        yield from file
+
+
+def told_by(
+    lines: Iterable[bytes],
+    kind: str | None = None,
+    read: Callable[[bytes], tuple[str, Any] | None] = from_line,
+    damaged: Callable[[bytes], None] = _ignored,
+) -> Iterator[tuple[str, Any]]:
+    """Give what lines tell, or those of one kind; one that is torn, as by a killed writer, tells nothing."""
+    wanted = b"" if kind is None else beginning(kind)
+    for line in lines:
+        # Most lines are of no interest to who asks for one kind; they need not be read to see that.
+        if not line.startswith(wanted, AT):
+            continue
+        told = read(line)
+        if told is not None:
+            yield told
+        elif line.endswith(b"\n"):
+            damaged(line)
 
 
 class _told:  # noqa: N801 - used as a statement

@@ -121,6 +121,11 @@ class Place:
 
         return Journal(self)
 
+    @cached_property
+    def damaged(self) -> set[tuple[str, bytes]]:
+        """Give the lines of the journal that were told to be damaged, each with its part."""
+        return set()
+
     def lock(self) -> RunnerLock:
         """Give the right to run this experiment, for a ``with`` block: one live runner has it at a time."""
         from ._lock import RunnerLock

@@ -29,6 +29,8 @@ class Task:
     attempt: int = 1
     #: What its log is named after.
     file_name: str = ""
+    #: How often everything had been begun anew before.
+    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class Pool(abc.ABC):
     @abc.abstractmethod
     def close(self, *, kill: bool = False) -> None:
         """Let the workers go when they are done, or at once; a second time is fine."""
+
+    def warm(self, most: int) -> None:  # noqa: B027 - may be ignored
+        """Let up to so many workers begin, for it takes a while until there is something for them to do."""
 
     def room(self, waiting: int) -> int:
         """Say how many more tasks should be submitted now, of which so many are with the pool already."""

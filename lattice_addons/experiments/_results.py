@@ -37,7 +37,7 @@ _log = logging.getLogger("lattice_addons.experiments")
 _SECONDS = 5.0
 _RECORDS = 2000  # in one part at most, for they are held in memory until then
 _PARTS = 16  # so many small ones become one
-_SMALL = 2 * 1024 * 1024
+_SMALL = 256 * 1024  # bytes, for many thousand runs; those that are put together are all in memory
 
 
 class Results:

@@ -118,8 +118,8 @@ class Runner:
     def _submit(self, pool: Pool, setting: Experiment, attempt: int) -> None:
         identity = setting.identity
         self._flights[identity] = _Flight(setting, time.time(), attempt)
-        task = Task(identity, setting.name, setting.as_dict(), setting.searched, attempt, setting.file_name)
-        pool.submit(task)
+        about = setting.name, setting.as_dict(), setting.searched, attempt, setting.file_name
+        pool.submit(Task(identity, *about, self._parts.choice.round))
 
     def _started(self, task: Task, worker: str) -> None:
         flight = self._flights.get(task.identity)

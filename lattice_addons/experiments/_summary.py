@@ -29,6 +29,11 @@ class Plan:
     place: str
     searched: tuple[str, ...] = ()
 
+    @property
+    def left(self) -> int:
+        """How many settings are to be run, as far as that is known."""
+        return max((self.total or 0) - self.done - self.failed, 0)
+
 
 @dataclass
 class Summary:
@@ -46,6 +51,8 @@ class Summary:
     #: Settings recorded as failed or killed before, which were not asked for again.
     waiting: int = 0
     seconds: float = 0.0
+    #: What broke it off: ``Ctrl-C``, the name of a signal, or ``an error``; empty where it came to its end.
+    stopped: str = ""
     #: With ``dry_run``: the names of the settings that would be run, in order.
     planned: list[str] = field(default_factory=list)
     #: The records of settings that failed or were killed now, without results.

@@ -46,6 +46,13 @@ class Tally:
         return sum(self.counts.values())
 
     @property
+    def left_over(self) -> int | None:
+        """Give how many settings the next start would run, as far as that is known."""
+        if self.plan.total is None:
+            return None
+        return max(self.plan.total - self.before - self.ended + self.counts["killed"], 0)
+
+    @property
     def seconds(self) -> float:
         """Give how long the runner has run."""
         return time.monotonic() - self.began

@@ -9,7 +9,7 @@ import pickle
 import socket
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lattice_addons.errors import ExecutorError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ._pool import Task
     from ._record import Status
 
-__all__ = ["Ran", "outcome_of", "record_of", "run_batch", "run_one"]
+__all__ = ["Ran", "get_ready", "outcome_of", "record_of", "run_batch", "run_one"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, perhaps the one with the log of the run
 
@@ -58,6 +58,12 @@ class _Ended(NamedTuple):
     rows: list[dict[str, Any]]
     error: str = ""
     lost: str = ""
+
+
+def get_ready(packed: bytes) -> None:
+    """Import what the tasks of a course need; what is wrong with that is told with the first of them."""
+    with suppress(Exception):
+        course_of(packed)
 
 
 def run_batch(
@@ -228,6 +234,7 @@ def record_of(task: Task, status: Status, *, started: float, **facts: Any) -> Re
         host=facts.pop("host", "") or socket.gethostname(),
         pid=facts.pop("pid", 0) or os.getpid(),
         attempt=task.attempt,
+        round=task.round,
         **facts,
     )
 

@@ -9,7 +9,7 @@ from lattice_addons._doors import later
 from ._manager import HyperParameters
 from ._occurrence import Occurrence
 from ._occurrences import Occurrences
-from ._process import carry, in_force, manager
+from ._process import carry, declared_at, in_force, manager
 
 if TYPE_CHECKING:
     from ._bind import bind
@@ -23,6 +23,7 @@ __all__ = [
     "bind",
     "carry",
     "check",
+    "declared_at",
     "in_force",
     "manager",
     "print_list",

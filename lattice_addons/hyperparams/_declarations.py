@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ._occurrence import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from ._facts import Facts
     from ._occurrence import Occurrence
@@ -25,6 +27,7 @@ class Declarations:
         self._files: Mapping[str, Facts] = {}
         self._cells: Mapping[str, Occurrence] = {}
         self.known: Mapping[str, Declared] = {}
+        self._ran: dict[str, tuple[str, int]] = {}
 
     def learn(self, found: Mapping[str, Facts]) -> None:
         """Take what files say, each in place of what it said before; an error leaves everything as it is."""
@@ -47,6 +50,22 @@ class Declarations:
     def occurrences(self) -> list[Occurrence]:
         """Give all there are."""
         return [each for known in self.known.values() for each in known.occurrences]
+
+    def ran(self, name: str, frame: FrameType) -> None:
+        """Remember where a call stands that gave a name its first value, and that nobody has parsed."""
+        self._ran[name] = frame.f_code.co_filename, frame.f_lineno
+
+    def places(self) -> dict[str, tuple[str, int, str]]:
+        """Give the file and the line at which each is declared, and the text of that line; raises nothing."""
+        found = {
+            name: (path, line, linecache.getline(path, line))
+            for name, (path, line) in list(self._ran.items())
+        }
+        for name, known in list(self.known.items()):
+            each = known.default or (known.occurrences[0] if known.occurrences else None)
+            if each is not None:
+                found[name] = each.place.rpartition(":")[0], each.line, dict(each.context).get(each.line, "")
+        return {name: (path, line, text.strip()) for name, (path, line, text) in found.items()}
 
     def _take(self, files: Mapping[str, Facts], cells: Mapping[str, Occurrence], problems: list[Any]) -> None:
         every = (each for facts in files.values() for each in facts.occurrences)

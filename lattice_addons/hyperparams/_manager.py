@@ -287,6 +287,7 @@ class HyperParameters:
             self._source.declare(in_a_cell(frame, name, default, hints))
         elif name not in self._source.known and name not in self._used:
             check_place(self, name)
+            self._source.ran(name, frame)
         self._used[name] = default
 
     def _settled(self, name: str, value: Any, default: object, hints: Mapping[str, object]) -> Any:  # noqa: ANN401

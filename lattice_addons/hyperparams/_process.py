@@ -10,7 +10,7 @@ from ._manager import HyperParameters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["carry", "in_force", "manager"]
+__all__ = ["carry", "declared_at", "in_force", "manager"]
 
 _managers: dict[str, HyperParameters] = {}
 _making = threading.Lock()
@@ -39,6 +39,12 @@ def in_force() -> dict[str, dict[str, object]]:
     """Give the values in force of every manager that has some, as plain data."""
     found = {name: each.in_force() for name, each in sorted(_managers.items())}
     return {name: values for name, values in found.items() if values}
+
+
+def declared_at() -> dict[str, dict[str, tuple[str, int, str]]]:
+    """Give by manager and name the file, the line and the text with which each is declared, as far as is known."""
+    found = {name: each._source.places() for name, each in sorted(_managers.items())}  # noqa: SLF001 - one package
+    return {name: places for name, places in found.items() if places}
 
 
 def carry(stored: Mapping[str, Mapping[str, object]], where: str) -> None:

@@ -53,6 +53,8 @@ class StateManager(Alone):
     takes_older: ClassVar[bool] = True
     #: Whether what it gives is stored without pickle where its parts allow that: dicts, lists, tensors, arrays.
     as_tree: ClassVar[bool] = False
+    #: Whether what it keeps is a place in a loop, to which the program comes by itself.
+    has_place: ClassVar[bool] = False
 
     def __new__(cls, uid: str | None = None) -> Self:
         """Make a manager for a group, or give the one that stands alone under this uid."""

@@ -155,7 +155,9 @@ def _gradients(optimizer: Any) -> Iterator[tuple[int, Any]]:
 
 def _has_bits(gradient: Any) -> bool:
     """Say whether a gradient is more than zeros, as which it need not be stored; a sparse one may be of any size."""
-    return str(gradient.layout) != "torch.strided" or bool((gradient != 0).any())
+    # Of one that is spread over ranks a rank sees its own part, and all must store it alike.
+    spread = hasattr(gradient, "to_local")
+    return spread or str(gradient.layout) != "torch.strided" or bool((gradient != 0).any())
 
 
 def _give_gradients(optimizer: Any, gradients: dict[int, Any], *, anew: bool) -> None:

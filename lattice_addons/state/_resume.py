@@ -72,6 +72,7 @@ class ResumedLoop(Turns[Element]):
         """Give the next element."""
         element = next(self._elements)
         self._at += 1
+        self._session.way_back.begin(self._session)
         return element
 
     def count(self) -> None:

@@ -24,6 +24,7 @@ from ._resume import Progress
 from ._slot import Slot
 from ._snapshot import Snapshot, capture, outcome, with_what_can_be_read
 from ._stored import Stored
+from ._way_back import WayBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Session:
         self.broken_off: dict[str, Callable[[], None] | None] = {}
         self.completed = False
         self.completions = 0
+        self.way_back = WayBack()
         self.stored = Stored(settings, own=own)
         # What was read from the store or written to it last: for saves in which a value cannot be stored.
         self._good = self._of_base()
@@ -110,6 +112,7 @@ class Session:
         # then decide between life and deadlock. A manager takes hold in one step.
         with self.gate.busy():
             slot.hold(value)
+        self.way_back.held(slot)
         self.completed = False
         if self.attachment is not None:
             self.attachment.verify()
@@ -170,11 +173,9 @@ class Session:
     def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
-            source, older = slot.source, slot.manager.takes_older
-            if isinstance(source, Elsewhere):
-                slot.restore(source.value())
-            elif source is not None:
-                slot.restore(self.stored.fetch(slot.name, source[slot.name], older=older))
+            self.way_back.read(slot)
+            if slot.source is not None:
+                slot.restore(self.stored.read(slot.name, slot.source, older=slot.manager.takes_older))
 
     # -- saving
 
@@ -204,8 +205,7 @@ class Session:
 
     def _learn(self, serial: int) -> None:
         # No gate: the thread that writes must not wait for a program that waits for it in a closed section.
-        newest = self.stored.newest
-        good = self._good = newest.slots if newest is not None else {}
+        good = self._good = {} if (newest := self.stored.newest) is None else newest.slots
         for name, last in list(self._void.items()):
             if last < serial:
                 self._void.pop(name, None)

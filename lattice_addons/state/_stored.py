@@ -17,7 +17,7 @@ from lattice_addons.storage import open_store
 from ._fetch import Fetching
 from ._hyperparams import tell_hyperparams
 from ._instants import COMPLETE, Instants
-from ._ranks import SHARDED, asking, carried_on, spread, world_of
+from ._ranks import SHARDED, Elsewhere, asking, carried_on, spread, world_of
 from ._stats import Tally
 
 if TYPE_CHECKING:
@@ -150,6 +150,12 @@ class Stored:
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
         return Fetching(self._line, self.base, self.settings.trust).value(name, entry, older=older)
+
+    def read(self, name: str, source: Mapping[str, Entry], *, older: bool) -> object:
+        """Read a slot's value from what was found for it."""
+        return (
+            source.value() if isinstance(source, Elsewhere) else self.fetch(name, source[name], older=older)
+        )
 
     def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
         """Read the values of slots into memory of the program's, as `fetch` does; give those that are damaged."""

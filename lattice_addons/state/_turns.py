@@ -43,6 +43,7 @@ class Turns(Generic[Element]):
         self.thread = threading.get_ident()
         self.place = self.since = next(_PLACES)  # when the loop began, and its element
         self.within = False
+        self.at_work = False  # the program is in its body, or asks for its next element
         self._session = session
         # Weakly, so that a loop that was broken out of goes when the program lets go of it.
         self._reference = weakref.ref(self)
@@ -79,6 +80,7 @@ class Turns(Generic[Element]):
             self.go_on(self._session)
         self._finish_what_is_within()
         self.finish_element()
+        self.at_work = True
         gate.between(self.key)
         try:
             element = self.take()
@@ -103,12 +105,18 @@ class Turns(Generic[Element]):
             for loop in running_here(self._session):
                 if loop.whole and loop.within and loop.since > self.since:
                     loop.finish_element()
+                    loop.at_work = False
                     self._session.gate.leave(loop.key)
 
     @staticmethod
     def around(session: Session) -> list[list[object]]:
-        """Say within which elements of which resumed loops of this thread the program is."""
-        return [[loop.key, loop.index] for loop in running_here(session) if not loop.whole]
+        """Say within which elements of which loops of this thread the program is."""
+        return [[loop.key, loop.index] for loop in running_here(session) if loop.within or not loop.whole]
+
+    @staticmethod
+    def whole_around(session: Session) -> Turns[Any] | None:
+        """Give the innermost loop of this thread in whose element the program is, and that is a whole."""
+        return next((loop for loop in reversed(running_here(session)) if loop.whole and loop.within), None)
 
     def has_others_within(self) -> bool:
         """Say whether a resumed loop of this thread runs whose element began after this one."""
@@ -134,7 +142,7 @@ class Turns(Generic[Element]):
 
     def _leave(self) -> None:
         if self._running:
-            self._running = False
+            self._running = self.at_work = False
             self._session.loops.remove(self._reference)
             self._session.gate.leave(self.key)
             act = self.left()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lattice_addons._doors import later
 from lattice_addons.storage._held import Held
 from lattice_addons.storage._keys import split_key, ulid
+from lattice_addons.storage._listed import Listed
 from lattice_addons.storage._local import LocalStore
 from lattice_addons.storage._memory import MemoryStore
 from lattice_addons.storage._open import open_store
@@ -14,12 +15,14 @@ from lattice_addons.storage._reader import Reader
 from lattice_addons.storage._store import Store, Writer
 
 if TYPE_CHECKING:
-    from lattice_addons.storage.remote import RemoteStore
-    from lattice_addons.storage.spool import Aside, NotUp, Spool, SpooledStore, spools, upload
+    from lattice_addons.storage.remote import LatticeFileSystem, RemoteStore
+    from lattice_addons.storage.spool import Aside, NotUp, Spool, SpooledStore, not_up, spools, upload
 
 __all__ = [
     "Aside",
     "Held",
+    "LatticeFileSystem",
+    "Listed",
     "LocalStore",
     "MemoryStore",
     "NotUp",
@@ -29,6 +32,7 @@ __all__ = [
     "SpooledStore",
     "Store",
     "Writer",
+    "not_up",
     "open_store",
     "split_key",
     "spools",
@@ -39,10 +43,12 @@ __all__ = [
 # A program with a local store need not wait for these to be imported.
 _LATER = {
     "Aside": "spool",
+    "LatticeFileSystem": "remote",
     "NotUp": "spool",
     "RemoteStore": "remote",
     "Spool": "spool",
     "SpooledStore": "spool",
+    "not_up": "spool",
     "spools": "spool",
     "upload": "spool",
 }

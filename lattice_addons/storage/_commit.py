@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lattice_addons.storage._held import Held
     from lattice_addons.storage._store import Bytes
 
-__all__ = ["FileWriter", "commit", "sweep_file"]
+__all__ = ["FileWriter", "commit", "place", "sweep_file"]
 
 _FORGOTTEN_SECONDS = 86_400  # where the file system has no locks, a temporary this old has no writer any more
 _LONGEST_WRITE = 60.0  # seconds that a disk may take for one piece
@@ -39,21 +39,27 @@ def commit(folders: Folders, parts: Sequence[str], data: Bytes, *, over: bool) -
 
 
 def _commit_once(folders: Folders, parts: Sequence[str], data: Bytes, *, over: bool) -> None:
-    place = os.rename if over else _link
     with folders.enter(parts[:-1], make=True) as folder, _files.temporary_file(folder) as (temporary, opened):
         _files.write_all(opened, data)
-        # When this fails the pages count as clean and a second one would succeed without them: give it up.
-        os.fsync(opened)
-        try:
-            place(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
-            _files.sync_folder(folder)
-            folders.expect(parts, opened)
-        except BaseException:
-            # Not acknowledged, so not there; a replaced key cannot be brought back, and is whole either way.
-            if not over:
-                with suppress(OSError):
-                    _take_back(folder, parts[-1], opened)
-            raise
+        place(folders, parts, (folder, temporary, opened), over=over)
+
+
+def place(folders: Folders, parts: Sequence[str], made: tuple[int, str, int], *, over: bool) -> None:
+    """Make what was written durable and give it its name; ``made``: the folder, the name so far, the open file."""
+    folder, temporary, opened = made
+    rename = os.rename if over else _link
+    # When this fails the pages count as clean and a second one would succeed without them: give it up.
+    os.fsync(opened)
+    try:
+        rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        _files.sync_folder(folder)
+        folders.expect(parts, opened)
+    except BaseException:
+        # Not acknowledged, so not there; a replaced key cannot be brought back, and is whole either way.
+        if not over:
+            with suppress(OSError):
+                _take_back(folder, parts[-1], opened)
+        raise
 
 
 def _link(temporary: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "close",
+    "facts",
     "names",
     "new_file",
     "open_descriptor",
@@ -193,6 +194,14 @@ def names(folder: int) -> tuple[list[str], list[str]]:
             elif entry.is_file(follow_symlinks=False):
                 files.append(entry.name)
     return folders, files
+
+
+def facts(folder: int, name: str) -> os.stat_result | None:
+    """Give what is known of a file; None where it was removed since, or something else is there."""
+    with suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _is_text(name: str) -> bool:

@@ -23,15 +23,19 @@ from lattice_addons.storage._faults import (
 from lattice_addons.storage._folders import Folders
 from lattice_addons.storage._held import hold_descriptor
 from lattice_addons.storage._keys import is_temporary, split_key
+from lattice_addons.storage._listed import listed_file
 from lattice_addons.storage._process import LOCK_SECONDS, keep_spare
 from lattice_addons.storage._reader import FileReader
+from lattice_addons.storage._stage import staging
 from lattice_addons.storage._store import Store, critical_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from lattice_addons.storage._held import Held
-    from lattice_addons.storage._store import Bytes, Keys
+    from lattice_addons.storage._listed import Listed
+    from lattice_addons.storage._store import Bytes, Keys, Writer
 
 __all__ = ["LocalStore"]
 
@@ -97,15 +101,33 @@ class LocalStore(Store):
 
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""
+        return self.facts(key).size
+
+    def facts(self, key: str) -> Listed:
+        """Give what the file system knows of a key's file."""
         with self._reading(key) as descriptor, told("read", self._path(key)):
-            return os.fstat(descriptor).st_size
+            return listed_file(os.fstat(descriptor))
 
     def list(self, prefix: str = "") -> Keys:
         """Give every key below a folder, sorted."""
         top = split_key(prefix, folder=True)
         with told("list", self._path(prefix)):
-            found = ["/".join((*parts, name)) for parts, _, files in self._walk(top) for name in files]
-        return sorted(key for key in found if key != ".gitignore" and not is_temporary(os.path.basename(key)))
+            return sorted(key for key, _, _ in self._found(top))
+
+    def listing(self, prefix: str = "") -> dict[str, Listed]:
+        """Give every key below a folder, with what is known of it, sorted."""
+        top = split_key(prefix, folder=True)
+        with told("list", self._path(prefix)):
+            found = {key: _files.facts(folder, name) for key, folder, name in self._found(top)}
+        return {key: listed_file(facts) for key, facts in sorted(found.items()) if facts is not None}
+
+    def _found(self, top: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
+        """Give each key below a folder, with the descriptor of its folder and its name there."""
+        for parts, folder, files in self._walk(top):
+            for name in files:
+                key = "/".join((*parts, name))
+                if key != ".gitignore" and not is_temporary(name):
+                    yield key, folder, name
 
     def folders(self, prefix: str = "") -> Keys:
         """Give the names of the folders directly below a folder, sorted."""
@@ -146,6 +168,10 @@ class LocalStore(Store):
         finally:
             writer.close()
             keep_spare()
+
+    def stage(self, key: str, *, over: bool = False) -> AbstractContextManager[Writer]:
+        """Write a key piece by piece, under another name until the block ends well."""
+        return staging(self._folders, split_key(key), self.url, over=over)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys, durably."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lattice_addons.storage._faults import already_there, ends_early, not_there
 from lattice_addons.storage._keys import split_key
+from lattice_addons.storage._listed import Listed
 from lattice_addons.storage._process import memory
 from lattice_addons.storage._store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lattice_addons.storage._store import Bytes, Keys
+    from lattice_addons.storage._store import Bytes, Keys, Writer
 
 __all__ = ["MemoryStore"]
 
@@ -44,6 +44,13 @@ class MemoryStore(Store):
         """Give the number of bytes of a key."""
         return len(self._find(key))
 
+    def facts(self, key: str) -> Listed:
+        """Give the number of bytes of a key, and their digest."""
+        import xxhash
+
+        data = self._find(key)
+        return Listed(len(data), xxhash.xxh3_128_hexdigest(data), None)
+
     def list(self, prefix: str = "") -> Keys:
         """Give every key below a folder, sorted."""
         parts = split_key(prefix, folder=True)
@@ -64,12 +71,10 @@ class MemoryStore(Store):
         self._data[key] = (bytes(data),)
 
     @contextmanager
-    def create(self, key: str) -> Iterator[_MemoryWriter]:
+    def create(self, key: str) -> Iterator[Writer]:
         """Write a new key piece by piece."""
-        split_key(key)
-        writer = _MemoryWriter()
-        yield writer
-        self.put(key, writer.data)
+        with self.stage(key) as writer:
+            yield writer
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys."""
@@ -83,28 +88,3 @@ class MemoryStore(Store):
             return self._data[key][0]
         except KeyError:
             raise not_there(self.url, key) from None
-
-
-class _MemoryWriter:
-    """Collects the pieces."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self._writing = threading.Lock()
-
-    @property
-    def position(self) -> int:
-        """Give the number of bytes so far."""
-        return len(self.data)
-
-    def write(self, data: Bytes) -> None:
-        """Append a copy of these bytes."""
-        self.write_at(data, len(self.data))
-
-    def write_at(self, data: Bytes, offset: int, *, paged: bool = False) -> None:
-        """Put a copy of these bytes there."""
-        del paged
-        copy = bytes(data)  # as bytearray refuses memory that is not contiguous
-        with self._writing:
-            self.data.extend(bytes(max(offset + len(copy) - len(self.data), 0)))
-            self.data[offset : offset + len(copy)] = copy

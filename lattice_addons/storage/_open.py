@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import SettingsError
 from lattice_addons.storage._local import LocalStore
 from lattice_addons.storage._memory import MemoryStore
 
@@ -22,13 +21,7 @@ def open_store(settings: Settings, *, create: bool = True) -> Store:
         return LocalStore(settings.root, create=create)
     if settings.type == "memory":
         return MemoryStore(settings.root)
-    if settings.type in ("s3", "fsspec"):
-        return _open_spooled(settings)
-    message = (
-        f"LATTICE_CHECKPOINT_TYPE={settings.type}: this version stores on `local`, `memory`, `s3` and `fsspec`; "
-        "set one of them"
-    )
-    raise SettingsError(message, variable="LATTICE_CHECKPOINT_TYPE", part=settings.type)
+    return _open_spooled(settings)
 
 
 def _open_spooled(settings: Settings) -> SpooledStore:

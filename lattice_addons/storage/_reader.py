@@ -8,9 +8,11 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from lattice_addons.storage._faults import ends_early, told
+from lattice_addons.storage._listed import listed_file
 from lattice_addons.storage._mapping import map_private
 
 if TYPE_CHECKING:
+    from lattice_addons.storage._listed import Listed
     from lattice_addons.storage._store import Store
 
 __all__ = ["FileReader", "KeyReader", "Reader"]
@@ -23,6 +25,7 @@ class Reader(Protocol):
     """Gives the bytes of one key, from any thread."""
 
     size: int
+    facts: Listed
 
     def read_into(self, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``; ``DamagedError`` where there are too few."""
@@ -43,7 +46,8 @@ class KeyReader:
     def __init__(self, store: Store, key: str) -> None:
         self._store = store
         self._key = key
-        self.size = store.size(key)
+        self.facts = store.facts(key)
+        self.size = self.facts.size
 
     def read_into(self, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``."""
@@ -69,7 +73,8 @@ class FileReader:
         self._url = url
         self._key = key
         self._path = os.path.join(url, key)
-        self.size = os.fstat(descriptor).st_size
+        self.facts = listed_file(os.fstat(descriptor))
+        self.size = self.facts.size
         self._direct = bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT)
 
     def read_into(self, start: int, buffer: memoryview) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import abc
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
+from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage._faults import ends_early, kept_locked
+from lattice_addons.storage._gathered import Gathered
 from lattice_addons.storage._held import hold_here
 from lattice_addons.storage._keys import split_key
+from lattice_addons.storage._listed import Listed
 from lattice_addons.storage._process import LOCK_SECONDS, section_lock
 from lattice_addons.storage._reader import KeyReader
 
@@ -95,9 +98,21 @@ class Store(abc.ABC):
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""
 
+    def facts(self, key: str) -> Listed:
+        """Give what is known of a key without reading it."""
+        return Listed(self.size(key), "", None)
+
     @abc.abstractmethod
     def list(self, prefix: str = "") -> Keys:
         """Give every key below a folder, sorted; none when there is no such folder."""
+
+    def listing(self, prefix: str = "") -> dict[str, Listed]:
+        """Give every key below a folder, with what is known of it, sorted."""
+        there: dict[str, Listed] = {}
+        for key in self.list(prefix):
+            with suppress(NotInStoreError):  # removed since
+                there[key] = self.facts(key)
+        return there
 
     def folders(self, prefix: str = "") -> Keys:
         """Give the names of the folders directly below a folder, sorted."""
@@ -116,6 +131,20 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def create(self, key: str) -> AbstractContextManager[Writer]:
         """Write a new key piece by piece: durable when the block ends well, not there when it does not."""
+
+    def stage(self, key: str, *, over: bool = False) -> AbstractContextManager[Writer]:
+        """Write a key piece by piece where nobody sees it: there, whole and durable, when the block ends well.
+
+        It goes ``over`` an old one, or is refused where there is one (``errno`` ``EEXIST``).
+        """
+        split_key(key)
+        return self._gathering(key, self.replace if over else self.put)
+
+    @contextmanager
+    def _gathering(self, key: str, store: Callable[[str, Bytes], None]) -> Iterator[Writer]:
+        gathered = Gathered()
+        yield gathered
+        store(key, gathered.data)
 
     @abc.abstractmethod
     def delete(self, keys: Iterable[str]) -> None:

@@ -27,7 +27,7 @@ class LoaderManager(StateManager):
 
     __module__ = "lattice_addons.training"
 
-    restore_first = True
+    restore_first = has_place = True
     # An older place would give samples twice.
     takes_older = False
     merge: ClassVar[Callable[[list[Any]], object]] = staticmethod(merge_places)

@@ -38,7 +38,7 @@ class Place:
     ``turn`` is the one that makes the next batch. ``seed`` is the state from which workers that live for several epochs
     were seeded. ``inside`` are the resumed loops around, in whose present elements ``passes`` epochs were finished.
     ``program_in`` is the outermost resumed loop in which the program was when this was stored, where the running
-    epoch was begun within it.
+    epoch was begun within it. ``at_work`` says that the program was in the loop's body then, or asked for a batch.
     """
 
     epoch: int = 0
@@ -53,6 +53,7 @@ class Place:
     inside: list[Any] = field(default_factory=list)
     passes: int = 0
     program_in: str | None = None
+    at_work: bool = False
     share: list[int] = field(default_factory=lambda: [0, 1])
     seen: list[Any] = field(default_factory=list)
     set_epoch: int | None = None
@@ -89,6 +90,23 @@ class Place:
         self._clear()
         self.epoch += 1
         self.passes += 1
+
+    def before(self) -> Place:
+        """Give the place before the first batch of the running epoch."""
+        start = self.start
+        place = replace(self, epoch=self.epoch - 1, passes=self.passes - 1)
+        place.finish()
+        place.now = {
+            name: state for name, state in start.items() if name not in ("process", "drawn", "workers")
+        }
+        place.workers = {int(worker): state for worker, state in start.get("workers", {}).items()}
+        return place
+
+    def after(self) -> Place:
+        """Give the place behind the running epoch."""
+        place = replace(self)
+        place.finish()
+        return place
 
     def _clear(self) -> None:
         self.running = self.by_samples = False

@@ -9,6 +9,7 @@ from torch.utils.data import IterableDataset
 
 from lattice_addons.state import RandomnessManager, Turns
 
+from ._loader_ahead import Watch
 from ._loader_batches import Batches
 from ._loader_check import check_same, facts_of
 from ._loader_deaths import hold_back_deaths
@@ -19,7 +20,8 @@ from ._loader_randomness import process_put_back, process_states
 from ._loader_rest import pass_over
 from ._loader_seed import Seed
 from ._loader_states import States
-from ._loader_workers import Collating, Starting, merged
+from ._loader_told import Told
+from ._loader_workers import Collating, Starting, drained, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from ._loader_place import Position
 
 __all__ = ["Track"]
+
+# So many epochs of a loader are looked at, until it is known how its batches are asked for.
+_WATCHES = 3
 
 
 class Track:
@@ -46,6 +51,9 @@ class Track:
         self._looked = False
         self._passes = 0
         self._before: dict[str, Any] | None = None
+        self._told = Told(key)
+        self._watches = 0
+        self._watch: Watch | None = None
         self._era = session.completions
 
     # -- what it is about
@@ -79,9 +87,15 @@ class Track:
         loop = self.loop() if self.loop is not None else None
         place.unfinished = loop.within if loop is not None else self.cut
         place.program_in = self._program_in(loop)
+        place.at_work = loop is not None and loop.at_work
         place.now = self._before if place.unfinished and self._before is not None else self._states.now()
         self._describe()
-        return place.stored()
+        outer = loop.outer if isinstance(loop, Batches) and loop.at_work else None
+        if outer is None or not place.running:
+            return place.stored()
+        self._told.part(outer.key, again=outer.within)
+        # With its batch all of this loop is worked on again, or none.
+        return (place.before() if outer.within else place.after()).stored()
 
     def _program_in(self, loop: Turns[Any] | None) -> str | None:
         session = self._session()
@@ -131,10 +145,22 @@ class Track:
             place.workers[worker] = merged(place.workers.get(worker, {}), state)
             place.turn = (worker + 1) % self.loader.num_workers
 
+    def watch(self) -> Watch | None:
+        """Have the next epochs' first batches looked at; later ones are asked for in the same way."""
+        if self._watch is not None and self._watch.told:
+            return None
+        self._watches += 1
+        self._watch = Watch(self.key) if self._watches <= _WATCHES else None
+        return self._watch
+
     def abandon(self) -> None:
         """Count the running epoch as done: the program went on without it."""
         if self.place.running and self._waiting is None:
             self.cut, self.begun_at = False, None
+            if self._lives_on:
+                # What they have made ahead is gone, but they are farther for it.
+                for worker, news in drained(self.loader._iterator):  # noqa: SLF001 - torch's: the workers that live
+                    self.place.workers[worker] = merged(self.place.workers.get(worker, {}), news)
             self.place.finish()
 
     # -- epochs
@@ -159,6 +185,8 @@ class Track:
             return iter(())
         carries_on = self._waiting is not None and self.place.running
         self.cut, self._before = False, None
+        if carries_on and self.place.at_work:
+            session.way_back.end(session, self.key)
         batches = self._carry_on(make) if carries_on else self._begin(make, around)
         self._waiting = None
         session.completed = False
@@ -183,8 +211,11 @@ class Track:
             return True
         if self._waiting is None or not around or around != self.place.inside or not self._passes:
             return False
+        if any(isinstance(index, list) for _, index in around):
+            return False  # within a batch that is worked on again as a whole
         # It was gone through within this very element of the loops around, before the restart.
         self._passes -= 1
+        self._told.passing()
         return True
 
     def _begin(self, make: Callable[[], Iterator[Any]], around: list[Any]) -> Iterator[Any]:

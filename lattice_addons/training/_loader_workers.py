@@ -18,9 +18,18 @@ from ._loader_randomness import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Carried", "Collating", "Starting", "give_state", "is_stateful", "merged", "plain_state"]
+__all__ = [
+    "Carried",
+    "Collating",
+    "Starting",
+    "drained",
+    "give_state",
+    "is_stateful",
+    "merged",
+    "plain_state",
+]
 
 # On the data set of a worker, which is a copy: the iterator that it gave last.
 _ITERATOR = "_lattice_iterator"
@@ -135,6 +144,24 @@ def _remember_iterators(dataset: object, state: Mapping[str, Any]) -> None:
         return iterator
 
     dataset.__class__ = type(kind.__name__, (kind,), {"__iter__": begin, "__module__": kind.__module__})
+
+
+def drained(iterator: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Take what workers have made ahead and nobody wants; give their news, in the order in which they came to be.
+
+    Torch does so itself when the next epoch begins, and forgets what it gets.
+    """
+    if getattr(iterator, "_tasks_outstanding", None) is None:
+        return
+    ahead = {number: told[1] for number, told in iterator._task_info.items() if len(told) > 1}  # noqa: SLF001 - torch's
+    while iterator._tasks_outstanding > 0:  # noqa: SLF001 - as above
+        number, ahead[number] = iterator._get_data()[:2]  # noqa: SLF001 - as above
+        iterator._tasks_outstanding -= 1  # noqa: SLF001 - as above
+    for _, made in sorted(ahead.items(), key=lambda told: told[0]):
+        # torchdata's has the worker and its state beside it.
+        batch = made[0] if isinstance(made, tuple) else made
+        if type(batch) is Carried:
+            yield batch.worker, batch.news
 
 
 def merged(state: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["ShardedManager"]
 
 _MARK = "lattice shard"
+# What an optimizer's state has by the number of a parameter: its moments, and gradients that wait for a step.
+_OF_PARAMETERS = (("state",), ("lattice_gradients",))
+_log = logging.getLogger("lattice_addons.training")
 _Path = tuple[Any, ...]
 
 
@@ -33,11 +38,16 @@ class ShardedManager(TrackedManager):
     ranks = "sharded"
     device = "cpu"
     _given: object = None
+    _plain: Any = None  # what keeps such an object where it is not spread
 
     def hold(self, value: object) -> None:
         """Bind an object, and load into it what was restored."""
         if value is not self._given:
-            super().hold(unwrapped(value))
+            bound = unwrapped(value)
+            self._plain = adapter_for(bound)()
+            super().hold(bound)
+            if isinstance(self._plain, TrackedManager):
+                self._plain.hold(bound)
             self._given = value
 
     def value(self) -> object:
@@ -47,7 +57,9 @@ class ShardedManager(TrackedManager):
     def capture(self) -> object:
         """Give what this rank has of the state."""
         if self._bound is not None:
-            return _taken_apart(self._bound.state_dict())
+            _tell_of_unreduced(self._bound)
+            plain = isinstance(self._plain, TrackedManager)
+            return _taken_apart(self._plain.capture() if plain else self._bound.state_dict())
         stored: Any = super().capture()
         return stored if isinstance(stored, dict) else _share(stored, rank(), world_size())
 
@@ -67,12 +79,31 @@ class ShardedManager(TrackedManager):
                 "start it as the number of ranks, and spread over them, as it was stored"
             )
             raise DecodeError(message, type=kind)
-        manager = adapter_for(bound)()
-        if isinstance(manager, TrackedManager):
-            manager.strict = self.strict
-            manager.load_into(bound, state)
+        if isinstance(self._plain, TrackedManager):
+            self._plain.strict = self.strict
+            self._plain.load_into(bound, state)
         else:
             super().load_into(bound, state)
+
+
+def _tell_of_unreduced(bound: Any) -> None:
+    """Say that gradients are lacking which FSDP keeps to itself until ranks add theirs up."""
+    for module in bound.modules() if hasattr(bound, "modules") else ():
+        state = module._get_fsdp_state() if hasattr(module, "_get_fsdp_state") else None  # noqa: SLF001 - torch's
+        group = getattr(state, "_fsdp_param_group", None)
+        for parameter in getattr(group, "fsdp_params", ()):
+            if getattr(parameter, "unsharded_accumulated_grad", None) is not None:
+                _tell_once(type(bound).__name__)
+                return
+
+
+@functools.lru_cache(maxsize=16)
+def _tell_once(kind: str) -> None:
+    _log.warning(
+        "%s has gradients that wait for those of other ranks (set_requires_gradient_sync(False)), which are not "
+        "stored: after a restart the step lacks them. Save when a step has been made: group.safe_point() says where",
+        kind,
+    )
 
 
 def _taken_apart(state: Any) -> dict[str, Any]:
@@ -171,7 +202,12 @@ def _spread_of(bound: Any) -> Any:
 
     def like(path: _Path, size: Any, dtype: Any) -> Any:
         found: Any = None
-        if parameters and path[:1] == ("state",) and isinstance(path[1], int) and path[1] < len(parameters):
+        if (
+            parameters
+            and path[:1] in _OF_PARAMETERS
+            and isinstance(path[1], int)
+            and path[1] < len(parameters)
+        ):
             found = parameters[path[1]]
         elif not parameters:
             found = own

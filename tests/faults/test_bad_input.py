@@ -12,7 +12,6 @@ from lattice_addons.errors import (
     DecodeError,
     FormatError,
     NotSavedError,
-    SettingsError,
     UntrustedError,
 )
 from lattice_addons.storage import LocalStore
@@ -255,9 +254,3 @@ def test_a_malformed_setting_is_an_error_at_the_first_group(
     assert "SettingsError" in line
     assert variable in line
     assert told in line
-
-
-def test_a_type_of_store_that_is_not_there_yet_is_an_error() -> None:
-    """It says what this version stores on."""
-    with pytest.raises(SettingsError, match="local"):
-        StateManagerGroup(Settings(type="remote", ckpt_service_endpoint="here"))

@@ -40,7 +40,7 @@ def save():
 """
 
 
-def eventually(is_so: Callable[[], object], seconds: float = 60) -> None:
+def eventually(is_so: Callable[[], object], seconds: float = 180) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not is_so():

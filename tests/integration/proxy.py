@@ -95,7 +95,7 @@ class Proxy:
         with self._lock:
             self.requests.clear()
 
-    def wait_for(self, kind: str, count: int = 1, seconds: float = 60) -> None:
+    def wait_for(self, kind: str, count: int = 1, seconds: float = 180) -> None:
         """Wait until there were so many requests of a kind (answered or not)."""
         deadline = time.monotonic() + seconds
         while self.counts().get(kind, 0) < count:

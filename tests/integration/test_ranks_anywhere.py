@@ -150,7 +150,7 @@ def job(tmp_path: Path, s3: Bucket) -> Iterator[Job]:
     made.close()
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(true: Callable[[], bool], seconds: float = 180) -> None:
     """Wait for something."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.integration.servers import Bucket
 
+pytestmark = pytest.mark.shared
 FOLDER = "program/rank-00000/"
 SOURCE = """
 import sys
@@ -100,7 +101,7 @@ def kill(record: Path) -> None:
         return
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(true: Callable[[], bool], seconds: float = 180) -> None:
     """Wait for something."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -148,6 +148,7 @@ def test_pauses_grow_and_restarts_are_counted(tmp_path: Path) -> None:
         (["--restarts", "0"], ["sh", "-c", "exit 3"], 3, 1),
         (["--restarts", "2"], ["sh", "-c", "exit 3"], 3, 3),
         ([], ["sh", "-c", "exit 2"], 2, 1),
+        ([], ["sh", "-c", "exit 65"], 65, 1),
         ([], ["there-is-no-such-program"], 127, 0),
         ([], ["/etc/passwd"], 126, 0),
         ([], [], 2, 0),
@@ -156,7 +157,7 @@ def test_pauses_grow_and_restarts_are_counted(tmp_path: Path) -> None:
 def test_the_status_is_that_of_the_program(
     tmp_path: Path, options: list[str], program: list[str], status: int, lives: int
 ) -> None:
-    """Where it cannot be started: 126 and 127, as a shell has it; wrong arguments are wrong a second time."""
+    """Where it cannot be started: 126 and 127, as a shell has it; what is wrong for good is not tried twice."""
     arguments = [
         *RUN,
         "--pause",

@@ -49,6 +49,7 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         text,
         LATTICE_CHECKPOINT_TYPE="memory",
         LATTICE_CHECKPOINT_KEY=SECRET,
+        LATTICE_CHECKPOINT_TOKEN=f" {SECRET}\n",
         LATTICE_RUN_ID="7.1",
         LATTICE_STRICT="1",
         LATTICE_DISABLE="yes",
@@ -81,6 +82,7 @@ def test_every_key_is_read_into_its_field(tmp_path: Path) -> None:
         options={"a": "1", "b": "2"},
         encryption_key_file=f"{tmp_path}/k",
         key=SECRET.encode(),
+        token=SECRET,
         strict=True,
         disabled=True,
         loglevel="DEBUG",
@@ -198,8 +200,46 @@ def test_secret_is_read_byte_for_byte() -> None:
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     """Settings are printed into logs."""
-    settings = Settings(key=SECRET.encode(), encryption_key=SECRET.encode(), root=str(tmp_path))
+    settings = Settings(
+        key=SECRET.encode(),
+        encryption_key=SECRET.encode(),
+        token=SECRET,
+        options={"password": SECRET},
+        root=str(tmp_path),
+    )
     assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        ("ckpt_service_endpoint=there", "lattice://there:5555"),
+        ("ckpt_service_endpoint=10.0.0.1,ckpt_service_port=443,opt.tls=true", "lattices://10.0.0.1:443"),
+        ("ckpt_service_endpoint=::1,opt.tls=false", "lattice://[::1]:5555"),
+        ("ckpt_service_endpoint=[::1],root='lattice://[::1]:5555'", "lattice://[::1]:5555"),
+    ],
+)
+def test_a_service_is_a_root(text: str, root: str) -> None:
+    """What is said of host, port and TLS is one URL, which can be given instead."""
+    settings = configured(text, LATTICE_CHECKPOINT_TYPE="remote")
+    assert settings.root == root
+    assert dataclasses.replace(settings, keep=9).root == root
+    assert configured(f"root='{root}'", LATTICE_CHECKPOINT_TYPE="fsspec").root == root
+
+
+def test_a_token_is_for_a_service_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an option of that, beside an authority's certificate, which is found from any folder."""
+    monkeypatch.chdir(tmp_path)
+    there = configured(
+        "root=lattices://there,opt.cafile=ca.pem",
+        LATTICE_CHECKPOINT_TYPE="fsspec",
+        LATTICE_CHECKPOINT_TOKEN=SECRET,
+    )
+    assert there.options == {"token": SECRET, "cafile": f"{tmp_path}/ca.pem"}
+    assert dataclasses.replace(there, type="local", root="x", options={}).options == {}
+    other = configured("ckpt_service_endpoint=there,opt.token=mine", LATTICE_CHECKPOINT_TYPE="remote")
+    assert other.options == {"token": "mine"}
+    assert configured("", LATTICE_CHECKPOINT_TOKEN=SECRET).options == {}
 
 
 def test_settings_are_values(tmp_path: Path) -> None:

@@ -165,6 +165,15 @@ def test_job_ids_that_are_no_folder_names(job_id: str) -> None:
         {"type": "s3"},
         {"type": "fsspec", "root": "://x"},
         {"type": "remote"},
+        {"type": "remote", "ckpt_service_endpoint": "http://here"},
+        {"type": "remote", "ckpt_service_endpoint": "here:5555"},
+        {"type": "remote", "ckpt_service_endpoint": "here", "root": "lattice://elsewhere"},
+        {"type": "fsspec", "root": "lattice://:5555"},
+        {"type": "fsspec", "root": "lattice://here:port"},
+        {"type": "fsspec", "root": "lattice://[::1"},
+        {"token": ""},
+        {"token": "two words"},
+        {"token": SECRET.encode()},
         {"job_id": 7},
         {"atexit_saving": "enabled"},
         {"atexit_saving": None},
@@ -246,3 +255,28 @@ def test_only_one_key_encrypts() -> None:
 def test_long_nonsense_is_shown_short() -> None:
     """A bad value of 100 kB does not fill the terminal."""
     assert len(str(refusal(**{CONFIG: "keep=" + "x" * 100_000}))) < 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"type": "fsspec", "root": f"lattice://{SECRET}@here/job"},
+        {"type": "fsspec", "root": f"lattices://me:{SECRET}@here:port"},
+        {"type": "remote", "ckpt_service_endpoint": f"{SECRET}@here"},
+        {"type": "remote", "ckpt_service_endpoint": "here", "root": f"lattice://{SECRET}@here:5555"},
+        {"token": f"{SECRET} {SECRET}"},
+        {"options": {"token": SECRET, "other": 1}},
+    ],
+)
+def test_no_token_is_shown_where_it_does_not_belong(arguments: dict[str, Any]) -> None:
+    """In a URL it would be stored and printed with that: it is refused there, and not repeated."""
+    with pytest.raises(SettingsError) as caught:
+        Settings(**arguments)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in caught.value.part
+
+
+def test_tls_is_on_or_off() -> None:
+    """A word that is neither must not turn it off."""
+    with pytest.raises(SettingsError, match=r"opt\.tls='yes'.*did you mean"):
+        Settings(type="remote", ckpt_service_endpoint="here", options={"tls": "yes"})

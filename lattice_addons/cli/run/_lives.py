@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Lives", "Plan"]
 
 _LONGEST_PAUSE = 60.0
-# The arguments are wrong: they will be wrong again.
-_USAGE = 2
 _CANNOT_RUN, _NOT_FOUND = 126, 127
+# What is wrong now will be wrong again: the arguments (as argparse and as sysexits.h have it), data that does not fit,
+# among them a checkpoint to whose point the program does not come, the settings, and the program itself.
+_FINAL = frozenset({2, 64, 65, 78, _CANNOT_RUN, _NOT_FOUND})
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class Lives:
 
     def _goes_on(self, life: Life, number: int, lost: list[Loss]) -> bool:
         """Decide whether there is another life here, and have SLURM make one where it can."""
+        if life.status in _FINAL:
+            _tell(f"status {life.status} says that another start would end like this one: there is none")
+            return False
         if life.warned and (life.status or any(loss.cut_short for loss in lost)):
             _tell(self._plan.slurm.requeue())
             return False
@@ -114,7 +118,7 @@ class Lives:
             if self._plan.restarts:
                 _tell(f"it has died {number} times, and is not started again")
             return False
-        return life.status not in (_USAGE, _CANNOT_RUN, _NOT_FOUND)
+        return True
 
     def _account(self, life: Life) -> list[Loss]:
         """Tell how a life ended, and what was lost with it; nothing of one that went well."""

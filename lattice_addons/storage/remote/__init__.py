@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from lattice_addons.storage.remote._files import Listed
+from typing import TYPE_CHECKING
+
+from lattice_addons._doors import later
+from lattice_addons.storage._listed import Listed
 from lattice_addons.storage.remote._options import without_secrets
 from lattice_addons.storage.remote._remote import RemoteStore
 
-__all__ = ["Listed", "RemoteStore", "without_secrets"]
+if TYPE_CHECKING:
+    from lattice_addons.storage.remote._file_system import LatticeFileSystem
+
+__all__ = ["LatticeFileSystem", "Listed", "RemoteStore", "without_secrets"]
+
+__getattr__, __dir__ = later(globals(), {"LatticeFileSystem": "_file_system"})

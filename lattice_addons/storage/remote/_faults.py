@@ -91,6 +91,7 @@ _BY_NAME = {
     "SFTPConnectionLost": AGAIN,
     "SFTPNoConnection": AGAIN,
     "IncompleteRead": AGAIN,
+    "Postponed": AGAIN,  # our own service
     "ResponseParserError": AGAIN,  # what throttled stores answer is not always XML
     "ResourceAlreadyExists": THERE,  # webdav4
     "ResourceNotFound": GONE,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from lattice_addons.storage._listed import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["Files", "Listed", "Sending"]
-
-
-class Listed(NamedTuple):
-    """One key of a listing: its bytes, a tag that changes with them, and when it was stored (POSIX seconds)."""
-
-    size: int
-    tag: str
-    modified: float | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,9 @@ class Files(Protocol):
 
     def size(self, key: str) -> int:
         """Give the number of a key's bytes."""
+
+    def facts(self, key: str) -> Listed:
+        """Give what is known of a key without reading it."""
 
     def write(self, key: str, data: bytes, *, over: bool) -> None:
         """Store bytes, whole or not at all."""

@@ -7,11 +7,13 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._service_url import is_service
 from lattice_addons.errors import StoreError
 from lattice_addons.storage._faults import coded
 from lattice_addons.storage.remote._faults import Where
 from lattice_addons.storage.remote._options import file_system_options, without_secrets
 from lattice_addons.storage.remote._patience import Pulse, in_thread
+from lattice_addons.storage.remote._registered import know_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +51,10 @@ def open_files(url: str, options: Mapping[str, str], patience: float) -> Files:
         archive = archive_of(url, given)
         if archive is not None:
             return ZipFiles(*archive, Where(without_secrets(url), archive[0], "", patience))
+    if is_service(url):
+        from lattice_addons.storage.remote._service_opened import open_service
+
+        return open_service(url, given, patience)
     if kind in _S3:
         given = _for_s3(given, patience)
     where = Where(without_secrets(url), _endpoint(url, given), _bucket(url), patience)
@@ -69,6 +75,7 @@ def _make(url: str, kind: str, given: Mapping[str, object], where: Where) -> tup
         import fsspec.asyn
         import fsspec.core
 
+        know_lattice()
         system, path = fsspec.core.url_to_fs(url, skip_instance_cache=True, **given)
         if kind in _S3:
             # Reads descriptions of services and looks for credentials: that the store is silent it cannot mean.

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._store import Store
-from lattice_addons.storage.remote._files import Listed, Sending
+from lattice_addons.storage.remote._files import Sending
 from lattice_addons.storage.remote._options import without_secrets
 from lattice_addons.storage.remote._patience import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from lattice_addons.storage._listed import Listed
     from lattice_addons.storage._store import Bytes, Keys
     from lattice_addons.storage.remote._files import Files
 
@@ -93,6 +94,11 @@ class RemoteStore(Store):
         split_key(key)
         return self._files.size(key)
 
+    def facts(self, key: str) -> Listed:
+        """Ask for what is known of a key."""
+        split_key(key)
+        return self._files.facts(key)
+
     # -- reading
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
@@ -148,6 +154,12 @@ class RemoteStore(Store):
     @contextmanager
     def create(self, key: str) -> Iterator[_RemoteWriter]:
         """Write a new key piece by piece; it goes up when the block ends well."""
+        with self.stage(key) as writer:
+            yield writer
+
+    @contextmanager
+    def stage(self, key: str, *, over: bool = False) -> Iterator[_RemoteWriter]:
+        """Write a key piece by piece to a file of this machine, which goes up when the block ends well."""
         import tempfile
 
         split_key(key)
@@ -156,9 +168,9 @@ class RemoteStore(Store):
             yield writer
             with open(opened.name, "rb") as whole:
                 if os.fstat(whole.fileno()).st_size <= _PIECE:
-                    self._files.write(key, whole.read(), over=False)
+                    self._files.write(key, whole.read(), over=over)
                     return
-            self._files.send(Sending(key, opened.name, over=False, parts=None, tell=None))
+            self._files.send(Sending(key, opened.name, over=over, parts=None, tell=None))
 
     # -- removing
 

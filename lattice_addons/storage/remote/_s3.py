@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lattice_addons.storage._faults import already_there, ends_early
 from lattice_addons.storage._keys import ulid
+from lattice_addons.storage._listed import Listed
 from lattice_addons.storage.remote._bucket import Answered, Bucket
 from lattice_addons.storage.remote._faults import GONE, RANGE, THERE
-from lattice_addons.storage.remote._files import Listed
+from lattice_addons.storage.remote._infos import listed
 from lattice_addons.storage.remote._multipart import PART, send_in_parts
 from lattice_addons.storage.remote._patience import Pulse, in_loop
 from lattice_addons.storage.remote._removing import abort_abandoned, delete_objects
@@ -74,6 +75,13 @@ class S3Files(Bucket):
     def size(self, key: str) -> int:
         """Ask for an object's head."""
         return int(self._head(key)["ContentLength"])
+
+    def facts(self, key: str) -> Listed:
+        """Ask for an object's head."""
+        head = self._head(key)
+        return listed(
+            {"size": head["ContentLength"], "ETag": head["ETag"], "mtime": head.get("LastModified")}
+        )
 
     def _head(self, key: str) -> Answer:
         return self.call("head_object", key, Key=self.name(key))

@@ -132,6 +132,10 @@ class TreeFiles:
 
     def size(self, key: str) -> int:
         """Ask for a file's facts."""
+        return self.facts(key).size
+
+    def facts(self, key: str) -> Listed:
+        """Ask for a file's facts."""
         return self._do("look at", key, lambda _, __: self._over_gaps(lambda: self._facts(key)))
 
     def _over_gaps(self, look: Callable[[], Result]) -> Result:
@@ -145,11 +149,11 @@ class TreeFiles:
             time.sleep(pause)
         return look()
 
-    def _facts(self, key: str) -> int:
+    def _facts(self, key: str) -> Listed:
         info = self._system.info(self._path(key))
         if info["type"] != "file":
             raise IsADirectoryError(key)
-        return int(info["size"])
+        return listed(info)
 
     def read(self, key: str, start: int, stop: int | None) -> bytes:
         """Read a range; where it is empty or cut short, the size says whether it should be."""
@@ -171,7 +175,7 @@ class TreeFiles:
         whole = start == 0 and stop is None
         if whole:
             return bytes(self._system.cat_file(path))
-        size = self._facts(path[len(self._root) + 1 :] if self._root else path)
+        size = self._facts(path[len(self._root) + 1 :] if self._root else path).size
         # Not all of them know what to do with a range that begins at the end or goes over it.
         end = size if stop is None else min(stop, size)
         if start >= end:

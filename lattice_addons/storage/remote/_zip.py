@@ -68,7 +68,7 @@ class ZipFiles:
         """Read the archive's directory."""
         cut = len(self._prefix)
         return {
-            name[cut:]: Listed(info.file_size, f"{info.CRC:08x}-{info.file_size}", None)
+            name[cut:]: _listed(info)
             for name, info in self._members().items()
             if name.startswith(self._prefix + folder)
         }
@@ -81,6 +81,10 @@ class ZipFiles:
     def size(self, key: str) -> int:
         """Look into the archive's directory."""
         return self._member(key).file_size
+
+    def facts(self, key: str) -> Listed:
+        """Look into the archive's directory."""
+        return _listed(self._member(key))
 
     def _member(self, key: str) -> zipfile.ZipInfo:
         try:
@@ -222,3 +226,7 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _listed(info: zipfile.ZipInfo) -> Listed:
+    return Listed(info.file_size, f"{info.CRC:08x}-{info.file_size}", None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lattice_addons.storage.spool._aside import Aside
-from lattice_addons.storage.spool._foreground import NotUp, spools, upload
+from lattice_addons.storage.spool._foreground import NotUp, not_up, spools, upload
 from lattice_addons.storage.spool._spool import Spool
 from lattice_addons.storage.spool._spooled import SpooledStore
 
-__all__ = ["Aside", "NotUp", "Spool", "SpooledStore", "spools", "upload"]
+__all__ = ["Aside", "NotUp", "Spool", "SpooledStore", "not_up", "spools", "upload"]

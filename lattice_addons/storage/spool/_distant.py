@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import DamagedError, NotInStoreError, UnreachableError
 from lattice_addons.storage._faults import ends_early, not_there
+from lattice_addons.storage._listed import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -144,6 +145,7 @@ class DistantReader:
         self._distant = distant
         self._key = key
         self.size = distant.place(key).size
+        self.facts = Listed(self.size, "", None)
 
     def read_into(self, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``."""

@@ -19,7 +19,7 @@ from lattice_addons.storage.spool._turn import ROOM, Outcome, take_turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["NotUp", "spools", "upload"]
+__all__ = ["NotUp", "not_up", "spools", "upload"]
 
 _LOOK = 0.1
 # How long one that is about to end may still have the lock, in seconds.
@@ -85,7 +85,7 @@ def upload(
             break
         if _wait(spool, begun, tell):
             break
-    return _not_up(spool)
+    return not_up(spool)
 
 
 def _send(spool: Spool, remote: RemoteStore, tell: Callable[[str, int, int], None]) -> None:
@@ -121,7 +121,8 @@ def _tried(spool: Spool, folder: str, since: float) -> bool:
     return float((spool.trouble(folder) or {}).get("tried", 0.0)) >= since
 
 
-def _not_up(spool: Spool) -> list[NotUp]:
+def not_up(spool: Spool) -> list[NotUp]:
+    """Give what of each rank is in a spool, and not in the remote store yet."""
     found = []
     for folder in spool.folders():
         left = pending(spool, folder)

@@ -16,6 +16,7 @@ from lattice_addons.encoding import Encoded, Experience, Flow, Stream, encode
 from lattice_addons.errors import EncodeError
 from lattice_addons.storage import LocalStore
 from tests.unit.checkpoint.lines import contents, fresh, line_of, packs, raw, value, values
+from tests.unit.encoding.classes import Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,3 +188,63 @@ def test_a_long_text_is_cut_by_its_content(store: Store) -> None:
     assert value(line, second, "text") == lines
     assert 0 < second.metrics["bytes_new"] < 300_000  # type: ignore[operator]
     assert first.slots["text"].size > 4_000_000
+
+
+def test_a_large_text_is_not_in_memory(tmp_path: Path) -> None:
+    """It is cut as a text that was made before, and costs as little when it is saved again."""
+    line = line_of(LocalStore(tmp_path))
+    held = [{"number": number, "text": f"line {number}"} for number in range(100_000)]
+    experience = Experience()
+
+    def slot() -> Fresh:
+        return Fresh("StateManager", encode(held, experience=experience))
+
+    assert isinstance(slot().encoded.buffers[0], Flow)
+    first = commit(line, text=slot())
+    assert first.slots["text"].size > 3 * MIB
+    assert peak(lambda: commit(line, text=slot())) < 12 * MIB
+    second = commit(line, text=fresh(held))
+    assert second.slots == first.slots
+    assert second.metrics["bytes_new"] == 0
+    assert value(line, second, "text") == held
+
+
+def test_a_text_that_turns_out_not_to_be_plain_is_pickled(store: Store) -> None:
+    """What was cut before that belongs to nothing."""
+    line = line_of(store)
+    held: list[object] = [{"number": number, "text": f"line {number}"} for number in range(100_000)]
+    slot = Fresh("StateManager", encode(held, experience=Experience()))
+    assert line.dirty({"text": slot}) > MIB
+    held.append((1,))
+    assert line.dirty({"text": slot}) == encode(held).size
+    checkpoint = commit(line, text=slot)
+    assert checkpoint.slots["text"].encoding == "pickle"
+    assert value(line, checkpoint, "text") == held
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [(number, f"item {number}", number / 7) for number in range(60_000)],
+        lambda: [Point(number * number) for number in range(60_000)],
+        lambda: {number: f"item {number * number}" for number in range(60_000)},
+        lambda: [random.Random(number).randbytes(800) for number in range(3_000)],
+    ],
+    ids=["tuples", "objects", "dict", "bytes"],
+)
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_what_is_put_into_a_large_pickle_changes_the_chunks_around(
+    store: Store, make: Callable[[], Any], place: float
+) -> None:
+    """However small the parts are: what is behind is found again."""
+    line = line_of(store)
+    held = make()
+    first = commit(line, held=flow(held))
+    items = list(held.items()) if type(held) is dict else held
+    items.insert(int(place * len(items)), (-1, "inserted") if type(held) is dict else items[0])
+    changed = dict(items) if type(held) is dict else items
+    second = commit(line, held=flow(changed))
+    assert value(line, second, "held") == changed
+    size = first.slots["held"].size
+    assert size > 1_000_000
+    assert 0 < second.metrics["bytes_new"] < max(0.2 * size, 300_000)  # type: ignore[operator]

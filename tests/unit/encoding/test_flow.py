@@ -32,6 +32,11 @@ class Vessel(io.BytesIO):
         """Give all of it."""
         return self.getvalue()
 
+    def empty(self) -> None:
+        """Let go of what was taken."""
+        self.seek(0)
+        self.truncate()
+
 
 def flow_of(value: object, experience: Experience, most: int = MIB) -> Flow:
     """Encode a value whose pickle is larger than is to be held."""
@@ -44,7 +49,7 @@ def flow_of(value: object, experience: Experience, most: int = MIB) -> Flow:
 def poured(flow: Flow) -> Encoded:
     """Have it made now."""
     vessel = Vessel()
-    return flow.pour(vessel.take, vessel.taken)
+    return flow.pour(vessel.take, vessel.taken, vessel.empty)
 
 
 def large(count: int = 50_000) -> dict[object, object]:
@@ -142,8 +147,8 @@ def test_what_changed_in_mid_pickle_is_poured_again_at_the_next_save() -> None:
     experience = Experience()
     value = large()
     value["adds"] = Adds(value)
-    flow = flow_of(value, experience, most=64 * 1024)
-    assert restored(poured(flow))["more"] == 1
+    flow = flow_of([value], experience, most=64 * 1024)
+    assert restored(poured(flow))[0]["more"] == 1
     assert not experience.refused
 
 
@@ -174,17 +179,18 @@ def test_any_error_of_a_value_is_one_that_the_other_slots_survive() -> None:
 @pytest.mark.parametrize(
     "error", [OSError(28, "full"), StoreError("gone"), RecursionError(), RuntimeError("mutated")]
 )
-def test_errors_in_taking_are_no_fault_of_the_value(error: Exception) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_errors_in_taking_are_no_fault_of_the_value(error: Exception, plain: bool) -> None:
     """They come out as they are, and nothing is learned from them."""
     experience = Experience()
-    flow = flow_of(large(), experience)
+    flow = flow_of(records() if plain else large(), experience)
 
     def fail(data: bytes) -> None:
         del data
         raise error
 
     with pytest.raises(type(error)) as caught:
-        flow.pour(fail, bytes)
+        flow.pour(fail, bytes, bytes)
     assert caught.value is error
     assert not experience.refused
 
@@ -221,8 +227,58 @@ def test_who_takes_has_room_however_deep_the_value_is() -> None:
             down(30)
 
         experience = Experience()
-        encoded = Flow(deep, experience, 0).pour(take, bytes)
+        encoded = Flow(deep, experience, 0).pour(take, bytes, bytes)
         whole += experience.refused
         poured_at += encoded.buffers == (b"",)
     assert whole
     assert poured_at
+
+
+def records(count: int = 60_000) -> list[Any]:
+    """Give plain data whose text is large."""
+    return [{"number": number, "text": f"line {number}"} for number in range(count)]
+
+
+def test_a_large_text_is_made_when_it_is_taken() -> None:
+    """It is the same that would have been made at once."""
+    experience = Experience()
+    value = records()
+    flow = flow_of(value, experience)
+    encoded = poured(flow)
+    assert (encoded.encoding, encoded.value) == ("json", None)
+    assert encoded.buffers == (encode(value).value,)
+    assert restored(encoded) == value
+    assert encode(value[:10], experience=experience) == encode(value[:10])
+
+
+def test_what_is_no_longer_plain_is_pickled() -> None:
+    """Found before anything is written where it is so at the save, else begun anew; and it may be plain again."""
+    experience = Experience()
+    value = records()
+    flow = flow_of(value, experience)
+    value[50_000]["text"] = (1,)
+    encoded = poured(flow)
+    assert encoded.encoding == "pickle"
+    assert encoded.buffers[0] == stored_bytes(encode(value).buffers[0])
+    assert restored(encoded) == value
+    again = encode(value, experience=experience, most=MIB)
+    assert again.encoding == "pickle"
+    value[50_000]["text"] = "1"
+    assert encode(value, experience=experience, most=MIB).encoding == "json"
+
+
+def test_a_text_that_changes_meanwhile_is_made_in_one_go() -> None:
+    """Of what the value is at one instant."""
+    experience = Experience()
+    value = records()
+    flow = flow_of(value, experience)
+    vessel = Vessel()
+
+    def take(data: bytes) -> None:
+        if not vessel.tell():
+            value.append("more")
+        vessel.take(data)
+
+    encoded = flow.pour(take, vessel.taken, vessel.empty)
+    assert encoded == encode(value)
+    assert restored(encoded)[-1] == "more"

@@ -85,6 +85,24 @@ def test_a_failure_is_told_at_once_and_in_the_end() -> None:
     ]
 
 
+def test_what_broke_it_off_is_told_and_how_to_go_on() -> None:
+    """As after a full disk: what was killed by it, and what was not run, is run by the next start."""
+    stream = io.StringIO()
+    display = display_for(stream)
+    display.begin(Plan("a.B", 10, 2, 0, 1, "/x"))
+    display.ended(record(5))
+    display.ended(record(6, "killed", error="OSError: [Errno 28] No space left on device"))
+    display.end(Summary("a.B", "/x", stopped="an error"))
+    last = stream.getvalue().splitlines()[-1]
+    assert (
+        last
+        == "  stopped by an error with 7 settings left: run it again to carry on, as `lattice experiment a.B` does"
+    )
+    assert "--rerun" not in stream.getvalue()
+    display.end(Summary("a.B", "/x"))
+    assert stream.getvalue().splitlines()[-1] == "  `lattice experiment a.B` runs again what was killed"
+
+
 def test_many_failures_do_not_flood() -> None:
     """Some are told, and how many more there are."""
     bad = [record(number, "failed", error="E") for number in range(500)]

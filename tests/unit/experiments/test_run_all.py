@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from lattice_addons.errors import (
     SettingError,
     StoreError,
 )
-from lattice_addons.experiments import Experiment, Place, Record, Summary, search
+from lattice_addons.experiments import Experiment, Place, Record, Summary, run_all, search
 from lattice_addons.experiments._display import Nothing
+from tests.program import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +116,49 @@ def test_all_is_run_anew(tmp_path: Path) -> None:
     assert {each.attempt for each in Place(Grid, tmp_path).journal().records().values()} == {2}
     assert run(tmp_path, clean=True, limit=1).done == 1
     assert len(Place(Grid, tmp_path).journal().records()) == 1
+
+
+def test_who_carries_on_with_a_run_anew_runs_its_rest(tmp_path: Path) -> None:
+    """What was done before it was begun anew is not done; what it has done itself is, and keeps its state so long."""
+    run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, resume=False, display=Breaks())
+    assert ran == [1, 2, 3, 1]
+    assert run(tmp_path, dry_run=True).planned == ["i=2", "i=3"]
+    states = tmp_path / Place(Grid, tmp_path).url / "states"
+    for identity in (setting.identity for setting in Grid()):
+        (states / identity).mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, display=Breaks())
+    assert ran == [1, 2, 3, 1, 2]
+    assert {each.name for each in states.iterdir()} >= {setting.identity for setting in Grid(i=3)}
+    summary = run(tmp_path)
+    assert (summary.done, summary.skipped, ran) == (1, 2, [1, 2, 3, 1, 2, 3])
+    assert run(tmp_path).skipped == 3
+
+
+class Breaks(Nothing):
+    """Somebody presses Ctrl-C after the first one."""
+
+    def ended(self, record: Record) -> None:  # noqa: ARG002 - a display's
+        """Press it."""
+        raise KeyboardInterrupt
+
+
+def test_options_are_those_that_there_are(tmp_path: Path) -> None:
+    """Another one is refused, with one that is near; `help` has them."""
+    with pytest.raises(SettingError, match=r"no option 'resmue'; near it: resume"):
+        run(tmp_path, resmue=False)
+    assert {"experiment", "num_proc", "resume", "display"} <= set(inspect.signature(run_all).parameters)
+
+
+def test_a_damaged_line_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However often the journal is read; its setting is run again."""
+    run(tmp_path)
+    for path in (tmp_path / Place(Grid, tmp_path).url / "journal").iterdir():
+        path.write_bytes(path.read_bytes().replace(b'"square":4', b'"square":5'))
+    assert run(tmp_path).done == 1
+    assert sum("damaged" in message for message in caplog.messages) == 1
 
 
 def test_a_limit_counts_what_is_run(tmp_path: Path) -> None:
@@ -318,3 +363,45 @@ def test_fields_that_cannot_travel_fail_alone(tmp_path: Path) -> None:
     summary = run(tmp_path, Any_(i=search(1, Stays(), 3)), num_proc=1)
     assert (summary.done, summary.failed) == (2, 1)
     assert "cannot be sent to a worker" in summary.failures[0].error
+
+
+def test_memory_does_not_grow_with_the_settings(tmp_path: Path) -> None:
+    """Four times as many leave hardly more behind, and have hardly more at once."""
+    source = """
+        import sys, tracemalloc
+        import pyarrow.parquet
+        from lattice_addons.experiments import Experiment, search
+        from lattice_addons.experiments import _results, _run_all
+        from lattice_addons.experiments._display import Nothing
+
+        class Tiny(Experiment):
+            i: int = search(*range(1))
+
+            def run(self):
+                return {"square": self.i ** 2}
+
+        _run_all.provenance = lambda *_, **__: {}
+        # As with many more settings: files are written, and put together, often.
+        _results._RECORDS, _results._SMALL, _results._PARTS = 100, 8_000, 4
+        tracemalloc.start()
+
+        def kept(count):
+            tracemalloc.clear_traces()
+            tracemalloc.reset_peak()
+            grid = Tiny(i=search(*range(count)))
+            before = tracemalloc.get_traced_memory()[0]
+            grid.run_all(0, root=f"{sys.argv[1]}/{count}", display=Nothing())
+            now, peak = tracemalloc.get_traced_memory()
+            # Arrow counts by itself, and only ever upwards.
+            return now - before, peak - before, pyarrow.default_memory_pool().max_memory()
+
+        kept(100)
+        print(*kept(300), *kept(1200))
+    """
+    ended = Program(tmp_path, source).run(str(tmp_path / "root"), timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    left, peak, arrow, left_more, peak_more, arrow_more = map(int, ended.stdout.split())
+    # A setting that is kept is a thousand bytes or more.
+    assert left_more - left < 150_000, ended.stdout
+    assert peak_more - peak < 150_000, ended.stdout
+    assert arrow_more < 2 * arrow, ended.stdout

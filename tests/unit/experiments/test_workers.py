@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing.connection
 import os
 import signal
 import sys
@@ -14,10 +15,16 @@ import pytest
 
 from lattice_addons.errors import ExecutorError
 from lattice_addons.experiments import Experiment, Place, search
+from lattice_addons.experiments._course import Course
 from lattice_addons.experiments._display import Nothing
+from lattice_addons.experiments._loky_pool import LokyPool
+from lattice_addons.experiments._pool import Task
+from lattice_addons.lifecycle import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lattice_addons.experiments._pool import Outcome
 
 KINDS = ("fine", "killed", "exits", "memory", "raises", "leaves", "once", "also fine")
 
@@ -98,6 +105,82 @@ def test_many_small_settings_go_together_and_each_is_recorded(tmp_path: Path) ->
     records = Place(Quick, tmp_path / "root").journal().records().values()
     assert {each.values["i"]: each.rows for each in records} == {i: [{"twice": 2 * i}] for i in range(1500)}
     assert not any(each.log for each in records)
+
+
+class Torn(Experiment):
+    """A worker that is killed when half of its long answer is sent."""
+
+    i: int = search(*range(3))
+    folder: str = ""
+
+    def run(self) -> dict[str, Any]:
+        """Give more than a pipe holds; the first time the worker does not get to the end of it."""
+        half = Path(self.folder, "half")
+        if not half.exists():
+            half.write_text(str(os.getpid()))
+            multiprocessing.connection.Connection._send = _half  # type: ignore[attr-defined] # the real one's way out
+        return {"text": f"{self.i}" * 200_000}
+
+
+def _half(connection: Any, data: bytes, write: Any = os.write) -> None:
+    write(connection.fileno(), bytes(data)[: len(data) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.timeout(60)
+def test_killed_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+    """What the worker had written down counts, nobody waits for the rest, and another one does what is left."""
+    root = str(tmp_path / "root")
+    summary = Torn(folder=str(tmp_path)).run_all(1, root=root, display=Nothing())
+    assert (summary.done, summary.killed) == (3, 0)
+    records = Place(Torn, root).journal().records().values()
+    assert [each.attempt for each in records] == [1, 1, 1]
+    assert all(len(each.rows[0]["text"]) == 200_000 for each in records)
+
+
+@pytest.mark.timeout(60)
+def test_stopped_with_half_an_answer(tmp_path: Path) -> None:
+    """A runner that gives up does not wait for the other half."""
+
+    class GivesUp(Nothing):
+        def started(self, identity: str, name: str, worker: str) -> None:  # noqa: ARG002 - a display's
+            half = tmp_path / "half"
+            while not half.exists() or not half.read_text():
+                time.sleep(0.01)
+            stat = Path(f"/proc/{half.read_text()}/stat")
+            while stat.exists() and ") Z " not in stat.read_text():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Torn(folder=str(tmp_path)).run_all(1, root=str(tmp_path / "root"), display=GivesUp())
+
+
+def test_killed_while_it_waits(tmp_path: Path) -> None:
+    """A worker that has nothing to do may die, too: the next setting has another one."""
+
+    class Waits(Experiment):
+        i: int = search(*range(3))
+
+        def run(self) -> dict[str, int]:
+            return {"pid": os.getpid()}
+
+    settings = list(Waits())
+    course = Course("run", Waits, Place(Waits, tmp_path), 1, Owner.current())
+    course.place.store  # noqa: B018 - its folder is made
+    pool = LokyPool(course, course.place.journal(), 1)
+    with pool:
+        for each in settings:
+            pool.submit(Task(each.identity, each.name, each.as_dict(), each.searched))
+            ended: list[Outcome] = []
+            while not ended:
+                ended = pool.finished(0.1)
+            record = ended[0].record
+            assert record is not None
+            assert record.status == "done"
+            os.kill(record.pid, signal.SIGKILL)
+            while pool._lanes[0]._executor._flags.broken is None:
+                time.sleep(0.01)
 
 
 class Broken(Experiment):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lattice_addons.errors import NotInStoreError, SettingsError, StoreError
+from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.settings import Settings
 from lattice_addons.storage import LocalStore, MemoryStore, SpooledStore, open_store, ulid
 from lattice_addons.storage._held import hold_descriptor
@@ -188,8 +188,9 @@ def test_settings_open_a_store(tmp_path: Path) -> None:
     spooled = open_store(Settings(type="s3", root="s3://bucket/prefix", spool=str(tmp_path / "spool")))
     assert isinstance(spooled, SpooledStore)
     assert spooled.url == "s3://bucket/prefix"
-    with pytest.raises(SettingsError, match="LATTICE_CHECKPOINT_TYPE=remote"):
-        open_store(Settings(type="remote", ckpt_service_endpoint="here"))
+    service = open_store(Settings(type="remote", ckpt_service_endpoint="here", spool=str(tmp_path / "spool")))
+    assert isinstance(service, SpooledStore)
+    assert service.url == "lattice://here:5555"
 
 
 def test_later_names_sort_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,47 @@ def test_there_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+def test_gradients_that_wait_for_a_step(tmp_path: Path) -> None:
+    """Of a step that several batches make together, what was added up until the save is not lost."""
+    model, optimizer = spread()
+    group = begin(tmp_path, model=model, optimizer=optimizer)
+    optimizer.step()
+    for parameter in model.parameters():
+        parameter.grad = parameter.detach() * 3
+    group.save()
+    group.close()
+    again, second = spread(seed=1)
+    for parameter in again.parameters():
+        parameter.grad = None
+    group = begin(tmp_path, model=again, optimizer=second)
+    waiting = {str(number): each.grad for number, each in enumerate(again.parameters())}
+    assert whole(waiting) == whole({str(n): each.grad for n, each in enumerate(model.parameters())})
+    assert type(again.weight.grad) is type(again.weight.data)
+    for each in (optimizer, second):
+        each.step()
+    assert whole(again.state_dict()) == whole(model.state_dict())
+    group.close()
+
+
+@pytest.mark.usefixtures("alone")
+def test_gradients_that_wait_for_other_ranks_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FSDP keeps them to itself: who saves then is told that they are not stored."""
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.fsdp import fully_shard
+
+    model = torch.nn.Linear(3, 5)
+    fully_shard(model, mesh=DeviceMesh("cpu", [0]))
+    group = begin(tmp_path, model=model)
+    model.set_requires_gradient_sync(False)
+    model(torch.ones(2, 3)).sum().backward()
+    group.save()
+    group.close()
+    assert "wait for those of other ranks" in caplog.text
+
+
+@pytest.mark.usefixtures("alone")
 def test_untouched_pieces_go_on(tmp_path: Path) -> None:
     """A start that does not track the object loses nothing of it."""
     model, _ = spread()

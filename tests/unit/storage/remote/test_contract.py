@@ -14,6 +14,7 @@ from lattice_addons.testing import StoreContract
 if TYPE_CHECKING:
     from lattice_addons.storage import Store
     from tests.integration.servers import Bucket, Folder
+    from tests.integration.services import Service
 
 
 class _FolderContract(StoreContract):
@@ -91,6 +92,23 @@ class TestSftpStore(_FolderContract):
         """Make a store in the served folder."""
         del folder
         return RemoteStore(self._sftp.root, self._sftp.options)
+
+
+class TestServiceStore(_FolderContract):
+    """A folder of a real service; it takes no name that somebody could read as another, or as two."""
+
+    names = tuple(name for name in StoreContract.names if "\n" not in name and "%" not in name)
+
+    @pytest.fixture(autouse=True)
+    def served_here(self, service: Service) -> None:
+        """Know the folder of this test."""
+        self._service = service
+        self.behind = service.path
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in the served folder."""
+        del folder
+        return RemoteStore(self._service.root, self._service.options)
 
 
 class TestFileStore(_FolderContract):

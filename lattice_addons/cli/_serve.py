@@ -1,0 +1,107 @@
+"""A store for many programs on many machines, until the command is ended."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lattice_addons import service
+from lattice_addons.settings import Settings
+from lattice_addons.storage import LocalStore
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.service import Audit
+    from lattice_addons.storage import Store
+
+_HERE = "127.0.0.1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "--root",
+        metavar="STORE",
+        help="the store: a folder, or a URL (default: what the LATTICE_* variables say)",
+    )
+    parser.add_argument(
+        "--host", default=_HERE, help="the address to listen at (default: %(default)s, this machine only)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=5555, help="the port; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--certfile", metavar="FILE", help="serve https, with this certificate")
+    parser.add_argument(
+        "--keyfile", metavar="FILE", help="the certificate's key, where it is not in the same file"
+    )
+    parser.add_argument(
+        "--require-tokens",
+        action="store_true",
+        help="ask for a token on this machine too (elsewhere it always is)",
+    )
+    parser.add_argument(
+        "--audit",
+        metavar="FILE",
+        help="where to write who did what, or 'none' (default: in the store's folder)",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=0, metavar="N", help="requests a second of one caller (0: any)"
+    )
+    parser.add_argument(
+        "--max-request", type=int, metavar="BYTES", help="the longest request that is no object"
+    )
+    parser.add_argument(
+        "--max-object", type=int, default=0, metavar="BYTES", help="the largest object (0: any)"
+    )
+    parser.add_argument("--quota", type=int, default=0, metavar="BYTES", help="the room of each job (0: any)")
+    parser.add_argument(
+        "--drain",
+        type=float,
+        default=30,
+        metavar="SECONDS",
+        help="how long an end waits for requests (default: 30)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    service.need_service_extra()
+    service.check_certificate(options.certfile, options.keyfile)
+    settings = Settings.from_environ()
+    store = service.open_root(options.root or settings.root, settings.options)
+    tokens = service.Tokens(store)
+    service.check_listening(options.host, tokens)
+    limits = service.Limits(
+        rate=options.rate,
+        largest=options.max_object,
+        quota=options.quota,
+        **({} if options.max_request is None else {"text": options.max_request}),
+    )
+    required = options.require_tokens or not service.is_loopback(options.host)
+    app = service.make_app(
+        store, tokens=tokens, limits=limits, audit=_audit(options.audit, store, settings), required=required
+    )
+    service.serve(
+        app,
+        host=options.host,
+        port=options.port,
+        certfile=options.certfile,
+        keyfile=options.keyfile,
+        drain=options.drain,
+    )
+    return 0
+
+
+def _audit(path: str | None, store: Store, settings: Settings) -> Audit | None:
+    """Open the audit log: in the store, where that is a folder; else where this user's programs keep their state."""
+    if path == "none":
+        return None
+    if path is None:
+        folder = (
+            os.path.join(store.root, ".service")
+            if isinstance(store, LocalStore)
+            else f"{settings.spool}-service"
+        )
+        path = os.path.join(folder, "audit.jsonl")
+    return service.Audit(path)

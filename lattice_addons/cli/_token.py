@@ -1,0 +1,93 @@
+"""``lattice token``: makes, lists and takes away what opens the jobs of a service."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ._output import print_json, print_table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lattice_addons.service import Tokens
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser("create", help="make a token, and print it: once, for only its digest is kept")
+    make.add_argument("prefix", metavar="PREFIX", help="how the names of its jobs begin; '*' for all jobs")
+    make.add_argument("--rights", choices=("read", "write", "admin"), required=True, help="what it allows")
+    make.add_argument("--exact", action="store_true", help="PREFIX is the whole name of its only job")
+    make.add_argument("--days", type=float, metavar="N", help="for how long it is good (default: for ever)")
+    show = actions.add_parser("list", help="list the tokens that there are, and when each was last used")
+    drop = actions.add_parser("revoke", help="take tokens away: a running service refuses them at once")
+    drop.add_argument("ids", metavar="ID", nargs="+", help="which (`lattice token list` shows the ids)")
+    for action in (make, show, drop):
+        # Not what other commands take: here the default is what `lattice serve` serves.
+        action.add_argument("--root", metavar="STORE", help="the store, as `lattice serve` has it")
+        action.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; give its exit status."""
+    tokens = _tokens(options)
+    if options.action == "create":
+        _create(tokens, options)
+    elif options.action == "list":
+        _list(tokens, as_json=options.json)
+    else:
+        gone = [tokens.revoke(name) for name in options.ids]
+        if options.json:
+            print_json([token.told() for token in gone])
+        else:
+            for token in gone:
+                sys.stdout.write(
+                    f"token {token.id} opens nothing any more (it was: {_opens(token.told())})\n"
+                )
+    return 0
+
+
+def _tokens(options: argparse.Namespace) -> Tokens:
+    from lattice_addons.service import Tokens, open_root
+    from lattice_addons.settings import Settings
+
+    settings = Settings.from_environ()
+    return Tokens(open_root(options.root or settings.root, settings.options))
+
+
+def _create(tokens: Tokens, options: argparse.Namespace) -> None:
+    token, shown = tokens.create(options.prefix, options.rights, exact=options.exact, days=options.days)
+    if options.json:
+        print_json(token.told() | {"token": shown})
+        return
+    sys.stderr.write(
+        f"token {token.id}: {_opens(token.told())}; it is not shown again: "
+        "give it to the program as LATTICE_CHECKPOINT_TOKEN\n"
+    )
+    # Alone on stdout, for `TOKEN=$(lattice token create …)`.
+    sys.stdout.write(f"{shown}\n")
+
+
+def _list(tokens: Tokens, *, as_json: bool) -> None:
+    known = tokens.list()
+    used = tokens.last_used()
+    rows = [token.told() | {"used": used.get(token.id)} for token in known]
+    if as_json:
+        print_json(rows)
+        return
+    table = [
+        {"id": row["id"], "opens": _opens(row)} | {name: row[name] for name in ("created", "expires", "used")}
+        for row in rows
+    ]
+    print_table(
+        f"{tokens.store.url}: tokens", table, empty=": none (`lattice token create PREFIX --rights write`)"
+    )
+
+
+def _opens(told: dict[str, object]) -> str:
+    """Say in words what a token opens."""
+    if told["exact"]:
+        return f"{told['rights']} job {told['prefix']}"
+    return f"{told['rights']} " + (f"jobs {told['prefix']}*" if told["prefix"] else "all jobs")

@@ -1,0 +1,82 @@
+"""The checkpoint service, the dashboard, and what both and the command line show of a store's jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lattice_addons._doors import later
+
+if TYPE_CHECKING:
+    from lattice_addons.service.access import (
+        Access,
+        Audit,
+        Limits,
+        Token,
+        Tokens,
+        check_certificate,
+        check_listening,
+        is_loopback,
+    )
+    from lattice_addons.service.view import (
+        CheckpointFacts,
+        Jobs,
+        JobView,
+        RankView,
+        changed_hyperparams,
+        changed_slots,
+        jobs,
+    )
+
+    from ._app import make_app
+    from ._extra import need_service_extra
+    from ._root import open_root
+    from ._run import serve
+    from .dashboard import dashboard_app
+
+__all__ = [
+    "Access",
+    "Audit",
+    "CheckpointFacts",
+    "JobView",
+    "Jobs",
+    "Limits",
+    "RankView",
+    "Token",
+    "Tokens",
+    "changed_hyperparams",
+    "changed_slots",
+    "check_certificate",
+    "check_listening",
+    "dashboard_app",
+    "is_loopback",
+    "jobs",
+    "make_app",
+    "need_service_extra",
+    "open_root",
+    "serve",
+]
+
+_LATER = {
+    "Access": "access._access",
+    "Audit": "access._audit",
+    "CheckpointFacts": "view",
+    "JobView": "view",
+    "Jobs": "view",
+    "Limits": "access._limits",
+    "RankView": "view",
+    "Token": "access._tokens",
+    "Tokens": "access._tokens",
+    "check_certificate": "access._certificate",
+    "changed_hyperparams": "view",
+    "changed_slots": "view",
+    "check_listening": "access._access",
+    "dashboard_app": "dashboard",
+    "is_loopback": "access._origin",
+    "jobs": "view",
+    "make_app": "_app",
+    "need_service_extra": "_extra",
+    "open_root": "_root",
+    "serve": "_run",
+}
+
+__getattr__, __dir__ = later(globals(), _LATER)

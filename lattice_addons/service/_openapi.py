@@ -1,0 +1,254 @@
+"""What the service takes and gives, for programs that read OpenAPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+
+from lattice_addons import __version__, errors
+from lattice_addons.errors import LatticeError
+from lattice_addons.service.objects import MOST_KEYS
+
+from ._problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["description", "openapi"]
+
+_JSON = "application/json"
+_BYTES = "application/octet-stream"
+_ABOUT = """\
+Bytes under keys, for many programs on many machines; what a program stored is never decoded here.
+An object is there when its write was answered with 201: whole, checked, and durable.
+Every refusal is a problem (RFC 9457): its `type` names the error that the Python client raises, `detail` says what
+went wrong, `hint` what helps. 429 and 503 say by `Retry-After` when to ask again.
+"""
+# What may be answered to whatever is asked.
+_ANYWHERE = {
+    400: "A name that is none, or a header or body that says what cannot be.",
+    401: "No token that is in force.",
+    403: "A token that does not give this right; or, without tokens, a request from elsewhere.",
+    408: "Nothing came for too long in the middle of the request.",
+    413: "More than the service takes in one request.",
+    429: "More requests than the service takes of one caller.",
+    500: "A fault of the service, or of its disk.",
+    502: "The store behind the service does not answer.",
+}
+
+
+async def openapi(request: Request) -> Response:
+    """Give the description; anybody may read it."""
+    del request
+    return Response(orjson.dumps(description()), media_type=_JSON)
+
+
+def description() -> dict[str, Any]:
+    """Describe every path of the service that is for programs."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "The Lattice checkpoint service", "version": __version__, "description": _ABOUT},
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        # Where the service listens on this machine only, nobody needs one.
+        "security": [{"token": []}, {}],
+    }
+
+
+def _paths() -> dict[str, Any]:
+    job, key = (
+        _in_path("job", "A job's name."),
+        _in_path("key", "The object's key below the job, with its slashes."),
+    )
+    loose = _in_path("key", "The key of an object that lies in no job: one plain name.")
+    prefix = _parameter("query", "prefix", "The folder, as `rank-00000/packs/`; all there is without it.")
+    return {
+        "/v1/jobs": {"get": _operation("jobs", "Name the jobs that the token may read.", _told("Jobs"))},
+        "/v1/jobs/{job}/objects": {
+            "parameters": [job],
+            "get": _operation("list", "Tell of every object below a folder.", _told("Listing"), [prefix]),
+        },
+        "/v1/jobs/{job}/objects/{key}": {"parameters": [job, key], **_object("")},
+        "/v1/jobs/{job}/delete": {"parameters": [job], "post": _deletion("")},
+        "/v1/store/objects": {
+            "get": _operation("list_loose", "Tell of every object in no job.", _told("Listing"))
+        },
+        "/v1/store/objects/{key}": {"parameters": [loose], **_object("_loose")},
+        "/v1/store/delete": {"post": _deletion("_loose")},
+        "/healthz": {"get": _health()},
+        "/metrics": {"get": _operation("metrics", "Counts for Prometheus.", _metrics())},
+        "/openapi.json": {
+            "get": _operation(
+                "openapi", "This description.", {200: _answer("It.", _JSON, {"type": "object"})}
+            )
+        },
+    }
+
+
+def _object(what: str) -> dict[str, Any]:
+    """Describe the four things that can be done with one object."""
+    part = _parameter("header", "Range", "One range: `bytes=0-99`, `bytes=100-` or `bytes=-100`.")
+    fresh = _parameter("header", "If-None-Match", "Tags of what is known already.")
+    same = _parameter("header", "If-Match", "The tag that the object must have.")
+    new = _parameter("header", "If-None-Match", "`*`: store it only where there is none.", {"const": "*"})
+    digest = _parameter(
+        "header",
+        "Lattice-Digest",
+        "What the bytes are to be: `blake3=` and 64 hexadecimal digits.",
+        {"pattern": "^blake3=[0-9a-f]{64}$"},
+    )
+    there = {
+        200: _bytes("All of it."),
+        206: _bytes("The range."),
+        304: {"description": "What is known already."},
+    }
+    absent = {
+        404: "There is no such object.",
+        412: "Its tag is another one.",
+        416: "It has no byte in that range.",
+    }
+    body = {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+    heads = {
+        status: {key: each[key] for key in ("description", "headers") if key in each}
+        for status, each in there.items()
+    }
+    read = [part, fresh, same]
+    refused = {
+        412: "It is there already, or its tag is another one.",
+        422: "The bytes that arrived are not those that the digest is of: nothing was stored.",
+        507: "The disk, or the job's quota, is full: nothing was stored, and all can be read.",
+    }
+    stored = {201: {"description": "It is there, whole and durable.", "headers": _tag()}}
+    gone = {204: {"description": "It is not there."}}
+    return {
+        "get": _operation(f"read{what}", "Give an object, or a range of it.", there, read, absent),
+        "head": _operation(f"head{what}", "Give what is known of an object.", heads, read, absent, bare=True),
+        "put": _operation(
+            f"write{what}", "Store an object.", stored, [digest | {"required": True}, new, same], refused
+        )
+        | {"requestBody": body},
+        "delete": _operation(
+            f"remove{what}",
+            "Remove an object; one that is not there is fine.",
+            gone,
+            [same],
+            {412: absent[412]},
+        ),
+    }
+
+
+def _deletion(what: str) -> dict[str, Any]:
+    keys = {"type": "array", "maxItems": MOST_KEYS, "items": {"type": "string"}}
+    schema = {"type": "object", "required": ["keys"], "properties": {"keys": keys}}
+    count = {"type": "object", "required": ["deleted"], "properties": {"deleted": {"type": "integer"}}}
+    told = {200: _answer("None of them is there.", _JSON, count)}
+    body = {"required": True, "content": {_JSON: {"schema": schema}}}
+    return _operation(f"delete{what}", "Remove many objects; those that are not there are fine.", told) | {
+        "requestBody": body
+    }
+
+
+def _health() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["status", "version"],
+        "properties": {
+            "status": {"enum": ["ok", "fault"]},
+            "version": {"type": "string"},
+            "fault": {"type": "string"},
+        },
+    }
+    told = {
+        200: _answer("All is well.", _JSON, schema),
+        503: _answer("The store cannot be asked.", _JSON, schema),
+    }
+    return _operation("health", "Say whether the service can do its work.", told)
+
+
+def _metrics() -> dict[int, Any]:
+    return {200: _answer("The counts.", "text/plain; version=0.0.4; charset=utf-8", {"type": "string"})}
+
+
+def _operation(  # noqa: PLR0913 - what an operation has
+    name: str,
+    what: str,
+    answers: dict[int, Any],
+    parameters: list[dict[str, Any]] | None = None,
+    refusals: dict[int, str] | None = None,
+    *,
+    bare: bool = False,
+) -> dict[str, Any]:
+    refused = {
+        status: {"description": why}
+        | ({} if bare else {"content": {MEDIA_TYPE: {"schema": _reference("Problem")}}})
+        for status, why in sorted((_ANYWHERE | (refusals or {})).items())
+    }
+    told = {str(status): answer for status, answer in (refused | answers).items()}
+    return {"operationId": name, "summary": what, "parameters": parameters or [], "responses": told}
+
+
+def _answer(what: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": what, "content": {media_type: {"schema": schema}}}
+
+
+def _told(name: str) -> dict[int, Any]:
+    return {200: _answer("They.", _JSON, _reference(name))}
+
+
+def _bytes(what: str) -> dict[str, Any]:
+    return _answer(what, _BYTES, {"type": "string", "format": "binary"}) | {"headers": _tag()}
+
+
+def _tag() -> dict[str, Any]:
+    return {"ETag": {"description": "Another one when the bytes are others.", "schema": {"type": "string"}}}
+
+
+def _in_path(name: str, what: str) -> dict[str, Any]:
+    return _parameter("path", name, what, {"minLength": 1}) | {"required": True}
+
+
+def _parameter(place: str, name: str, what: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"in": place, "name": name, "description": what, "schema": {"type": "string"} | (schema or {})}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas() -> dict[str, Any]:
+    text: dict[str, Any] = {"type": "string"}
+    entry = {
+        "type": "object",
+        "required": ["key", "size", "tag", "modified"],
+        "properties": {
+            "key": text,
+            "size": {"type": "integer"},
+            "tag": text,
+            "modified": {"type": ["number", "null"]},
+        },
+    }
+    kinds = [name for name in errors.__all__ if issubclass(getattr(errors, name), LatticeError)]
+    return {
+        "Jobs": _one_list("jobs", text),
+        "Listing": _one_list("objects", entry),
+        "Problem": {
+            "type": "object",
+            "required": ["type", "title", "status", "detail", "hint"],
+            "properties": {
+                "type": {"enum": kinds},
+                "title": text,
+                "status": {"type": "integer"},
+                "detail": text,
+                "hint": text,
+            },
+        },
+    }
+
+
+def _one_list(name: str, items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: {"type": "array", "items": items}}}

@@ -1,0 +1,110 @@
+"""``/v1/view/…``: the facts behind the pages, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lattice_addons.errors import NotInStoreError
+from lattice_addons.service.view import hyperparams_of, slot_value, slots_of, timeline
+
+from ._pages import HEADERS, number_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from ._pages import Pages
+
+__all__ = ["routes"]
+
+
+def routes(pages: Pages) -> list[Route]:
+    """Give where the facts are. What goes wrong is answered as the rest of ``/v1`` does."""
+    top = "/v1/view/jobs"
+    return [
+        _route(pages, top, _jobs),
+        _route(pages, f"{top}/{{job}}", _job),
+        _route(pages, f"{top}/{{job}}/checkpoints", _checkpoints),
+        _route(pages, f"{top}/{{job}}/checkpoints/{{number:int}}", _checkpoint),
+        _route(pages, f"{top}/{{job}}/series", _series),
+        _route(pages, f"{top}/{{job}}/slot", _slot),
+    ]
+
+
+def _route(pages: Pages, path: str, make: Callable[[Pages, Request], object]) -> Route:
+    async def answered(request: Request) -> Response:
+        facts = await pages.threads.run(make, pages, request)
+        text = orjson.dumps(
+            facts, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+        )
+        return Response(text, media_type="application/json", headers=HEADERS)
+
+    return Route(path, answered, methods=["GET"], name=f"view{make.__name__}")
+
+
+def _plain(told: object) -> object:
+    if dataclasses.is_dataclass(told) and not isinstance(told, type):
+        return {field.name: getattr(told, field.name) for field in dataclasses.fields(told)}
+    if isinstance(told, datetime):
+        return told.isoformat()
+    # Integers that JSON's other readers could not take either.
+    return str(told)
+
+
+def _jobs(pages: Pages, request: Request) -> object:
+    may_see = pages.access.visible(request)
+    now = pages.board.now()
+    return {"jobs": [job for job in now.jobs.values() if may_see(job.name)], "waiting": now.waiting}
+
+
+def _job(pages: Pages, request: Request) -> object:
+    name = pages.visible_job(request)
+    return {"job": pages.jobs.job(name), "ranks": pages.jobs.ranks(name)}
+
+
+def _checkpoints(pages: Pages, request: Request) -> object:
+    name, rank, numbers = _asked(pages, request)
+    told = timeline(pages.jobs.manifests, name, rank, numbers)
+    return {"names": told.names, "lives": told.lives}
+
+
+def _checkpoint(pages: Pages, request: Request) -> object:
+    name, rank, numbers = _asked(pages, request)
+    number = int(request.path_params["number"])
+    older = [each for each in numbers if each < number]
+    manifests = pages.jobs.manifests
+    checkpoint = manifests.whole(name, rank, number)
+    before = manifests.whole(name, rank, older[-1]) if older else None
+    return {
+        "checkpoint": manifests.facts(name, rank, number),
+        "slots": list(slots_of(checkpoint, before)),
+        "hyperparams": list(hyperparams_of(checkpoint, before)),
+    }
+
+
+def _series(pages: Pages, request: Request) -> object:
+    return pages.series.slots(*_asked(pages, request))
+
+
+def _slot(pages: Pages, request: Request) -> object:
+    name, rank, numbers = _asked(pages, request)
+    number = number_in(request, "at") or (numbers[-1] if numbers else 0)
+    manifests = pages.jobs.manifests
+    slot = request.query_params.get("name", "")
+    return slot_value(manifests.line(name, rank), manifests.whole(name, rank, number), slot)
+
+
+def _asked(pages: Pages, request: Request) -> tuple[str, int, tuple[int, ...]]:
+    name = pages.visible_job(request)
+    rank = number_in(request, "rank", 0) or 0
+    numbers = pages.jobs.manifests.numbers(name, rank)
+    if not numbers:
+        raise NotInStoreError(f"job {name!r} has no rank {rank}", url=pages.store.url, key=name)
+    return name, rank, numbers

@@ -1,0 +1,75 @@
+"""``/events``: tells an open page that something has changed, so that it asks for what is new."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from ._pages import HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from lattice_addons.service.view import JobView
+
+    from ._pages import Pages
+
+__all__ = ["routes"]
+
+_EVERY = 1.5
+# A browser asks again; so a server that ends, or a right that is taken away, is noticed by then.
+_LASTS = 60
+_FLUSH = 10
+
+
+def routes(pages: Pages) -> list[Route]:
+    """Give where events come from: those of one job, or of all that who asks may see."""
+
+    async def events(request: Request) -> Response:
+        may_see = pages.access.visible(request)
+        job = request.query_params.get("job")
+        return StreamingResponse(
+            _stream(pages, may_see, job),
+            media_type="text/event-stream",
+            headers={**HEADERS, "x-accel-buffering": "no"},
+        )
+
+    return [Route("/events", events, methods=["GET"])]
+
+
+async def _stream(pages: Pages, may_see: Callable[[str], bool], job: str | None) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    told, silent = None, 0
+    for _ in range(int(_LASTS / _EVERY)):
+        try:
+            now = await pages.threads.run(pages.board.now)
+        except asyncio.CancelledError:
+            # The service ends, or who listened has gone: so does the answer, as a whole one.
+            return
+        seen = [each for each in now.jobs.values() if may_see(each.name) and job in (None, each.name)]
+        mark = hash((tuple(map(_what_counts, seen)), now.waiting, now.problem))
+        silent += 1
+        if told is not None and mark != told:
+            yield f"event: changed\ndata: {json.dumps({'jobs': len(seen)})}\n\n"
+            silent = 0
+        elif silent > _FLUSH:
+            # Who has gone away is noticed when something is written.
+            yield ": \n\n"
+            silent = 0
+        told = mark
+        try:
+            await asyncio.sleep(_EVERY)
+        except asyncio.CancelledError:
+            return
+
+
+def _what_counts(job: JobView) -> tuple[object, ...]:
+    """Give what is worth a new look: not that a second has passed, which a page tells by itself."""
+    return job.name, job.state, job.number, job.last, job.checkpoints, job.ranks, job.pid, job.problem

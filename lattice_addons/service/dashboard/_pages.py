@@ -1,0 +1,164 @@
+"""What all pages have in common: who may see them, how they are made of a template, and what a browser may do there."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import jinja2
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
+
+from lattice_addons import __version__
+from lattice_addons.checkpoint import ranks
+from lattice_addons.errors import (
+    CheckpointError,
+    LatticeError,
+    NoAccessError,
+    NotInStoreError,
+    StoreError,
+    UnknownSlotError,
+)
+from lattice_addons.service._threads import Threads
+from lattice_addons.service.access import COOKIE
+from lattice_addons.service.view import Board, Jobs, SeriesReader
+from lattice_addons.storage import split_key
+
+from . import _words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from lattice_addons.service.access import Access
+    from lattice_addons.settings import Settings
+    from lattice_addons.storage import Store
+
+__all__ = ["HEADERS", "Pages", "number_in"]
+
+_HERE = Path(__file__).parent
+#: Nothing from elsewhere, nothing inline: what a program stored cannot run even where escaping would fail.
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    # Not `no-referrer`: then a browser would not say either that a form is of this site.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_STATUS = ((NotInStoreError, 404), (UnknownSlotError, 404), (CheckpointError, 500))
+_UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
+_AT_ONCE = 8
+_LARGEST = 10**15
+
+
+class Pages:
+    """The pages of one store."""
+
+    def __init__(self, store: Store, access: Access, settings: Settings | None = None) -> None:
+        self.store = store
+        self.access = access
+        self.jobs = Jobs(store, settings)
+        self.board = Board(self.jobs)
+        self.series = SeriesReader(self.jobs.manifests)
+        # Apart from those in which programs' objects come and go.
+        self.threads = Threads(_AT_ONCE)
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(_words.WORDS, version=__version__, asset=_asset, link=link)
+
+    def route(self, path: str, make: Callable[[Request], Response], name: str = "") -> Route:
+        """Let a function of a thread answer; what goes wrong is a page, too."""
+
+        @functools.wraps(make)
+        async def answered(request: Request) -> Response:
+            try:
+                return await self.threads.run(make, request)
+            except NoAccessError as error:
+                return self._refused(request, error)
+            except LatticeError as error:
+                status = next((code for kind, code in _STATUS if isinstance(error, kind)), _UNAVAILABLE)
+                return await self.threads.run(self.problem, request, str(error), status)
+
+        return Route(path, answered, methods=["GET"], name=name or make.__name__)
+
+    def page(self, request: Request, template: str, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
+        """Make a page."""
+        in_session = bool(request.cookies.get(COOKIE)) and self.access.required
+        told = {
+            "path": request.url.path,
+            "store_url": self.store.url,
+            "csrf": self.access.csrf(request) if in_session else "",
+            "events": "",
+            **facts,
+        }
+        return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
+
+    def bare(self, request: Request, template: str, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
+        """Make a page that says nothing of the store, for whoever asks."""
+        told = {"path": request.url.path, "store_url": "", "csrf": "", "events": "", **facts}
+        return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
+
+    def problem(self, request: Request, message: str, status: int) -> Response:
+        """Make the page that says why there is no other."""
+        return self.bare(request, "problem.html", status, message=message, code=status)
+
+    def visible_job(self, request: Request) -> str:
+        """Give the job of an address that who asks may see; one that they may not is not there for them.
+
+        Raises:
+            NoAccessError: nobody known asks.
+            NotInStoreError: there is no such job.
+        """
+        job = str(request.path_params["job"])
+        if not self.access.visible(request)(job) or not (_is_name(job) and ranks(self.store, job)):
+            raise NotInStoreError(f"there is no job {job!r} in this store", url=self.store.url, key=job)
+        return job
+
+    def _refused(self, request: Request, error: NoAccessError) -> Response:
+        if getattr(error, "status", _FORBIDDEN) == _UNAUTHORIZED:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/login?{urlencode({'next': request.url.path + query})}", 303)
+        return self.problem(request, str(error), _FORBIDDEN)
+
+
+def _is_name(job: str) -> bool:
+    try:
+        return len(split_key(job)) == 1
+    except StoreError:
+        return False
+
+
+def number_in(request: Request, name: str, default: int | None = None) -> int | None:
+    """Give a whole number of the query; what is none is the default."""
+    text = request.query_params.get(name, "")
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST))
+    return int(text) if digits else default
+
+
+def link(path: str, **query: object) -> str:
+    """Give an address with a query; what is None or empty is left out.
+
+    >>> link("/", q="a b", page=None)
+    '/?q=a+b'
+    """
+    told = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(told)}" if told else path
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """Give the address of a file of the package, another one when it has changed."""
+    digest = hashlib.blake2s((_HERE / "static" / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?v={digest}"

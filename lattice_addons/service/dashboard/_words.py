@@ -1,0 +1,121 @@
+"""Facts in words: ages, sizes, states, reasons, as the pages show them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lattice_addons._amounts import duration, size
+from lattice_addons.service.view import CRASHED, LOST, RUNNING, STOPPED, age_of
+
+from ._chart import line_chart, sparkline
+from ._timeline import draw_timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["WORDS", "kind_of"]
+
+_KINDS = ("exit", "exception", "signal", "periodic", "manual", "edit", "complete")
+_MEANINGS = {
+    RUNNING: "a live process writes it",
+    LOST: "the process that writes it has not been heard of",
+    CRASHED: "its process died, or ended with an exception",
+    STOPPED: "no process writes it",
+}
+
+
+def ago(when: datetime | None) -> str:
+    """Say how long ago something was."""
+    age = age_of(when)
+    return "–" if age is None else f"{duration(age)} ago"
+
+
+def passed(when: datetime | None) -> str:
+    """Say how much time has passed since."""
+    age = age_of(when)
+    return "–" if age is None else duration(age)
+
+
+def exact(when: datetime | None) -> str:
+    """Give a time for people, in UTC."""
+    return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def machine(when: datetime | None) -> str:
+    """Give a time for a browser."""
+    return "" if when is None else when.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def kind_of(reason: str) -> str:
+    """Give the kind of a reason, for its mark: ``signal`` of ``signal:SIGTERM``."""
+    kind = reason.partition(":")[0]
+    return kind if kind in _KINDS else "other"
+
+
+def number(value: float) -> str:
+    """Write a number with as many digits as people read.
+
+    >>> number(0.30000000000000004), number(12.0), number(1234567.0)
+    ('0.3', '12', '1,234,567')
+    """
+    if value == int(value) and abs(value) < 1e15:  # noqa: PLR2004 - further, floats are not whole any more
+        return f"{int(value):,}"
+    return f"{value:.5g}"
+
+
+def amount(value: float, unit: str) -> str:
+    """Write a number with its unit."""
+    if unit == "bytes":
+        return size(int(value))
+    if unit == "seconds":
+        return took(value)
+    return number(value)
+
+
+def took(seconds: float | None) -> str:
+    """Write how long something took, from microseconds on.
+
+    >>> took(0.00021), took(0.25), took(90.0), took(None)
+    ('0.21 ms', '250 ms', '90 s', '–')
+    """
+    if seconds is None:
+        return "–"
+    return duration(seconds) if seconds >= 1 else f"{number(float(f'{seconds * 1000:.3g}'))} ms"
+
+
+def rate(per_second: float) -> str:
+    """Write bytes per second."""
+    return f"{size(int(per_second))}/s" if per_second >= 1 else "–"
+
+
+def job_path(name: str) -> str:
+    """Give the address of a job's page."""
+    return f"/jobs/{quote(name, safe='')}"
+
+
+def slug(state: str) -> str:
+    """Give a word that can be a class in a page: ``lost-contact``."""
+    return state.replace(" ", "-")
+
+
+WORDS: dict[str, Callable[..., Any] | dict[str, str]] = {
+    "ago": ago,
+    "amount": amount,
+    "draw_timeline": draw_timeline,
+    "duration": duration,
+    "exact": exact,
+    "job_path": job_path,
+    "kind_of": kind_of,
+    "line_chart": line_chart,
+    "machine": machine,
+    "meanings": _MEANINGS,
+    "number": number,
+    "passed": passed,
+    "rate": rate,
+    "size": size,
+    "slug": slug,
+    "sparkline": sparkline,
+    "took": took,
+}

@@ -1,0 +1,146 @@
+"""A manifest never changes: what it says is read once, and then known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from lattice_addons.checkpoint import Line
+from lattice_addons.errors import CheckpointError, LatticeError, NotInStoreError
+from lattice_addons.settings import Settings
+from lattice_addons.state import SaveCosts
+
+from ._facts import CheckpointFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from lattice_addons.checkpoint import Checkpoint
+    from lattice_addons.storage import Store
+
+__all__ = ["Manifests", "Newest", "when"]
+
+Value = TypeVar("Value")
+# So many checkpoints' facts are kept: a few hundred bytes each. Of whole manifests, which may have megabytes, a few.
+_FACTS, _WHOLE = 50_000, 16
+# Seconds after which it is asked whether a job that nobody looked at is still the one that it was.
+_UNSEEN = 15.0
+
+
+class Newest(Generic[Value]):
+    """Things by key, those kept that were asked for last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Give what is kept under a key, or make it; nothing is kept where making it fails."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        # Not under the lock: another thread may make the same meanwhile, and that does no harm.
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return made
+
+
+class Manifests:
+    """The checkpoints of a store, as far as people look at them."""
+
+    def __init__(self, store: Store, settings: Settings | None = None) -> None:
+        self.store = store
+        self.settings = settings if settings is not None else Settings.from_environ()
+        self._facts: Newest[CheckpointFacts] = Newest(_FACTS)
+        self._whole: Newest[Checkpoint] = Newest(_WHOLE)
+        # A job that was cleared begins at 1 again: then what was known of a rank counts no more.
+        self._turns: dict[tuple[str, int], int] = {}
+        self._looked: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def line(self, job: str, rank: int = 0) -> Line:
+        """Give a rank's line, to read. A new one each time: a line remembers every chunk that it has seen."""
+        return Line(self.store, job, rank, settings=self.settings)
+
+    def numbers(self, job: str, rank: int) -> tuple[int, ...]:
+        """Give the numbers of a rank's checkpoints, in order."""
+        numbers = tuple(self.line(job, rank).numbers())
+        then, newest = self._looked.get((job, rank), (0.0, 0))
+        now = time.monotonic()
+        if newest and (
+            newest not in numbers or (now - then > _UNSEEN and self._is_another(job, rank, newest))
+        ):
+            self._turns[job, rank] = self._turn(job, rank) + 1
+        self._looked[job, rank] = now, numbers[-1] if numbers else 0
+        return numbers
+
+    def whole(self, job: str, rank: int, number: int) -> Checkpoint:
+        """Give a checkpoint with its slots.
+
+        Raises:
+            NotInStoreError: there is no such checkpoint.
+            CheckpointError: it cannot be used.
+        """
+        return self._whole.get(self.key(job, rank, number), lambda: self.line(job, rank).load(number))
+
+    def facts(self, job: str, rank: int, number: int) -> CheckpointFacts | None:
+        """Give what a manifest says in short; None where it is gone."""
+        try:
+            return self._facts.get(
+                self.key(job, rank, number), lambda: _facts(self.line(job, rank).load(number))
+            )
+        except NotInStoreError:
+            return None
+        except CheckpointError as error:
+            # Not kept: whoever gives the key, or mends it, sees it mended.
+            return CheckpointFacts(number, problem=str(error))
+        except LatticeError as error:
+            return CheckpointFacts(number, problem=f"it cannot be read now: {error}")
+
+    def key(self, job: str, rank: int, number: int) -> tuple[str, int, int, int]:
+        """Give what tells a checkpoint from every other, also from one of a job of this name that was cleared."""
+        return job, rank, self._turn(job, rank), number
+
+    def _turn(self, job: str, rank: int) -> int:
+        return self._turns.get((job, rank), 0)
+
+    def _is_another(self, job: str, rank: int, number: int) -> bool:
+        """Say whether a number, which was not looked at for a while, is that of another checkpoint by now."""
+        known = self.facts(job, rank, number)
+        try:
+            return known is None or known != _facts(self.line(job, rank).load(number))
+        except LatticeError:
+            return True
+
+
+def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
+    costs = SaveCosts.of(checkpoint.metrics)
+    known = "seconds" in checkpoint.metrics
+    return CheckpointFacts(
+        checkpoint.number,
+        when(checkpoint.created),
+        checkpoint.reason,
+        checkpoint.parent,
+        checkpoint.notes,
+        costs.bytes_total,
+        costs.bytes_new,
+        costs.bytes_written,
+        costs.seconds if known else None,
+        costs.standstill if known else None,
+        checkpoint.program,
+    )
+
+
+def when(told: str) -> datetime | None:
+    """Read the time that a manifest tells; None where somebody else wrote something else there."""
+    try:
+        return datetime.fromisoformat(told.replace("Z", "+00:00")).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None

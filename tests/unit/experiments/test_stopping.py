@@ -1,0 +1,114 @@
+"""A signal that ends the runner ends it as Ctrl-C does, and is its exit status."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lattice_addons.experiments._stopping import Stopped, stoppable, why_stopped
+from tests.program import Program, finish, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLOW = """
+    import os, sys, time
+    from lattice_addons import StateManagerGroup
+    from lattice_addons.experiments import Experiment, search
+
+    class Slow(Experiment):
+        i: int = search(*range(6))
+
+        def run(self):
+            if self.i == 4 and not os.path.exists("again"):
+                open("again", "w").close()
+                print("slow", flush=True)
+                time.sleep(60)
+            return {"i": self.i}
+
+    if __name__ == "__main__":
+        if sys.argv[2] == "saves":
+            group = StateManagerGroup()
+            group.register("what")
+            group.update("what", 1)
+        print("summary", Slow().run_all(int(sys.argv[1]), root="root"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("num_proc", "signum", "way"),
+    [(2, signal.SIGTERM, "plain"), (2, signal.SIGHUP, "saves"), (0, signal.SIGTERM, "saves")],
+)
+def test_a_signal_to_the_runner(tmp_path: Path, num_proc: int, signum: signal.Signals, way: str) -> None:
+    """It says what is done, what is left, and how to go on; no worker stays; the next start does the rest."""
+    program = Program(tmp_path, SLOW)
+    process = program.start(str(num_proc), way)
+    if num_proc:
+        while not (tmp_path / "again").exists():
+            assert process.poll() is None
+    else:
+        wait_for(process, "slow")
+    process.send_signal(signum)
+    ended = finish(process)
+    assert ended.returncode == -signum
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 3, ended.stderr
+    assert f"stopped by {signum.name} with " in lines[2]
+    assert "run it again to carry on" in lines[2]
+    done = int(lines[1].split()[1])
+    left = int(lines[2].split(" with ")[1].split()[0])
+    assert (done + left, done <= 5) == (6, True)
+    assert "summary" not in ended.stdout
+    again = program.run(str(num_proc), way)
+    told = re.search(r"program.Slow: (\d+) done(?:, (\d+) skipped)?", again.stdout)
+    assert told is not None, again
+    ran, skipped = int(told[1]), int(told[2] or 0)
+    # Workers may have done more than they had told of.
+    assert (ran + skipped, ran <= left) == (6, True)
+
+
+def test_a_program_with_a_handler_keeps_it() -> None:
+    """What it does on a signal is for it to say."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda signum, _: came.append(signum))
+    try:
+        with stoppable():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == [signal.SIGTERM]
+
+
+def test_nothing_stays_behind() -> None:
+    """Neither in the main thread, nor in another one, where no handler can be set."""
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        before = signal.signal(signum, signal.SIG_DFL)
+        try:
+            with stoppable():
+                assert callable(signal.getsignal(signum))
+            assert signal.getsignal(signum) == signal.SIG_DFL
+        finally:
+            signal.signal(signum, before)
+    failed: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            with stoppable():
+                pass
+        except BaseException as error:  # noqa: BLE001 - to be looked at in the test
+            failed.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert not failed
+
+
+def test_it_is_said_what_broke_it_off() -> None:
+    """By the name that a person knows."""
+    errors = (None, KeyboardInterrupt(), Stopped("SIGHUP"), OSError())
+    assert list(map(why_stopped, errors)) == ["", "Ctrl-C", "SIGHUP", "an error"]
