@@ -56,6 +56,11 @@ class Distant:
             raise not_there(self.url, key)
         return place
 
+    def facts(self, key: str) -> Listed:
+        """Give what the listing has said of a key; `NotInStoreError` when it is not there."""
+        place = self.place(key)
+        return Listed(place.size, place.tag, None)
+
     def read(self, key: str, start: int, stop: int | None) -> bytes:
         """Give the bytes of a range, fewer where they end before that."""
         place = self.place(key)
@@ -144,8 +149,8 @@ class DistantReader:
     def __init__(self, distant: Distant, key: str) -> None:
         self._distant = distant
         self._key = key
-        self.size = distant.place(key).size
-        self.facts = Listed(self.size, "", None)
+        self.facts = distant.facts(key)
+        self.size = self.facts.size
 
     def read_into(self, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``."""

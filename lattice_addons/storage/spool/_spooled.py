@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lattice_addons.storage._held import Held
+    from lattice_addons.storage._listed import Listed
     from lattice_addons.storage._reader import Reader
     from lattice_addons.storage._store import Bytes, Keys, Writer
     from lattice_addons.storage.remote import RemoteStore
@@ -101,10 +102,14 @@ class SpooledStore(Store):
 
     def size(self, key: str) -> int:
         """Give the number of bytes of a key."""
+        return self.facts(key).size
+
+    def facts(self, key: str) -> Listed:
+        """Give what is known of a key where it is read from: here, or there."""
         if key not in self._distrusted:
             with suppress(NotInStoreError):
-                return self._local.size(key)
-        return self._elsewhere(key).place(key).size
+                return self._local.facts(key)
+        return self._elsewhere(key).facts(key)
 
     def list(self, prefix: str = "") -> Keys:
         """Give every key below a folder, sorted: what is here, and what is there."""
@@ -234,7 +239,7 @@ class SpooledStore(Store):
                     "%s does not answer (%s); as offline=allow says, %s goes on from what is on this machine",
                     self.url, error, folder.removesuffix("/"),
                 )  # fmt: skip
-            self.uploader.ensure()
+            self.uploader.ensure(folder)
             self._ensured = os.getpid()
             self._attended[folder] = os.getpid()
             self.uploader.poke()
