@@ -47,6 +47,7 @@ BENCHMARKS = {
     "training-restores": ("_training_restores", "restores"),
     "training-loop": ("_training_loop", "loop"),
     "experiments": ("_experiments", "experiments"),
+    "service": ("_service", "service"),
 }
 
 

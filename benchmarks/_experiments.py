@@ -9,13 +9,13 @@ from benchmarks._apart import apart
 from benchmarks._experiments_shared import shared
 from benchmarks._memory import MIB, highest_memory
 from benchmarks._row import Row, failed
-from lattice_addons.experiments import Experiment, search
+from lattice_addons.experiments import Display, Experiment, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks._setup import Setup
-    from lattice_addons.experiments import Plan, Record, Summary
+    from lattice_addons.experiments import Record
 
 __all__ = ["experiments", "first_sign", "sweep"]
 
@@ -101,7 +101,7 @@ def _peers() -> Iterator[Row]:
 def sweep(folder: str, count: int) -> tuple[float, int]:
     """Run so many settings; give the seconds, and this process's highest residence."""
     begun = time.perf_counter()
-    summary = Trivial(number=search(*range(count))).run_all(num_proc=WORKERS, root=folder, display=Quiet())
+    summary = Trivial(number=search(*range(count))).run_all(num_proc=WORKERS, root=folder, display=Display())
     took = time.perf_counter() - begun
     if summary.done != count:
         raise AssertionError(f"{summary.done} of {count} settings were done")
@@ -116,23 +116,7 @@ def first_sign(folder: str) -> float:
     return first.at - begun
 
 
-class Quiet:
-    """A display that shows nothing."""
-
-    def begin(self, plan: Plan) -> None:
-        """Take no note."""
-
-    def started(self, identity: str, name: str, worker: str) -> None:
-        """Take no note."""
-
-    def ended(self, record: Record) -> None:
-        """Take no note."""
-
-    def end(self, summary: Summary) -> None:
-        """Take no note."""
-
-
-class First(Quiet):
+class First(Display):
     """Takes the time of the first setting that has ended."""
 
     at = 0.0

@@ -89,11 +89,11 @@ def _once(name: str, folder: str) -> tuple[float, int]:
 
 def ours(folder: str, size: int) -> tuple[float, int]:
     """Run the settings with an array of so many bytes as a field; give the seconds and the private bytes."""
-    from benchmarks._experiments import Quiet
+    from lattice_addons.experiments import Display
 
     data = np.ones(size // 8)
     begun = time.perf_counter()
-    Sharing(data=data).run_all(num_proc=WORKERS, root=folder, display=Quiet())
+    Sharing(data=data).run_all(num_proc=WORKERS, root=folder, display=Display())
     took = time.perf_counter() - begun
     rows = Sharing.results("arrow", folder).to_pylist()
     more = [row["more"] for row in rows if row["total"] is not None]

@@ -26,6 +26,8 @@ LIBRARIES = (
     "dill",
     "s3fs",
     "moto",
+    "starlette",
+    "uvicorn",
     "loky",
     "pyarrow",
     "ray",

@@ -31,6 +31,27 @@ JOBS = [
     ("speech-encoder", 10_000, 0.5, "go on"),
     ("vision-sweep-17", 10_000, 0.4, "be killed"),
 ]
+SWEEP = """
+import math
+import time
+
+from lattice_addons.experiments import Experiment, search
+
+
+class Pretrain(Experiment):
+    objective = "loss"
+    lr: float = search(1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    width: int = search(128, 256, 512)
+    optimizer: str = search("adamw", "lion", "sgd")
+
+    def run(self) -> dict[str, float]:
+        if self.lr == 1e-2 and self.width == 512:
+            time.sleep(1000 if self.optimizer == "sgd" else 0)
+            raise FloatingPointError("loss is nan")
+        away = math.log10(self.lr) + 3.2 + (self.optimizer == "sgd") * -0.6
+        loss = 1.9 + away**2 * 0.3 - math.log2(self.width / 128) * 0.12
+        return {"loss": round(loss, 4), "accuracy": round(1 / loss, 4)}
+"""
 TRAIN = """
 import math
 import random
@@ -86,6 +107,19 @@ def fill(folder: Path) -> list[subprocess.Popen[bytes]]:
     return going_on
 
 
+def sweep(folder: Path) -> subprocess.Popen[bytes]:
+    """Run an experiment, of which one setting goes on."""
+    (folder / "vision.py").write_text(SWEEP, encoding="utf-8")
+    command = [sys.executable, "-m", "lattice_addons.cli", "experiment", "vision.Pretrain", "--root", "store"]
+    return subprocess.Popen(
+        [*command, "--num-proc", "2"],
+        cwd=folder,
+        env=environ(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def environ() -> dict[str, str]:
     """Give this environment without settings of the reader's own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LATTICE_")} | {
@@ -93,12 +127,15 @@ def environ() -> dict[str, str]:
     }
 
 
-def take(browser: Browser, address: str, name: str, **context: Any) -> None:  # noqa: ANN401 - as playwright has it
-    """Take one picture, small enough to be kept with the source."""
+def take(browser: Browser, address: str, name: str, press: str = "", **context: Any) -> None:  # noqa: ANN401
+    """Take one picture, perhaps of what a button leads to, small enough to be kept with the source."""
     made = browser.new_context(reduced_motion="reduce", **context)
     page = made.new_page()
     page.goto(address)
-    page.locator("#live").filter(has_text="live").wait_for()
+    if press:
+        page.get_by_role("button", name=press).click()
+    if page.locator("#live").count():
+        page.locator("#live").filter(has_text="live").wait_for()
     path = PICTURES / f"dashboard-{name}.png"
     page.screenshot(path=path)
     made.close()
@@ -112,7 +149,7 @@ def main() -> None:
     """Fill a store, serve it, look at it."""
     # The name of the store is in the pictures.
     with tempfile.TemporaryDirectory() as folder:
-        running = fill(Path(folder))
+        running = [*fill(Path(folder)), sweep(Path(folder))]
         command = [sys.executable, "-m", "lattice_addons.cli", "ui", "--root", "store"]
         served = subprocess.Popen(command, cwd=folder, env=environ(), stdout=subprocess.PIPE, text=True)
         try:
@@ -127,6 +164,10 @@ def main() -> None:
                 take(browser, f"{address}/jobs/resnet50", "job", viewport={"width": 1200, "height": 980})
                 take(browser, f"{address}/jobs/resnet50", "dark", viewport=wide, color_scheme="dark")
                 take(browser, address, "phone", viewport={"width": 390, "height": 780}, is_mobile=True)
+                there = f"{address}/jobs/nightly-evaluation/checkpoints/4"
+                take(browser, there, "ask", "Roll back", viewport={"width": 1200, "height": 560})
+                there = f"{address}/experiments/vision/Pretrain"
+                take(browser, there, "experiment", viewport={"width": 1200, "height": 1040})
                 browser.close()
         finally:
             served.terminate()

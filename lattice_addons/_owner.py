@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons.errors import StoreError
@@ -30,7 +28,8 @@ def _look(pid: int) -> _Process | None:
     if not os.path.exists("/proc/self/stat"):  # which raises nothing, as Path.exists does where reading fails
         return _look_portably(pid)
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes().decode("utf-8", "replace")
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read().decode("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     except OSError as error:
@@ -56,7 +55,8 @@ def _look_portably(pid: int) -> _Process | None:
 
 def _boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
     except OSError:
         return ""
 
@@ -85,7 +85,7 @@ class Owner:
         pid = os.getpid()
         found = _look(pid)
         start = found.start if found is not None else 0
-        return cls(socket.gethostname(), _boot_id(), pid, start, _pid_namespace())
+        return cls(os.uname().nodename, _boot_id(), pid, start, _pid_namespace())
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 # Real servers, as fixtures for every test; they are started when first asked for.
-pytest_plugins = ["tests.integration.servers", "tests.integration.services"]
+pytest_plugins = ["tests.integration.servers", "tests.integration.services", "tests.integration.browsing"]
 
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]

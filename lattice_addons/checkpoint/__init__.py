@@ -10,6 +10,7 @@ from lattice_addons.checkpoint._model import Checkpoint, Chunk, Entry, Finding, 
 from lattice_addons.checkpoint._part import END, UNNAMED, At, Instant, Part
 from lattice_addons.checkpoint._shared import Found, found
 from lattice_addons.checkpoint._slots import Slots
+from lattice_addons.checkpoint._summary import Summary
 from lattice_addons.checkpoint._tables import ends_table, is_small, table_text
 from lattice_addons.checkpoint._texts import as_stored
 from lattice_addons.checkpoint._together import STORES
@@ -51,6 +52,7 @@ __all__ = [
     "Ranks",
     "Repair",
     "Slots",
+    "Summary",
     "as_stored",
     "check_key",
     "chosen",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._summaries import Summaries
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -46,6 +48,8 @@ class Catalog:
         self.rewritten: dict[str, int] = {}
         # Packs out of which chunks were moved; they are still where they were, too.
         self._left: set[str] = set()
+        # What the last save found of the arrays.
+        self.summaries = Summaries()
         self._bad: set[Chunk] = set()
         self._chunks: dict[str, Chunk] = {}
 

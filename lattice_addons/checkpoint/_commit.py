@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lattice_addons.checkpoint._costs import log_save, measured
 from lattice_addons.checkpoint._layout import manifest_key, pack_key
 from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
@@ -18,6 +19,7 @@ from lattice_addons.checkpoint._pieces import Saved
 from lattice_addons.checkpoint._pour import Cut, poured
 from lattice_addons.checkpoint._read import read_buffers
 from lattice_addons.checkpoint._slots import Slots
+from lattice_addons.checkpoint._summaries import LINE as SUMMARY
 from lattice_addons.checkpoint._tables import Table as SlotTable
 from lattice_addons.checkpoint._tables import spill
 from lattice_addons.checkpoint._texts import add_text
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._model import Chunk
     from lattice_addons.checkpoint._pieces import Piece
+    from lattice_addons.checkpoint._summaries import Looks
     from lattice_addons.storage import Store
 
 __all__ = ["Commit", "Packs"]
@@ -77,6 +80,7 @@ class _Added:
     value: bytes | None = None
     text: list[Piece] = field(default_factory=list)
     buffers: list[list[Piece]] = field(default_factory=list)
+    looks: Looks | None = None
 
     @property
     def parts(self) -> list[list[Piece]]:
@@ -87,7 +91,9 @@ class _Added:
         """Give what the manifest says; each piece's chunk must be known."""
         encoded = self.fresh.encoded
         buffers = tuple(map(_chunks, self.parts))
-        return Entry(self.fresh.manager, encoded.encoding, encoded.type, encoded.size, self.value, buffers)
+        entry = Entry(self.fresh.manager, encoded.encoding, encoded.type, encoded.size, self.value, buffers)
+        summaries = self.looks.summaries(self.buffers) if self.looks else ()
+        return replace(entry, summaries=summaries) if summaries else entry
 
     def tracked(self, name: str) -> Iterator[tuple[tuple[str, int], list[Piece]]]:
         """Give the buffers that will be compared at the next save, each with its place."""
@@ -115,6 +121,7 @@ class Commit:
     def __post_init__(self) -> None:
         """Trust no pack to be still there: somebody may have removed the root."""
         self.packs = Packs(self.store, self.folder, self.catalog.going)
+        self._told = 0
 
     def write(
         self,
@@ -139,7 +146,8 @@ class Commit:
             ]
             large += [(name, slot.value, slot.parts) for name, slot in added.items() if slot.parts]
             size = sum(len(table) for table in tables if isinstance(table, bytes))
-            kept, spilled = spill(small, LARGEST - _HEADER_ROOM - sum(_length(*each) for each in large))
+            room = LARGEST - _HEADER_ROOM - sum(_length(*each) for each in large) - self._told * SUMMARY
+            kept, spilled = spill(small, room)
             tables = (*tables, *spilled)
             texts = [pack.add(table) if isinstance(table, bytes) else [] for table in tables]
         written = time.perf_counter()
@@ -149,13 +157,13 @@ class Commit:
         checkpoint = Checkpoint(
             slots=Slots(lines, made, partial(read_buffers, self.store, self.folder)),
             tables=tuple(table.chunks for table in made),
-            metrics=_measured(entries, size, pack, written - begun, metrics or {}),
+            metrics=measured(entries, size, pack, written - begun, metrics or {}),
             created=datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             **header,
         )
         self._put(checkpoint, pack)
         self._remember(added, slots)
-        _log_save(checkpoint, time.perf_counter() - written)
+        log_save(checkpoint, time.perf_counter() - written)
         return checkpoint
 
     def known(self, digest: str) -> Chunk | None:
@@ -198,12 +206,18 @@ class Commit:
                 self.seen[place] = [_saved(piece) for piece in pieces]
         for place in [place for place in self.seen if place[0] not in slots]:
             del self.seen[place]
+        self.catalog.summaries.keep(
+            {name: slot.looks for name, slot in added.items() if slot.looks}, slots.keys()
+        )
 
     def _add(self, name: str, fresh: Fresh, pack: PackWriter) -> _Added:
         try:
             name.encode()
             added = _Added(poured(fresh, Cut(pack.add_piece)))
             encoded = added.fresh.encoded
+            if encoded.buffers:
+                added.looks = self.catalog.summaries.look(name, encoded, self._told)
+                self._told += len(added.looks)
             if encoded.value is not None:
                 added.value = inline(encoded.value)
                 if added.value is None:
@@ -266,31 +280,3 @@ def _saved(piece: Piece) -> Saved:
 def _length(name: str, value: bytes | None, buffers: Sequence[Sequence[object]]) -> int:
     """Give how long the line of a slot is, about."""
     return len(name) + len(value or b"") + _SLOT_LINE + _CHUNK_LINE * sum(map(len, buffers))
-
-
-def _measured(
-    entries: Mapping[str, Entry], tables: int, pack: PackWriter, seconds: float, given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Give what a save costs: bytes, and seconds, without those of the manifest, which has them.
-
-    The program stands still for all of a save, unless somebody says that it did for less.
-    """
-    stages = given.get("stages", {}) | {"write": round(seconds, 6)}
-    whole = round(sum(stages.values()), 6)
-    sizes = {
-        "bytes_total": tables + sum(entry.size for entry in entries.values()),
-        "bytes_new": pack.bytes_new,
-        "bytes_written": pack.bytes_written,
-    }
-    return {**sizes, "seconds": whole, "standstill": whole, **given, "stages": stages}
-
-
-def _log_save(checkpoint: Checkpoint, seconds: float) -> None:
-    if not _log.isEnabledFor(logging.INFO):
-        return
-    told = dict(checkpoint.metrics)
-    stages = {**told.pop("stages"), "commit": round(seconds, 6)}  # type: ignore[dict-item]
-    parts = [f"{name}={value}" for name, value in (*told.items(), *stages.items())]
-    _log.info(
-        "checkpoint %d of %s (%s): %s", checkpoint.number, checkpoint.job, checkpoint.reason, " ".join(parts)
-    )

@@ -9,6 +9,7 @@ import orjson
 
 from lattice_addons.checkpoint._model import CHUNK, Chunk, Entry
 from lattice_addons.checkpoint._part import At, Part
+from lattice_addons.checkpoint._summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,7 @@ def hyperparams(fields: Mapping[str, Any]) -> dict[str, dict[str, object]]:
 def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
     if type(told) is not dict:
         raise BadFieldError(f"an object should stand, not {_shown(told)}")
-    extra = told.keys() - {"manager", "encoding", "type", "size", "value", "buffers", "at"}
+    extra = told.keys() - {"manager", "encoding", "type", "size", "value", "buffers", "at", "summaries"}
     if extra:
         raise BadFieldError(f"there is no field {_shown(min(extra))}")
     at = _at(told["at"]) if "at" in told else None
@@ -109,6 +110,7 @@ def _entry(told: Any) -> Entry:  # noqa: ANN401 - anything that JSON can say
         value=_value(told["value"]) if "value" in told else None,
         buffers=tuple(map(_buffer, field(told, "buffers", list))) if "buffers" in told else (),
         at=at,
+        summaries=tuple(map(_summary, field(told, "summaries", list))) if "summaries" in told else (),
     )
 
 
@@ -117,6 +119,13 @@ def _at(told: Any) -> At:  # noqa: ANN401 - anything that JSON can say
         return At.from_told(told)
     except ValueError as error:
         raise BadFieldError(f"in 'at' {error}") from None
+
+
+def _summary(told: Any) -> Summary:  # noqa: ANN401 - anything that JSON can say
+    try:
+        return Summary.from_told(told)
+    except ValueError as error:
+        raise BadFieldError(f"in 'summaries' {error}") from None
 
 
 def _value(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say

@@ -80,8 +80,8 @@ class Lease:
             return False
         told = self._told()
         if told is None:
-            # Given back; or it stays on another machine.
-            return False if alive else None
+            # Given back; or it stays on another machine, or in another spool of this one.
+            return False if alive and self._store.is_seen(self._folder) else None
         if told.get("session") != session:
             return False
         if alive is None:

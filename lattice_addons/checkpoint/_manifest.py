@@ -66,6 +66,8 @@ def slot_line(name: str, entry: Entry) -> bytes:
         told["at"] = entry.at.told()
     elif entry.buffers or entry.value is None:
         told["buffers"] = [list(map(_told, buffer)) for buffer in entry.buffers]
+    if entry.summaries:
+        told["summaries"] = [summary.told() for summary in entry.summaries]
     return b"%b: %b" % (orjson.dumps(name), orjson.dumps(told))
 
 

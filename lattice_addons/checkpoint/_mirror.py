@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Mirrored", "mirrored"]
 
 _PIECE: Final = 4 * 1024 * 1024
+_TRIES: Final = 3
 
 
 @dataclass
@@ -96,6 +97,8 @@ class _Rank:
         self._force = force
         self._checked: set[Chunk] = set()
         self._copied: set[str] = set()
+        self._made: set[str] = set()
+        self._needed: set[str] = set()
         self._numbers = line.numbers()
 
     def _read(self, number: int) -> Checkpoint | None:
@@ -167,25 +170,53 @@ class _Rank:
         self.target.sweep(self.line.folder)
         there = set(self.other.numbers())
         for number in self._numbers:
-            checkpoint = self._read(number)
-            try:
-                for pack in self._packs(checkpoint):
-                    done = self._copy_pack(pack, done, total, unread=checkpoint is None)
-                self._check(checkpoint)
-                text = self._text(self.source, number)
-            except NotInStoreError:
-                if number in self.line.numbers():
-                    raise
-                self.found.gone.append(number)  # by the program that writes it
-                continue
-            if number in there:
-                self.found.there += 1
-            else:
-                self._put(manifest_key(self.line.folder, number), text)
-                self.found.checkpoints += 1
+            done = self._copy_one(number, number in there, done, total)
+        for _ in range(_TRIES):
+            if not self._gone_all:
+                break
+            # What a program that saves all the time has now has the best prospects.
+            for number in self.line.numbers()[-1:]:
+                done = self._copy_one(number, number in there, done, total)
+        self.target.delete([pack_key(self.line.folder, pack) for pack in self._made - self._needed])
+        if self._gone_all and (numbers := self.line.numbers()):
+            raise self._too_fast(numbers[-1])
         for key in self.source.list(f"{self.line.folder}kept/"):
             if manifest_number(key) in there | set(self._numbers):
                 self.target.replace(key, self.source.read(key))
+        return done
+
+    @property
+    def _gone_all(self) -> bool:
+        return bool(self.found.gone) and not self.found.checkpoints + self.found.there
+
+    def _too_fast(self, number: int) -> LeaseHeldError:
+        job = self.line.job
+        message = (
+            f"job {job!r} (rank {self.line.rank}) deletes its checkpoints faster than they are copied, and "
+            f"nothing was: let one stay meanwhile (`lattice keep {job} {number}`), or stop it, and copy it then"
+        )
+        return LeaseHeldError(message, url=self.source.url, job=job, host="", pid=0)
+
+    def _copy_one(self, number: int, is_there: bool, done: int, total: int) -> int:  # noqa: FBT001 - a fact
+        """Copy a checkpoint, its packs first; give how many bytes are done."""
+        checkpoint = self._read(number)
+        packs = self._packs(checkpoint)
+        try:
+            for pack in packs:
+                done = self._copy_pack(pack, done, total, unread=checkpoint is None)
+            self._check(checkpoint)
+            text = self._text(self.source, number)
+        except NotInStoreError:
+            if number in self.line.numbers():
+                raise
+            self.found.gone.append(number)  # by the program that writes it
+            return done
+        if is_there:
+            self.found.there += 1
+        else:
+            self._put(manifest_key(self.line.folder, number), text)
+            self.found.checkpoints += 1
+        self._needed.update(packs)
         return done
 
     def _copy_pack(self, pack: str, done: int, total: int, *, unread: bool) -> int:
@@ -199,8 +230,9 @@ class _Rank:
                 for piece in _pieces(self.source, key, size):
                     writer.write(piece)
                     done += len(piece)
-                    self._tell(done, total)
+                    self._tell(done, max(done, total))
             self.found.bytes += size
+            self._made.add(pack)
         else:
             done += size
             self._tell(done, total)

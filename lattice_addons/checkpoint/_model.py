@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lattice_addons.checkpoint._part import At, Part
+    from lattice_addons.checkpoint._summary import Summary
     from lattice_addons.encoding import Encoded
     from lattice_addons.errors import LatticeError
 
@@ -48,7 +49,7 @@ class Entry:
     """One slot as a manifest describes it.
 
     A value too long for the manifest is None here, and its JSON text is the first buffer. One that another rank stores
-    for all is neither here nor in buffers: ``at`` says where it is.
+    for all is neither here nor in buffers: ``at`` says where it is. ``summaries`` are for people.
     """
 
     __module__ = "lattice_addons.checkpoint"
@@ -60,6 +61,7 @@ class Entry:
     value: bytes | None
     buffers: tuple[tuple[Chunk, ...], ...]
     at: At | None = None
+    summaries: tuple[Summary, ...] = ()
 
     def chunks(self) -> Iterator[Chunk]:
         """Give every chunk of every buffer, in order."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lattice_addons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["program"]
 
@@ -24,12 +26,16 @@ def program() -> dict[str, object]:
     """Describe this process's program."""
     told: dict[str, object] = {
         "argv": [_clean(argument) for argument in sys.argv[:_MOST_ARGUMENTS]],
-        "host": _clean(socket.gethostname()),
+        "host": _clean(os.uname().nodename),
         "python": sys.version.split()[0],
         "packages": _packages(),
-        "commit": _commit(str(Path(sys.argv[0] if sys.argv and sys.argv[0] else ".").absolute().parent)),
+        "commit": _commit(os.path.dirname(os.path.abspath(sys.argv[0] if sys.argv and sys.argv[0] else "."))),
         "pid": os.getpid(),
     }
+    if "SLURM_JOB_ID" in os.environ:
+        told["slurm"] = [
+            _clean(os.environ.get(name, "0")) for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT")
+        ]
     places = _places()
     return told | {"hyperparams": places} if places else told
 
@@ -67,32 +73,44 @@ def _packages() -> dict[str, str]:
 def _commit(folder: str) -> str | None:
     """Read the git commit that is checked out where the program lies, without running git."""
     try:
-        for above in (Path(folder), *Path(folder).parents):
-            git = above / ".git"
-            if git.exists():
+        for above in _upwards(folder):
+            git = os.path.join(above, ".git")
+            if os.path.exists(git):
                 return _head(git)
     except (OSError, ValueError):  # a broken or foreign .git says nothing
         return None
     return None
 
 
-def _head(git: Path) -> str | None:
-    if git.is_file():  # of a worktree or submodule: "gitdir: PATH"
-        git = git.parent / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
-    common = git / "commondir"
-    shared = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
-    told = (git / "HEAD").read_text(encoding="ascii").strip()
+def _upwards(folder: str) -> Iterator[str]:
+    yield folder
+    while (above := os.path.dirname(folder)) != folder:
+        folder = above
+        yield folder
+
+
+def _head(git: str) -> str | None:
+    if os.path.isfile(git):  # of a worktree or submodule: "gitdir: PATH"
+        git = os.path.join(os.path.dirname(git), _text(git).partition("gitdir:")[2].strip())
+    common = os.path.join(git, "commondir")
+    shared = os.path.join(git, _text(common).strip()) if os.path.exists(common) else git
+    told = _text(os.path.join(git, "HEAD")).strip()
     for _ in range(_REFERENCES_DEEP):
         if not told.startswith("ref:"):
             return told if len(told) in (40, 64) and told.isalnum() else None
         name = told.partition(":")[2].strip()
-        loose = next((place / name for place in (git, shared) if (place / name).is_file()), None)
-        told = loose.read_text(encoding="ascii").strip() if loose is not None else _packed(shared, name)
+        loose = next(filter(os.path.isfile, (os.path.join(place, name) for place in (git, shared))), None)
+        told = _text(loose).strip() if loose is not None else _packed(shared, name)
     return None
 
 
-def _packed(git: Path, name: str) -> str:
-    for line in (git / "packed-refs").read_text(encoding="utf-8").splitlines():
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _packed(git: str, name: str) -> str:
+    for line in _text(os.path.join(git, "packed-refs")).splitlines():
         digest, _, told = line.partition(" ")
         if told == name:
             return digest

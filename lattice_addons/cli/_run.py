@@ -72,6 +72,7 @@ def _plan(options: argparse.Namespace, command: list[str]) -> Plan:
         command=command,
         settings=settings,
         restarts=options.restarts if options.restarts is not None else _RESTARTS * alone,
+        requeues=options.restarts if options.restarts is not None else _RESTARTS,
         pause=options.pause,
         job=name,
         looked_for=name or settings.job_id or job_of(command),
@@ -96,14 +97,16 @@ def _warning(given: str | None, slurm: Slurm) -> signal.Signals | None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, such as 3 or 0")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
     if not 0 <= number < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 0.5")
     return number

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from lattice_addons import service
 from lattice_addons.settings import Settings
-from lattice_addons.storage import LocalStore
+
+from ._audit import audit_of
 
 if TYPE_CHECKING:
     import argparse
 
-    from lattice_addons.service import Audit
-    from lattice_addons.storage import Store
 
 _HERE = "127.0.0.1"
 
@@ -39,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--require-tokens",
         action="store_true",
         help="ask for a token on this machine too (elsewhere it always is)",
+    )
+    parser.add_argument(
+        "--behind-proxy",
+        default="",
+        metavar="ADDRESS",
+        help="believe the proxy there when it says who asks (X-Forwarded-For)",
     )
     parser.add_argument(
         "--audit",
@@ -80,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     )
     required = options.require_tokens or not service.is_loopback(options.host)
     app = service.make_app(
-        store, tokens=tokens, limits=limits, audit=_audit(options.audit, store, settings), required=required
+        store, tokens=tokens, limits=limits, audit=audit_of(options.audit, store, settings), required=required
     )
     service.serve(
         app,
@@ -89,19 +93,6 @@ def run(options: argparse.Namespace) -> int:
         certfile=options.certfile,
         keyfile=options.keyfile,
         drain=options.drain,
+        behind=options.behind_proxy,
     )
     return 0
-
-
-def _audit(path: str | None, store: Store, settings: Settings) -> Audit | None:
-    """Open the audit log: in the store, where that is a folder; else where this user's programs keep their state."""
-    if path == "none":
-        return None
-    if path is None:
-        folder = (
-            os.path.join(store.root, ".service")
-            if isinstance(store, LocalStore)
-            else f"{settings.spool}-service"
-        )
-        path = os.path.join(folder, "audit.jsonl")
-    return service.Audit(path)

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint import found
 from lattice_addons.encoding import decode, needs_pickle
 from lattice_addons.errors import NotInStoreError, UnknownSlotError
+from lattice_addons.service import (
+    arrays_text,
+    mean_text,
+    nonfinite_text,
+    range_text,
+    sample_text,
+    shape_text,
+)
 from lattice_addons.state import SaveCosts
 
 from ._output import print_json, print_table, size
@@ -17,7 +25,9 @@ from ._store import OpenStore, add_store_arguments
 if TYPE_CHECKING:
     import argparse
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Line
+    from lattice_addons.checkpoint import Checkpoint, Entry, Line, Summary
+
+_BARS = " ▁▂▃▄▅▆▇█"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,14 +92,15 @@ def _row(name: str, entry: Entry) -> dict[str, object]:
         "type": entry.type,
         "size": entry.size,
         "value": value,
-    }
+    } | ({"arrays": [summary.told() for summary in entry.summaries]} if entry.summaries else {})
 
 
 def _show_checkpoint(checkpoint: Checkpoint) -> None:
     rows = []
     for name, entry in checkpoint.slots.items():
         row = _row(name, entry)
-        text = entry.value.decode() if entry.value is not None else ""
+        text = arrays_text(entry.summaries) or (entry.value.decode() if entry.value is not None else "")
+        row.pop("arrays", None)
         row["size"] = size(entry.size)
         row["value"] = text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what a row has room for
         rows.append(row)
@@ -128,4 +139,31 @@ def _show_slot(line: Line, checkpoint: Checkpoint, name: str, *, as_json: bool) 
     else:
         # A pickle runs code when it is read, so it is described and not opened.
         row["size"] = size(entry.size)
+        row.pop("arrays", None)
         print_table(f"{checkpoint.job}, checkpoint {checkpoint.number}", [row], right=("size",))
+        if entry.summaries:
+            print_table(
+                "arrays, as the program saw them when it saved",
+                [_array(summary) for summary in entry.summaries],
+                right=("mean", "looked at"),
+            )
+
+
+def _array(summary: Summary) -> dict[str, object]:
+    """Give the row of an array."""
+    spread = tuple(filter(None, (range_text(summary), nonfinite_text(summary))))
+    return {
+        "where": summary.path or "the value",
+        "elements": summary.dtype,
+        "shape": shape_text(summary),
+        "range": ", ".join(spread),
+        "mean": mean_text(summary),
+        "spread": _bars(summary.histogram),
+        "looked at": sample_text(summary),
+    }
+
+
+def _bars(histogram: tuple[int, ...]) -> str:
+    """Draw a histogram in letters."""
+    most = max(histogram, default=0)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in histogram)

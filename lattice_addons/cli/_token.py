@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons.service import Tokens, open_root
+from lattice_addons.settings import Settings
+
+from ._audit import audit_of
 from ._output import print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
 
-    from lattice_addons.service import Tokens
+    from lattice_addons.service import Audit, Token
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (make, show, drop):
         # Not what other commands take: here the default is what `lattice serve` serves.
         action.add_argument("--root", metavar="STORE", help="the store, as `lattice serve` has it")
+        if action is not show:
+            action.add_argument(
+                "--audit", metavar="FILE", help="the audit log, as `lattice serve` has it, or 'none'"
+            )
         action.add_argument("--json", action="store_true", help="answer in JSON, for programs")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
-    tokens = _tokens(options)
-    if options.action == "create":
-        _create(tokens, options)
-    elif options.action == "list":
+    settings = Settings.from_environ()
+    tokens = _tokens(options, settings)
+    if options.action == "list":
         _list(tokens, as_json=options.json)
+        return 0
+    # Opened first: nothing is done of which nobody would know.
+    audit = audit_of(options.audit, tokens.store, settings)
+    if options.action == "create":
+        _create(tokens, options, audit)
     else:
         gone = [tokens.revoke(name) for name in options.ids]
+        for token in gone:
+            _note(audit, "token revoke", token)
         if options.json:
             print_json([token.told() for token in gone])
         else:
@@ -49,16 +65,29 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tokens(options: argparse.Namespace) -> Tokens:
-    from lattice_addons.service import Tokens, open_root
-    from lattice_addons.settings import Settings
+def _note(audit: Audit | None, act: str, token: Token) -> None:
+    """Write down which user of this machine did it."""
+    if audit is not None:
+        rights = {name: token.told()[name] for name in ("prefix", "exact", "rights")}
+        audit.note(f"user {_user()}", act, None, token=token.id, **rights, address="local")
 
-    settings = Settings.from_environ()
+
+def _user() -> str:
+    """Give the user's name; in a container there may be none for the number."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _tokens(options: argparse.Namespace, settings: Settings) -> Tokens:
     return Tokens(open_root(options.root or settings.root, settings.options))
 
 
-def _create(tokens: Tokens, options: argparse.Namespace) -> None:
+def _create(tokens: Tokens, options: argparse.Namespace, audit: Audit | None) -> None:
     token, shown = tokens.create(options.prefix, options.rights, exact=options.exact, days=options.days)
+    _note(audit, "token create", token)
     if options.json:
         print_json(token.told() | {"token": shown})
         return

@@ -10,6 +10,7 @@ from lattice_addons.encoding._encoders import Encoder, register_encoder
 from lattice_addons.encoding._encoders import from_encoder as from_encoder  # pickles find it under this name
 from lattice_addons.encoding._flow import Experience, Flow
 from lattice_addons.encoding._into import memory_for
+from lattice_addons.encoding._placed import Placed, placed
 from lattice_addons.encoding._plain import is_plain
 from lattice_addons.encoding._storages import from_storage as from_storage  # as from_encoder
 from lattice_addons.encoding._storages import from_typed_storage as from_typed_storage
@@ -28,6 +29,7 @@ __all__ = [
     "FlatTable",
     "Flow",
     "Joined",
+    "Placed",
     "Stream",
     "decode",
     "encode",
@@ -38,6 +40,7 @@ __all__ = [
     "memory_for",
     "needs_pickle",
     "part_of_tree",
+    "placed",
     "register_encoder",
     "tensors_on",
 ]

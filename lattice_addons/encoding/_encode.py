@@ -10,6 +10,7 @@ from lattice_addons.encoding._arrays import encode_array, is_array
 from lattice_addons.encoding._encoded import Encoded, called, detached, type_name
 from lattice_addons.encoding._encoders import encode_own, encoder_for
 from lattice_addons.encoding._flow import flowing, flowing_text
+from lattice_addons.encoding._placed import in_pickle
 from lattice_addons.encoding._plain import to_json
 from lattice_addons.encoding._stack import with_room
 from lattice_addons.encoding._tree import AsTree, encode_tree, has_tensor
@@ -77,7 +78,7 @@ def _encoded(
     if flow is not None:
         return flow
     encoding, buffers = pickled(value, copy=copy, deep=deep)
-    return Encoded(encoding, type_name(kind), None, buffers)
+    return Encoded(encoding, type_name(kind), None, buffers, in_pickle(value, buffers))
 
 
 def _plain(value: object) -> Encoded | None:

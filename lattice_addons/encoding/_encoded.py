@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lattice_addons.encoding._placed import Placed
+
 PIECE = 4 * 1024 * 1024
 #: Pickles and texts of so many bytes are streams: they are cut by their content.
 STREAMED = 1024 * 1024
@@ -53,6 +55,8 @@ class Encoded:
     type: str
     value: bytes | None
     buffers: tuple[Buffer, ...]
+    #: Of a pickle, the arrays that lie in its buffers, as far as that was seen while the value was there.
+    arrays: tuple[Placed, ...] = ()
 
     @property
     def size(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lattice_addons.encoding._encoded import STREAMED, Encoded, Stream, called, type_name
+from lattice_addons.encoding._placed import in_pickle
 from lattice_addons.encoding._plain import TooLongError, to_json
 from lattice_addons.encoding._plain_parts import NotPlainError, text_in_parts
 from lattice_addons.errors import EncodeError, UnkeepableError
@@ -99,7 +100,9 @@ class Flow(Stream):
         found = poured(self._value, handed)
         handed.check()
         if not isinstance(found, bool):
-            return Encoded(found[0], type_name(type(self._value)), None, (taken(), *found[1]))
+            buffers = (taken(), *found[1])
+            arrays = in_pickle(self._value, buffers)
+            return Encoded(found[0], type_name(type(self._value)), None, buffers, arrays)
         self._experience.refused = not found
         return encode(self._value)
 
@@ -170,7 +173,7 @@ def flowing(value: object, experience: Experience, most: int) -> Encoded | None:
         except TooLarge:
             experience.large = True
         else:
-            return Encoded(encoding, kind, None, buffers)
+            return Encoded(encoding, kind, None, buffers, in_pickle(value, buffers))
     return Encoded("pickle", kind, None, (Flow(value, experience, most),))
 
 

@@ -16,7 +16,7 @@ from ._rows import ABOUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Axis", "Chart", "chart_of", "short"]
+__all__ = ["Axis", "Chart", "chart_in", "chart_of", "fields_and_metrics", "short"]
 
 # From so many times as large on, an axis counts powers.
 _POWERS = 100
@@ -90,12 +90,27 @@ def chart_of(
     """
     table = results(experiment, "arrow", root, all_versions=True)
     title = experiment if isinstance(experiment, str) else experiment.__qualname__
+    objective = getattr(experiment, "objective", None)
+    minimize = getattr(experiment, "direction", "minimize") != "maximize"
+    return chart_in(table, title, metric, against, objective=objective, minimize=minimize)
+
+
+def chart_in(  # noqa: PLR0913 - options, by name
+    table: Any,
+    title: str,
+    metric: str | None,
+    against: str | Sequence[str] | None,
+    *,
+    objective: str | None = None,
+    minimize: bool = True,
+) -> Chart:
+    """Give the chart of a table of results, as `chart_of` does."""
     columns: dict[str, list[Any]] = {name: table.column(name).to_pylist() for name in table.column_names}
     fields = [name for name in Layout.of(table).fields if name in columns]
     metrics = [
         name for name in columns if name not in fields and name not in ABOUT and _numbers(columns[name])
     ]
-    name = _metric(experiment, title, metric, metrics)
+    name = _metric(title, metric, metrics, objective)
     done = [
         isinstance(value, (int, float)) and math.isfinite(value) and status == "done"
         for value, status in zip(columns[name], columns["status"], strict=True)
@@ -107,9 +122,19 @@ def chart_of(
     names = _fields(title, against, shown, fields)
     if not shown[name]:
         raise ExperimentError(f"no run of {title} that is done has a number as {name!r}", experiment=title)
-    minimize = getattr(experiment, "direction", "minimize") != "maximize"
     axes = [Axis(each, shown[each]) for each in names]
     return Chart(title, Axis(name, shown[name]), axes, done.count(False), minimize)
+
+
+def fields_and_metrics(table: Any) -> tuple[list[str], list[str]]:
+    """Give the columns of a table of results that are fields, and those that are results of numbers."""
+    fields = [name for name in Layout.of(table).fields if name in table.column_names]
+    metrics = [
+        name
+        for name in table.column_names
+        if name not in fields and name not in ABOUT and _numbers(table.column(name).to_pylist())
+    ]
+    return fields, metrics
 
 
 def _numbers(values: list[Any]) -> bool:
@@ -117,9 +142,8 @@ def _numbers(values: list[Any]) -> bool:
     return bool(given) and Axis("", given).numeric
 
 
-def _metric(experiment: type | str, title: str, metric: str | None, metrics: list[str]) -> str:
+def _metric(title: str, metric: str | None, metrics: list[str], objective: str | None) -> str:
     if metric is None:
-        objective = getattr(experiment, "objective", None)
         metric = objective if objective in metrics else next(iter(metrics), None)
     if metric in metrics:
         return metric

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from ._fields import ExperimentType, declare
 from ._fresh import fresh
 from ._inside import Inside, begin, make, told
+from ._order import shows_its_options
 from ._space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from typing_extensions import Self, dataclass_transform
+    from typing_extensions import Self, Unpack, dataclass_transform
 
     from lattice_addons.state import StateManagerGroup
 
+    from ._order import Options
     from ._run_all import Summary
 else:
 
@@ -168,7 +170,8 @@ class Experiment(metaclass=ExperimentType):
         loaded: T = shared(self, load)
         return loaded
 
-    def run_all(self, num_proc: int = 1, **options: Any) -> Summary:
+    @shows_its_options
+    def run_all(self, num_proc: int = 1, **options: Unpack[Options]) -> Summary:
         """Run every setting that is not done yet, on so many processes; see `run_all` for the options."""
         from ._run_all import run_all
 

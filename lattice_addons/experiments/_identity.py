@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["class_label", "identity_of"]
 
 _DIGITS = 16
+_DOUBLE = struct.Struct(">d").pack
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 # What is large is one object in all settings, and not altered: it is read once.
 _digests: dict[int, tuple[weakref.ref[Any], bytes]] = {}
@@ -30,7 +31,7 @@ _digests: dict[int, tuple[weakref.ref[Any], bytes]] = {}
 def identity_of(values: Mapping[str, Any]) -> str:
     """Give the identity of a setting from its values."""
     writer = _Writer()
-    writer.write(dict(values))
+    writer.write_fields(values)
     return blake3(b"".join(writer.parts)).hexdigest()[:_DIGITS]
 
 
@@ -55,6 +56,15 @@ class _Writer:
         self.parts.append(b"%b%d:" % (kind, len(data)))
         self.parts.append(data)
 
+    def write_fields(self, values: Mapping[str, Any]) -> None:
+        """Write a dict whose keys are names; the same ones come again and again, and are put in order once."""
+        self._open[id(values)] = 0
+        head, names = _in_order(tuple(values))
+        self.parts.append(head)
+        for key, name in names:
+            self.parts.append(key)
+            self.write(values[name])
+
     def write(self, value: Any) -> None:
         """Write a value of any type."""
         kind = type(value)
@@ -63,7 +73,7 @@ class _Writer:
         elif kind is int:
             self._put(b"i", b"%d" % value)
         elif kind is float:
-            self._put(b"f", struct.pack(">d", value))
+            self.parts.append(b"f8:" + _DOUBLE(value))
         elif value is None or kind is bool:
             self._put(b"c", repr(value).encode())
         elif kind is bytes:
@@ -175,6 +185,13 @@ def _bytes_of_key(key: Any) -> bytes:
 @functools.lru_cache(maxsize=1024)
 def _bytes_of_name(name: str) -> bytes:
     return _bytes_of(name)
+
+
+@functools.lru_cache(maxsize=64)
+def _in_order(names: tuple[str, ...]) -> tuple[bytes, list[tuple[bytes, str]]]:
+    """Give what stands in front of the fields of these names, and their keys in the order in which they stand."""
+    size = b"%d" % len(names)
+    return b"d%d:%b" % (len(size), size), sorted((_bytes_of_name(name), name) for name in names)
 
 
 def _bytes_of(value: Any) -> bytes:

@@ -78,6 +78,8 @@ class Inside:
 
     def fixed_values(self, experiment: Experiment) -> dict[str, Any]:
         """Give the values where all of them are fixed."""
+        if self.setting:
+            return self.given
         values = self.values(experiment)
         searched = [name for name, value in values.items() if not _is_fixed(value)]
         if searched:
@@ -86,7 +88,7 @@ class Inside:
                 f"this {cls} is not one setting, for {searched[0]} is searched: ask those that it gives, "
             )
             raise SettingError(f"{message}`for h in {cls}(): …`", experiment=cls, field=searched[0])
-        return values if self.setting else filled(type(experiment), values)
+        return filled(type(experiment), values)
 
     def values_now(self, experiment: Experiment) -> dict[str, Any]:
         """Give the values, with texts filled in where all are fixed."""

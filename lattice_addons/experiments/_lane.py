@@ -59,6 +59,7 @@ class Lane:
         self._start = 0
         self._tasks: list[Task] = []
         self._killed = 0
+        self._until = 0.0
 
     def warm(self) -> None:
         """Start the worker before there is something for it to do."""
@@ -159,6 +160,7 @@ class Lane:
         """Let the worker go: when it is done, or now."""
         if self._executor is None:
             return
+        self._until = time.monotonic() + _GRACE
         if kill:
             for process in self._processes:
                 with suppress(OSError, ValueError):
@@ -167,12 +169,11 @@ class Lane:
         else:
             self._executor.shutdown(wait=False)
 
-    def close(self) -> None:
-        """Wait for the worker's end."""
+    def close(self, *, wait: bool = True) -> None:
+        """Wait for the end of a worker that was let go; not for ever, and not at all where nobody wants to wait."""
         if self._executor is None:
             return
-        until = time.monotonic() + _GRACE
-        while alive(self._processes) and time.monotonic() < until:
+        while wait and alive(self._processes) and time.monotonic() < self._until:
             time.sleep(0.005)
         if self._answers is not None and not alive(self._processes):
             self._answers.hang_up()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import orjson
 
 from lattice_addons.errors import ExperimentBusyError, NotInStoreError, StoreError
-from lattice_addons.lifecycle import Owner
+from lattice_addons.lifecycle import Owner, start_thread
 from lattice_addons.storage import ulid
 
 from ._orphan import workers_ended
@@ -40,6 +42,8 @@ class RunnerLock:
         self._beaten = 0.0
         self._lock: Held | None = None
         self._claimed: list[str] = []
+        self._beating = threading.Lock()
+        self._ended = threading.Event()
 
     def __enter__(self) -> RunnerLock:  # noqa: PYI034 - Self is not in typing before 3.11
         """Take the place.
@@ -63,29 +67,49 @@ class RunnerLock:
             # Also when Ctrl-C ends the waiting: the next runner must not find the place taken.
             self.__exit__()
             raise
+        if not self._is_seen():
+            self._ended.clear()
+            start_thread(self._keep_beating, "lattice-runner")
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let another runner have it."""
         _held_here.discard(self)
-        try:
-            if self._is_ours(self._told()):
-                self._place.store.delete([_KEY, *self._claimed])
-        except StoreError:
-            pass  # the end of this process frees it as well
-        if self._lock is not None:
-            self._lock.release()
-        self._session, self._lock, self._claimed = "", None, []
+        self._ended.set()
+        with self._beating:
+            try:
+                if self._is_ours(self._told()):
+                    self._place.store.delete([_KEY, *self._claimed])
+            except StoreError:
+                pass  # the end of this process frees it as well
+            if self._lock is not None:
+                self._lock.release()
+            self._session, self._lock, self._claimed = "", None, []
 
     def beat(self) -> None:
-        """Show that this runner lives, where no lock does; to be called now and then."""
-        locked = self._place.local and self._lock is not None and self._lock.locked
-        if locked or time.monotonic() - self._beaten < _BEAT:
-            return
-        told = self._told()
-        if told is not None and not self._is_ours(told):
-            raise self._refusal(told)
-        self._write(new=False)
+        """Show that this runner lives, where no lock does; to be called now and then.
+
+        Raises:
+            ExperimentBusyError: another one has taken its place.
+        """
+        with self._beating:
+            if not self._session or self._is_seen() or time.monotonic() - self._beaten < _BEAT:
+                return
+            told = self._told()
+            if told is not None and not self._is_ours(told):
+                raise self._refusal(told)
+            self._write(new=False)
+
+    def _is_seen(self) -> bool:
+        """Say whether a lock shows that this runner lives."""
+        return self._place.local and self._lock is not None and self._lock.locked
+
+    def _keep_beating(self) -> None:
+        """Beat also while the main thread is long in one thing: in a run that has no process of its own, say."""
+        while not self._ended.wait(_BEAT / 4):
+            with suppress(ExperimentBusyError, StoreError):
+                # What it met is met again, and told, by who calls `beat` next.
+                self.beat()
 
     def _claim(self, told: dict[str, Any]) -> None:
         """Let one of several take a dead runner's place, where no lock keeps the others out while it does."""

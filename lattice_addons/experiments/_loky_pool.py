@@ -68,8 +68,14 @@ class LokyPool(Pool):
         self._batches.clear()
         for lane in self._lanes:
             lane.leave(kill=kill)
-        for lane in self._lanes:
-            lane.close()
+        try:
+            for lane in self._lanes:
+                lane.close()
+        except BaseException:
+            # A second Ctrl-C. What is left running now would be waited for at the end of this process.
+            for lane in self._lanes:
+                lane.close(wait=False)
+            raise
 
     def _send(self) -> None:
         free = [lane for lane in self._lanes if lane.future is None]

@@ -144,7 +144,7 @@ def _sampler(optuna: Any, name: object, cls: type, seed: int) -> Any:
     known = {each.lower(): f"{each}Sampler" for each in names if each not in _NOT_BY_NAME}
     if not isinstance(name, str) or name.lower() not in known:
         near = difflib.get_close_matches(str(name).lower(), ["grid", "random", *known], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         said = f"{cls.__qualname__}: no sampler {name!r}{hint} There are: grid, random, {', '.join(sorted(known))}"
         raise SettingError(said, experiment=cls.__qualname__, field="")
     make = getattr(samplers, known[name.lower()])

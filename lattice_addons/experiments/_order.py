@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from lattice_addons.errors import SettingError
 
 from ._pools import check_processes
-from ._samplers import sampler_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +21,29 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["Order", "order", "shows_its_options"]
+__all__ = ["Options", "Order", "order", "shows_its_options"]
 
 _BLIND = ("grid", "random")  # samplers that do not look at what was found
+
+
+class Options(TypedDict, total=False):
+    """The options of `run_all` for type checkers and editors; those of an `Order`, which has their defaults."""
+
+    resume: bool
+    rerun: str | tuple[str, ...]
+    clean: bool
+    dry_run: bool
+    limit: int | None
+    fail_fast: bool
+    sampler: str | Sampler
+    samples: int | None
+    seed: int | None
+    objective: str | None
+    direction: str | None
+    executor: Any
+    dask: Any
+    root: str | None
+    display: Display | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ class Order:
     dry_run: bool = False
     limit: int | None = None
     fail_fast: bool = False
-    sampler: Any = "grid"
+    sampler: str | Sampler = "grid"
     samples: int | None = None
     seed: int | None = None
     objective: str | None = None
@@ -89,19 +107,23 @@ class Order:
 
     def make_sampler(self) -> Sampler:
         """Make who says which setting is run next."""
+        from ._samplers import sampler_for
+
         return sampler_for(self.sampler, self.experiment, self.samples, self.seed, self.direction, self.goal)
 
 
 _NAMES = [each.name for each in dataclasses.fields(Order)]
 
 
-def order(experiment: Experiment, num_proc: int, options: dict[str, Any]) -> Order:
+def order(experiment: Experiment, num_proc: int, options: Options) -> Order:
     """Make an order of the arguments of `run_all`.
 
     Raises: `SettingError`
     """
     for name in options:
         if name not in _NAMES[2:]:
+            import difflib
+
             near = difflib.get_close_matches(name, _NAMES, n=1)
             message = f"run_all has no option {name!r}" + f"; near it: {near[0]}" * bool(near)
             raise SettingError(message, experiment=type(experiment).__qualname__, field=name)
@@ -112,6 +134,8 @@ def order(experiment: Experiment, num_proc: int, options: dict[str, Any]) -> Ord
 
 def shows_its_options(function: F) -> F:
     """Let ``help()`` and editors show what a function takes that passes its arguments on to an `Order`."""
-    taken = inspect.signature(Order)
-    function.__signature__ = taken.replace(return_annotation=inspect.signature(function).return_annotation)  # type: ignore[attr-defined] # inspect looks for it
+    own = inspect.signature(function)
+    first, *_ = own.parameters.values()
+    _, *taken = inspect.signature(Order).parameters.values()
+    function.__signature__ = own.replace(parameters=[first, *taken])  # type: ignore[attr-defined] # inspect looks for it
     return function

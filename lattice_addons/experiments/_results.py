@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._record import Record
 
-__all__ = ["Results", "results"]
+__all__ = ["Results", "results", "results_in"]
 
 _log = logging.getLogger("lattice_addons.experiments")
 _SECONDS = 5.0
@@ -173,9 +173,29 @@ def results(
     return frame
 
 
+def results_in(place: Place) -> Any:
+    """Give what runs at a place returned, of every version of its class, as a table of arrow; None where there is none.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    needed("pyarrow")
+    table = _found(place)
+    return None if table is None else spread(place, table).sort_by("ended")
+
+
 def _read(experiment: type, place: Place, *, all_versions: bool) -> Any:
-    if not _is_there(place):
+    table = _found(place)
+    if table is None:
         return _empty(experiment)
+    if not all_versions:
+        _check_versions(experiment, Layout.of(table))
+    return spread(place, table).sort_by("ended")
+
+
+def _found(place: Place) -> Any:
+    if not _is_there(place):
+        return None
     current = _current(place)
     tables, known = [], set[Key]()
     for part in reversed(read_parts(place)):
@@ -185,12 +205,7 @@ def _read(experiment: type, place: Place, *, all_versions: bool) -> Any:
         tables.append(only(part, [current.get(key[0]) == key[1] for key in keys]) if current else part)
     tables += [table_of_records(records) for records in _missing(place, current, known)]
     tables = [table for table in tables if table.num_rows]
-    if not tables:
-        return _empty(experiment)
-    table = _together(tables)
-    if not all_versions:
-        _check_versions(experiment, Layout.of(table))
-    return spread(place, table).sort_by("ended")
+    return _together(tables) if tables else None
 
 
 def _is_there(place: Place) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lattice_addons.lifecycle import Owner
 from lattice_addons.storage import ulid
@@ -18,6 +18,7 @@ from ._inside import Inside
 from ._objective import tell_earlier
 from ._order import order, shows_its_options
 from ._place import Place
+from ._places import PLAN
 from ._pools import pool_for
 from ._provenance import NOTE, provenance
 from ._reports import ReportServer
@@ -29,10 +30,12 @@ from ._stopping import stoppable, why_stopped
 from ._summary import Plan, Summary
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ._choice import Choice
     from ._experiment import Experiment
     from ._lock import RunnerLock
-    from ._order import Order
+    from ._order import Options, Order
     from ._pool import Pool
     from ._samplers import Sampler
 
@@ -42,7 +45,7 @@ _COUNTED = 20_000  # settings up to which it is counted out how many of them are
 
 
 @shows_its_options
-def run_all(experiment: Experiment, num_proc: int = 1, **options: Any) -> Summary:  # noqa: D417 - they are told by name
+def run_all(experiment: Experiment, num_proc: int = 1, **options: Unpack[Options]) -> Summary:
     """Run the settings of an experiment that are not done yet, and give what came of them.
 
     Each is recorded durably before it counts as done, so that this can be stopped at any instant, by anything, and
@@ -106,6 +109,7 @@ class _Performance:
             runner = self._runner(lock, results, choice)
             pool = self._pool(runner, stack)
             plan = _plan(place, asked, choice, self._total, workers=pool.size)
+            self._journal.note(PLAN, _noted(plan, asked))
             self._display.begin(plan)
             stack.push(self._end)
             stack.callback(results.close)
@@ -181,10 +185,22 @@ def _total(experiment: Experiment) -> int | None:
     return len(experiment)
 
 
+def _noted(plan: Plan, asked: Order) -> dict[str, object]:
+    """Give what who looks at the place without the class may want to know."""
+    return {
+        "at": time.time(),
+        "total": plan.total,
+        "workers": plan.workers,
+        "objective": asked.goal,
+        "direction": asked.direction or asked.cls.direction,
+    }
+
+
 def _plan(place: Place, asked: Order, choice: Choice, total: int | None, *, workers: int) -> Plan:
-    """Give what the display is told: of a small grid exactly, of others as the journal has it."""
-    if asked.walks_grid and choice.known and asked.resume and total is not None and total <= _COUNTED:
-        judged = [choice.judge(setting) for setting in asked.experiment]
+    """Give what the display is told: exactly where that is soon counted, else as the journal has it."""
+    if not asked.learns and choice.known and asked.resume and total is not None and total <= _COUNTED:
+        settings = asked.experiment if asked.walks_grid else iter(asked.make_sampler().ask, None)
+        judged = [choice.judge(setting) for setting in settings]
         done, failed = judged.count("done"), judged.count("waiting")
     else:
         statuses = list(choice.statuses().values())

@@ -18,6 +18,7 @@ __all__ = ["Sampler", "sampler_for"]
 _DIRECTIONS = ("minimize", "maximize")
 # So many drawn one after the other that are all known: there is nothing else, or next to nothing.
 _PATIENCE = 1000
+_AIMLESS = "needs an objective: write objective = 'loss' in the class, or use sampler='random'"
 
 
 class Sampler(ABC):
@@ -110,12 +111,12 @@ def sampler_for(  # noqa: PLR0913, PLR0917 - each says one thing of it
         raise _refused(cls, f"sampler {_told(name)} needs to know how many settings to draw: samples=100")
     if name == "random":
         return _Random(experiment, samples, seed or 0)
-    if objective is None and cls.objective is None:
-        message = f"sampler {_told(name)} needs an objective: write objective = 'loss' in the class, "
-        raise _refused(cls, f"{message}or use sampler='random'")
     from ._optuna import OptunaSampler
 
-    return OptunaSampler(name, experiment, samples, seed or 0, direction)
+    made = OptunaSampler(name, experiment, samples, seed or 0, direction)
+    if objective is None and cls.objective is None:
+        raise _refused(cls, f"sampler {_told(name)} {_AIMLESS}")
+    return made  # after all: who has mistyped its name has no use for what it would need
 
 
 def _told(name: object) -> str:

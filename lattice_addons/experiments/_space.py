@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons.errors import SettingError
@@ -35,6 +37,12 @@ class Axis:
         """Give how many points it has, not counting the settings of experiments among them."""
         return len(self.searches[0].points or ())
 
+    @cached_property
+    def nests(self) -> bool:
+        """Say whether experiments are among its values; a range, which may be a very long one, has none."""
+        listed = (each.points or () for each in self.searches if each.kind == "points")
+        return any(map(is_experiment, chain(*listed, (each.otherwise for each in self.searches))))
+
     def row(self, at: int, active: Sequence[bool]) -> list[Any]:
         """Give the values of its fields at one point."""
         pairs = zip(self.searches, active, strict=True)
@@ -44,16 +52,14 @@ class Axis:
         """Give the values of its fields, point by point; an experiment is each of its settings."""
         for at in range(self.length if any(active) else 1):
             row = self.row(at, active)
-            if any(map(is_experiment, row)):
+            if self.nests and any(map(is_experiment, row)):
                 yield from _expanded(row, 0)
             else:
                 yield row
 
     def count(self) -> int:
         """Give how many rows there are where all its fields are searched."""
-        if not any(
-            each.kind == "points" and any(map(is_experiment, each.points or ())) for each in self.searches
-        ):
+        if not self.nests:
             return self.length
         rows = (self.row(at, [True] * len(self.names)) for at in range(self.length))
         return sum(math.prod(len(each) for each in row if is_experiment(each)) for row in rows)

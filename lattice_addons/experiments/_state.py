@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from lattice_addons.errors import LatticeError
-from lattice_addons.state import StateManagerGroup
-
-from ._place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lattice_addons.state import StateManagerGroup
+
     from ._experiment import Experiment
+    from ._place import Place
     from ._running import Running
 
 __all__ = ["state_of", "state_opened", "stateful"]
@@ -28,8 +28,17 @@ def state_of(setting: Experiment) -> StateManagerGroup:
     """Give the group of a setting that is run by hand: the same one for as long as the setting is there."""
     group = _by_hand.get(setting)
     if group is None:
-        group = _by_hand[setting] = StateManagerGroup(Place(type(setting)).settings(setting.identity))
+        from ._place import Place
+
+        group = _by_hand[setting] = _group_in(Place(type(setting)), setting.identity)
     return group
+
+
+def _group_in(place: Place, identity: str) -> StateManagerGroup:
+    # Most runs have no state, and a sweep begins sooner in workers that need not import what keeps it.
+    from lattice_addons.state import StateManagerGroup
+
+    return StateManagerGroup(place.settings(identity))
 
 
 def state_opened(running: Running) -> Callable[[], StateManagerGroup]:
@@ -37,7 +46,7 @@ def state_opened(running: Running) -> Callable[[], StateManagerGroup]:
 
     def opened() -> StateManagerGroup:
         if running.state is None:
-            running.state = StateManagerGroup(running.course.place.settings(running.task.identity))
+            running.state = _group_in(running.course.place, running.task.identity)
         return running.state
 
     return opened

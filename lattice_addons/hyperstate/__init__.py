@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._rules import AddField, ChangeDefault, DeleteField, MapValue, MoveField, RenameField, Rule
     from ._schedule import Knot, Schedule
     from ._schema import schema_of
+    from ._settable import Settable, check_overrides, settable
     from ._upgrade_file import UpgradedFile, upgrade_file
     from ._versioned import Versioned
 
@@ -48,9 +49,11 @@ _ROOMS = {
     "Rule": "_rules",
     "Schedule": "_schedule",
     "SchemaReport": "_check",
+    "Settable": "_settable",
     "Tagged": "_ron_data",
     "UpgradedFile": "_upgrade_file",
     "Versioned": "_versioned",
+    "check_overrides": "_settable",
     "check_schema": "_check",
     "cli": "_cli",
     "commit_edit": "_edited",
@@ -70,6 +73,7 @@ _ROOMS = {
     "ron_loads": "_ron",
     "schedules_in": "_drawing",
     "schema_of": "_schema",
+    "settable": "_settable",
     "text_paths": "_folder",
     "upgrade_file": "_upgrade_file",
     "upgrade_schema": "_check",
@@ -92,9 +96,11 @@ __all__ = [
     "Rule",
     "Schedule",
     "SchemaReport",
+    "Settable",
     "Tagged",
     "UpgradedFile",
     "Versioned",
+    "check_overrides",
     "check_schema",
     "cli",
     "commit_edit",
@@ -114,6 +120,7 @@ __all__ = [
     "ron_loads",
     "schedules_in",
     "schema_of",
+    "settable",
     "text_paths",
     "upgrade_file",
     "upgrade_schema",

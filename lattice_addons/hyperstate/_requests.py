@@ -60,10 +60,10 @@ class Requests:
         self._requests, self._answers = f"{folder}requests/", f"{folder}answers/"
         self._next = 0.0
 
-    def ask(self, overrides: Sequence[str]) -> str:
-        """Put a request; its name is what the answer is found by."""
+    def ask(self, overrides: Sequence[str], by: str = "") -> str:
+        """Put a request, of this user if nobody else is named; its name is what the answer is found by."""
         name = ulid()
-        told = {"overrides": list(overrides), "by": who(), "at": now()}
+        told = {"overrides": list(overrides), "by": by or who(), "at": now()}
         self._store.put(f"{self._requests}{name}.json", json.dumps(told, ensure_ascii=False).encode())
         return name
 

@@ -64,6 +64,18 @@ class LatticeCallback(Callback):
         if self._run is not None:
             self._run.batch_done(self.every)
 
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Have a validation within training finished: with half of it, its batch could not be carried on behind."""
+        del pl_module
+        if self._run is not None:
+            self._run.terminate(trainer, later=True)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Let Lightning see again that it was told to end."""
+        del pl_module
+        if self._run is not None:
+            self._run.terminate(trainer, later=False)
+
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Keep what there is before Lightning takes the loop apart; after a SIGTERM, the last batch is done."""
         del trainer, pl_module
@@ -90,6 +102,7 @@ class _Run:
         self._done = 0
         self._settled = False  # whether the random state is that of the batch to come
         self._failed = False
+        self._told_to_end = False
         self._frozen: dict[str, Any] | None = None
         self._steps = Steps(group)
         if key not in group:
@@ -199,6 +212,14 @@ class _Run:
         self._due = bool(every) and self._done % (every or 1) == 0
         for ahead in self.aheads.values():
             ahead.trained()
+
+    def terminate(self, trainer: Any, *, later: bool) -> None:
+        """Keep a SIGTERM that is known from Lightning, or give it back: it leaves a validation in its middle."""
+        connector = trainer._signal_connector  # noqa: SLF001 - there is no other place
+        if later:
+            self._told_to_end, connector.received_sigterm = connector.received_sigterm, False
+        elif self._told_to_end:
+            connector.received_sigterm = True
 
     def broken_off(self, *, whole: bool) -> None:
         """Keep what there is before the loop is taken apart, between two batches or within one."""

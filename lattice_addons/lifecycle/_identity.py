@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,10 +70,16 @@ def _program_name(main: ModuleType | None) -> str:
     # A prompt has no file; so have `-c`, stdin and notebooks.
     if not path or path in ("-c", "-") or path.startswith("<"):
         return INTERACTIVE
-    script = Path(path)
-    if script.stem == "__main__":
-        script = script.absolute().parent
-    return script.stem
+    if _stem(path) == "__main__":
+        path = os.path.dirname(os.path.abspath(path))
+    return _stem(path)
+
+
+def _stem(path: str) -> str:
+    """Give what pathlib does, which is a large import."""
+    name = os.path.basename(os.path.normpath(path))
+    dot = name.rfind(".")
+    return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 def folder_name(name: str) -> str:

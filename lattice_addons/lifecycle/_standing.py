@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 __all__ = ["why_not_taken"]
 
@@ -20,7 +19,8 @@ def why_not_taken(signum: int, standing: object) -> str | None:
 def _caught_in_c(signum: int) -> bool:
     """Ask the system: to Python a handler from C looks like the default."""
     try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            status = file.read()
     except OSError:
         return False
     for line in status.splitlines():

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
         Jobs,
         JobView,
         RankView,
+        arrays_text,
         changed_hyperparams,
         changed_slots,
         jobs,
+        mean_text,
+        nonfinite_text,
+        range_text,
+        sample_text,
+        shape_text,
     )
 
     from ._app import make_app
@@ -43,6 +49,7 @@ __all__ = [
     "RankView",
     "Token",
     "Tokens",
+    "arrays_text",
     "changed_hyperparams",
     "changed_slots",
     "check_certificate",
@@ -51,12 +58,20 @@ __all__ = [
     "is_loopback",
     "jobs",
     "make_app",
+    "mean_text",
     "need_service_extra",
+    "nonfinite_text",
     "open_root",
+    "range_text",
+    "sample_text",
     "serve",
+    "shape_text",
 ]
 
 _LATER = {
+    **dict.fromkeys(
+        ("arrays_text", "mean_text", "nonfinite_text", "range_text", "sample_text", "shape_text"), "view"
+    ),
     "Access": "access._access",
     "Audit": "access._audit",
     "CheckpointFacts": "view",

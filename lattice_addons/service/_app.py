@@ -14,7 +14,7 @@ from starlette.routing import Route
 from lattice_addons.errors import LatticeError
 from lattice_addons.service.access import Access, Gate, Limits, Watching, login_routes
 from lattice_addons.service.dashboard import routes as dashboard_routes
-from lattice_addons.service.objects import Changing, object_routes
+from lattice_addons.service.objects import Changing, Repeats, object_routes
 
 from ._health import healthz
 from ._metrics import Metrics, metrics
@@ -59,6 +59,7 @@ def make_app(
     app.router.redirect_slashes = False
     app.state.store, app.state.access, app.state.tokens = opened, access, tokens
     app.state.threads, app.state.changing, app.state.metrics = Threads(), Changing(), counted
+    app.state.repeats = Repeats()
     return app
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from lattice_addons import __version__, errors
-from lattice_addons.errors import LatticeError
+from lattice_addons import __version__
 from lattice_addons.service.objects import MOST_KEYS
 
+from ._openapi_schemas import schemas
 from ._problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def description() -> dict[str, Any]:
         "info": {"title": "The Lattice checkpoint service", "version": __version__, "description": _ABOUT},
         "paths": _paths(),
         "components": {
-            "schemas": _schemas(),
+            "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         # Where the service listens on this machine only, nobody needs one.
@@ -80,6 +80,7 @@ def _paths() -> dict[str, Any]:
         },
         "/v1/store/objects/{key}": {"parameters": [loose], **_object("_loose")},
         "/v1/store/delete": {"post": _deletion("_loose")},
+        **_views(job),
         "/healthz": {"get": _health()},
         "/metrics": {"get": _operation("metrics", "Counts for Prometheus.", _metrics())},
         "/openapi.json": {
@@ -87,6 +88,49 @@ def _paths() -> dict[str, Any]:
                 "openapi", "This description.", {200: _answer("It.", _JSON, {"type": "object"})}
             )
         },
+    }
+
+
+def _views(job: dict[str, Any]) -> dict[str, Any]:
+    """Describe what the pages are made of; fields are added to it from time to time."""
+    rank = _parameter("query", "rank", "Which rank of the job: its number; 0 without it.")
+    at = _parameter("query", "at", "At which checkpoint: its number; the newest without it.")
+    slot = _parameter("query", "name", "The slot's name.")
+    number = _in_path("number", "A checkpoint's number.")
+    views: dict[str, tuple[str, str, str, list[dict[str, Any]]]] = {
+        "": ("view_jobs", "Tell how each job stands.", "object", []),
+        "/{job}": ("view_job", "Tell how a job and its ranks stand.", "object", [job]),
+        "/{job}/checkpoints": (
+            "view_checkpoints",
+            "Tell of a rank's checkpoints, by lives.",
+            "object",
+            [job, rank],
+        ),
+        "/{job}/checkpoints/{number}": (
+            "view_checkpoint",
+            "Tell what is in one.",
+            "object",
+            [job, number, rank],
+        ),
+        "/{job}/series": (
+            "view_series",
+            "Give the numbers in slots, over checkpoints.",
+            "array",
+            [job, rank],
+        ),
+        "/{job}/slot": (
+            "view_slot",
+            "Give a slot's value as far as it is plain.",
+            "object",
+            [job, rank, at, slot],
+        ),
+    }
+    absent = {404: "There is no such job, checkpoint or slot."}
+    return {
+        f"/v1/view/jobs{path}": {
+            "get": _operation(name, what, {200: _answer("It.", _JSON, {"type": kind})}, parameters, absent)
+        }
+        for path, (name, what, kind, parameters) in views.items()
     }
 
 
@@ -101,6 +145,12 @@ def _object(what: str) -> dict[str, Any]:
         "Lattice-Digest",
         "What the bytes are to be: `blake3=` and 64 hexadecimal digits.",
         {"pattern": "^blake3=[0-9a-f]{64}$"},
+    )
+    name = _parameter(
+        "header",
+        "Idempotency-Key",
+        "A name of this write: said again, it has its effect once.",
+        {"pattern": "^[A-Za-z0-9]{1,64}$"},
     )
     there = {
         200: _bytes("All of it."),
@@ -129,7 +179,11 @@ def _object(what: str) -> dict[str, Any]:
         "get": _operation(f"read{what}", "Give an object, or a range of it.", there, read, absent),
         "head": _operation(f"head{what}", "Give what is known of an object.", heads, read, absent, bare=True),
         "put": _operation(
-            f"write{what}", "Store an object.", stored, [digest | {"required": True}, new, same], refused
+            f"write{what}",
+            "Store an object.",
+            stored,
+            [digest | {"required": True}, new, same, name],
+            refused,
         )
         | {"requestBody": body},
         "delete": _operation(
@@ -218,37 +272,3 @@ def _parameter(place: str, name: str, what: str, schema: dict[str, Any] | None =
 
 def _reference(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _schemas() -> dict[str, Any]:
-    text: dict[str, Any] = {"type": "string"}
-    entry = {
-        "type": "object",
-        "required": ["key", "size", "tag", "modified"],
-        "properties": {
-            "key": text,
-            "size": {"type": "integer"},
-            "tag": text,
-            "modified": {"type": ["number", "null"]},
-        },
-    }
-    kinds = [name for name in errors.__all__ if issubclass(getattr(errors, name), LatticeError)]
-    return {
-        "Jobs": _one_list("jobs", text),
-        "Listing": _one_list("objects", entry),
-        "Problem": {
-            "type": "object",
-            "required": ["type", "title", "status", "detail", "hint"],
-            "properties": {
-                "type": {"enum": kinds},
-                "title": text,
-                "status": {"type": "integer"},
-                "detail": text,
-                "hint": text,
-            },
-        },
-    }
-
-
-def _one_list(name: str, items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": [name], "properties": {name: {"type": "array", "items": items}}}

@@ -22,6 +22,7 @@ from lattice_addons.errors import (
     StoreError,
     TooLargeError,
     TooManyRequestsError,
+    UnknownSlotError,
     UnreachableError,
 )
 
@@ -40,6 +41,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], HTTPStatus], ...] = (
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (NotInStoreError, HTTPStatus.NOT_FOUND),
+    (UnknownSlotError, HTTPStatus.NOT_FOUND),
     (NoAccessError, HTTPStatus.FORBIDDEN),
     (UnreachableError, HTTPStatus.BAD_GATEWAY),
     (LeaseHeldError, HTTPStatus.CONFLICT),

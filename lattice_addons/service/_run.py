@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import resource
 import socket
@@ -37,14 +38,17 @@ def serve(  # noqa: PLR0913 - where, by what certificate, how long
     certfile: str | None = None,
     keyfile: str | None = None,
     drain: float = 30.0,
+    behind: str = "",
     command: str = "serve",
     begun: Callable[[str], object] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; then refuse new connections, and answer what was asked for ``drain`` seconds.
 
+    ``behind`` is the address of a proxy that is believed to say who asks (``X-Forwarded-For``); nobody is without it.
     ``begun`` is called with the address when it can be asked there.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    _check_proxy(behind)
     _raise_descriptors()
     listener = _listen(host, port)
     config = uvicorn.Config(
@@ -54,7 +58,8 @@ def serve(  # noqa: PLR0913 - where, by what certificate, how long
         log_config=None,
         access_log=False,
         lifespan="on",
-        proxy_headers=False,
+        proxy_headers=bool(behind),
+        forwarded_allow_ips=behind,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(int(drain), 1),
@@ -116,6 +121,16 @@ def _listen(host: str, port: int) -> socket.socket:
     # What it accepts inherits it. asyncio leaves it out here, and each answer would wait 40 ms for its body.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def _check_proxy(behind: str) -> None:
+    """Refuse what is no address: whoever is believed can say to be anybody."""
+    for address in behind.split(",") if behind else ():
+        try:
+            ipaddress.ip_address(address.strip())
+        except ValueError:
+            message = f"{address!r} is no address of a proxy: give it as 10.0.0.7, several with commas"
+            raise SettingsError(message, variable="--behind-proxy", part=address) from None
 
 
 def _raise_descriptors() -> None:

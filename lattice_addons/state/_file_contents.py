@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from typing import TYPE_CHECKING, Final
 
@@ -68,10 +67,25 @@ class DiskContents(Stream):
         if self.size <= MOST_IN_MEMORY:
             return KeptContents(b"".join(self.pieces()))
         # Too much for memory: a file without a name is gone with this process, however that ends.
-        with tempfile.TemporaryFile(dir=os.path.dirname(self._path), buffering=0) as copy:
+        copy = _open_nameless(os.path.dirname(self._path) or ".")
+        try:
             for piece in self.pieces():
-                write_all(copy.fileno(), piece)
-            return DiskContents(os.dup(copy.fileno()), self.size, self._path, fixed=True)
+                write_all(copy, piece)
+        except BaseException:
+            os.close(copy)
+            raise
+        return DiskContents(copy, self.size, self._path, fixed=True)
+
+
+def _open_nameless(folder: str) -> int:
+    """Open a new file without a name; by hand, for tempfile is a large import for who keeps no files."""
+    try:
+        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError:  # not every file system has these; what else is wrong is met again
+        path = os.path.join(folder, f".{os.urandom(8).hex()}")
+        copy = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.unlink(path)
+        return copy
 
 
 def read_at(descriptor: int, start: int, length: int) -> bytes:

@@ -99,6 +99,9 @@ def start_loop(session: Session, iterable: Iterable[Element], key: str) -> Resum
         raise _ended(key)
     elif progress.sequence != sequence:
         raise _changed(key, progress.sequence, sequence)
+    for loop in running_here(session):
+        if loop.whole and loop.within:
+            loop.enclose(key)
     session.completed = False
     session.broken_off.pop(key, None)
     return ResumedLoop(session, key, progress, _rest(iterable, progress.position, key))

@@ -65,6 +65,9 @@ class Turns(Generic[Element]):
     def end(self) -> None:
         """Take note that there are no more elements."""
 
+    def enclose(self, key: str) -> None:
+        """Take note that a resumed loop begins while the current element is worked on."""
+
     def left(self) -> Callable[[], None] | None:
         """Take note that the loop is left before its end; give what is to be done if the program goes on without it."""
         return None
@@ -117,6 +120,12 @@ class Turns(Generic[Element]):
     def whole_around(session: Session) -> Turns[Any] | None:
         """Give the innermost loop of this thread in whose element the program is, and that is a whole."""
         return next((loop for loop in reversed(running_here(session)) if loop.whole and loop.within), None)
+
+    @staticmethod
+    def done_around(session: Session) -> Turns[Any] | None:
+        """Give the innermost resumed loop of this thread, where its element counts as done and is still worked on."""
+        loop = next((loop for loop in reversed(running_here(session)) if not loop.whole), None)
+        return loop if loop is not None and loop.at_work and not loop.within else None
 
     def has_others_within(self) -> bool:
         """Say whether a resumed loop of this thread runs whose element began after this one."""

@@ -16,7 +16,16 @@ from lattice_addons.storage._store import Store, Writer
 
 if TYPE_CHECKING:
     from lattice_addons.storage.remote import LatticeFileSystem, RemoteStore
-    from lattice_addons.storage.spool import Aside, NotUp, Spool, SpooledStore, not_up, spools, upload
+    from lattice_addons.storage.spool import (
+        Aside,
+        NotUp,
+        Spool,
+        SpooledStore,
+        claimed,
+        not_up,
+        spools,
+        upload,
+    )
 
 __all__ = [
     "Aside",
@@ -32,6 +41,7 @@ __all__ = [
     "SpooledStore",
     "Store",
     "Writer",
+    "claimed",
     "not_up",
     "open_store",
     "split_key",
@@ -48,6 +58,7 @@ _LATER = {
     "RemoteStore": "remote",
     "Spool": "spool",
     "SpooledStore": "spool",
+    "claimed": "spool",
     "not_up": "spool",
     "spools": "spool",
     "upload": "spool",

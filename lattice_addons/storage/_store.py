@@ -197,6 +197,15 @@ class Store(abc.ABC):
         """Where every machine sees at once what another one puts: the store itself, where that is one place."""
         return self
 
+    @property
+    def conditional(self) -> bool:
+        """Say whether a key that is there is never put again, whoever else puts it in the same moment."""
+        return True
+
+    def is_seen(self, folder: str) -> bool:  # noqa: ARG002 - a spool looks
+        """Say whether who writes below a folder would be seen from here; in another's spool nobody is."""
+        return True
+
     def attend(self, folder: str) -> None:
         """Begin to write below the folder of a rank, as the only one; cheap when this process has begun already.
 

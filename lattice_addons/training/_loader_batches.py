@@ -33,8 +33,11 @@ class Batches(Turns[Any]):
         self._ended = False
         self._goes_on = track.place.batch  # so many were done before this process began
         self._watch: Watch | None = track.watch()
+        self._in_for = True
         self._asked_in: int | None = None  # the frame that asks for its batches; it lives as long as this
         self._around = weakref.ref(around) if (around := Turns.whole_around(session)) is not None else None
+        if not self._goes_on and (done := Turns.done_around(session)) is not None:
+            track.told.done(done.key)
         super().__init__(session, track.key)
         if track.begun_at is None:
             track.begun_at = self.place
@@ -62,6 +65,8 @@ class Batches(Turns[Any]):
     def _look_around(self) -> None:
         """See who asks for the batch, and tell what is not exact."""
         frame = sys._getframe(3)  # noqa: SLF001 - as inspect.currentframe: past take() and __next__()
+        if self._asked_in is None:
+            self._in_for = asked_by_for(frame, all_the_way=True)
         if self._asked_in is None and (outer := self.outer) is not None:
             within = isinstance(outer, Batches) and outer._asked_in == id(frame)  # noqa: SLF001 - of one class
             if not asked_by_for(frame, all_the_way=not within):
@@ -86,7 +91,12 @@ class Batches(Turns[Any]):
         if not self.has_others_within():
             self._track.begun_at = None  # the next one is no later round of this one
         if self._is_current():
-            self._track.place.finish()
+            self._track.finish()
+
+    def enclose(self, key: str) -> None:
+        """Tell of a batch that is in hand when a resumed loop begins: it may only have been looked at."""
+        if not self._in_for:
+            self._track.told.held(key)
 
     def leave(self) -> None:
         """Be no loop that runs any more."""

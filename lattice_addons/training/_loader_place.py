@@ -80,6 +80,11 @@ class Place:
         place.workers = {int(worker): dict(state) for worker, state in place.workers.items()}
         return place
 
+    def learn(self, worker: int, news: dict[str, Any]) -> None:
+        """Take over what is new of a worker's state."""
+        self.workers[worker] = {**self.workers.get(worker, {}), **news}
+        self.workers[worker].pop("own", None)  # that is told, and is no state
+
     def begin(self, start: dict[str, Any]) -> None:
         """Stand before the first batch of an epoch."""
         self._clear()

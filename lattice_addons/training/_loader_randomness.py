@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = [
     "as_bytes",
     "as_texts",
+    "generators_of",
     "generators_within",
     "let_go_on",
+    "objects_within",
     "process_put_back",
     "process_states",
     "put_in_worker",
@@ -73,7 +75,11 @@ def let_go_on(generators: Mapping[str, object], states: Mapping[str, Any]) -> No
 
 def generators_within(thing: object) -> dict[str, object]:
     """Find the generators that an object has, or the objects that it has; each by its path from there."""
-    found: dict[str, object] = {}
+    return {path: item for path, item in objects_within(thing) if _is_generator(item)}
+
+
+def objects_within(thing: object) -> Iterator[tuple[str, object]]:
+    """Go through the objects that an object has, and those that they have; each with its path from there."""
     seen: set[int] = set()
     rows: list[tuple[str, object]] = [("", thing)]
     for _ in range(_DEEP):
@@ -82,12 +88,15 @@ def generators_within(thing: object) -> dict[str, object]:
             if id(item) in seen or len(seen) > _MANY:
                 continue
             seen.add(id(item))
-            if _is_generator(item):
-                found[path] = item
-            else:
+            yield path, item
+            if not _is_generator(item):
                 below.extend((f"{path}.{name}", part) for name, part in _parts(item))
         rows = below
-    return found
+
+
+def generators_of(thing: object) -> dict[str, object]:
+    """Find the generators that an object itself has as attributes."""
+    return {name: item for name, item in getattr(thing, "__dict__", {}).items() if _is_generator(item)}
 
 
 def _is_generator(item: object) -> bool:

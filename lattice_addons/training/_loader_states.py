@@ -8,8 +8,9 @@ from typing import Any
 
 from torch.utils.data import IterableDataset
 
-from ._loader_randomness import generators_within, let_go_on, process_put_back, states_of
-from ._loader_workers import give_state, is_stateful
+from ._loader_own import is_stateful
+from ._loader_randomness import generators_of, generators_within, let_go_on, process_put_back, states_of
+from ._loader_workers import give_state
 
 __all__ = ["States"]
 
@@ -41,10 +42,21 @@ class States:
         }
 
     @property
+    def own_parts(self) -> dict[str, Any]:
+        """What in this process may count in attributes of its own."""
+        here = {} if self.loader.num_workers else {"dataset": self.loader.dataset}
+        return {**here, **self.samplers}
+
+    @property
     def generators(self) -> dict[str, object]:
         """The generators from which the order and the workers' seed are drawn, where they are not the process's."""
         found = {"loader": self.loader.generator}
         found |= {name: getattr(sampler, "generator", None) for name, sampler in self.samplers.items()}
+        for name, sampler in self.samplers.items():
+            # As generator it is there already.
+            found |= {
+                f"{name}.{own}": each for own, each in generators_of(sampler).items() if own != "generator"
+            }
         return {name: generator for name, generator in found.items() if generator is not None}
 
     @property

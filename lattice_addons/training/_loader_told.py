@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Told"]
 
@@ -21,6 +25,40 @@ class Told:
         self._say(
             f"the loop over {self._key!r} was finished before the program was stopped, and is passed over: what it and "
             "the code behind it have left in plain variables is not there again. What is tracked is put back"
+        )
+
+    def own(self, names: Iterable[str]) -> None:
+        """Say what is lacking of a data set or a sampler that counts in attributes of its own."""
+        # An epoch that was set comes back.
+        told = ", ".join(name for name in names if name != "sampler.epoch")
+        if told:
+            self._say(
+                f"loader {self._key!r}: {told} changed while it was gone through, and is not put back after a "
+                "restart. If the samples or their order depend on it, have that class say where it is: state_dict() "
+                "and load_state_dict()"
+            )
+
+    def done(self, around: str) -> None:
+        """Say what becomes of a loop within an element that a save has counted as done."""
+        self._say(
+            f"the loop over {self._key!r} begins within an element of {around!r} that counts as done since "
+            "group.save(): a program that is stopped in it goes on behind that element. Save behind the loop instead"
+        )
+
+    def unfinished(self, batch: int) -> None:
+        """Say what becomes of a batch in whose middle was saved."""
+        self._say(
+            f"loader {self._key!r}: the checkpoint was made in the middle of batch {batch}, by an exception or because "
+            "the step took longer than half of grace: what the step had changed by then stands, and the batch is "
+            "worked on again"
+        )
+
+    def held(self, loop: str) -> None:
+        """Say what becomes of a batch that was asked for by next() before a resumed loop."""
+        self._say(
+            f"loop {loop!r} begins while a batch of {self._key!r} that next() gave is in hand: all of the loop "
+            "counts as part of that batch, and it is not exact after a restart. Where the batch was only looked at, do "
+            "not keep its iterator: next(iter(loader))"
         )
 
     def part(self, around: str, *, again: bool) -> None:

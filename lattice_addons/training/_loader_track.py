@@ -12,16 +12,17 @@ from lattice_addons.state import RandomnessManager, Turns
 from ._loader_ahead import Watch
 from ._loader_batches import Batches
 from ._loader_check import check_same, facts_of
-from ._loader_deaths import hold_back_deaths
 from ._loader_look import Look
+from ._loader_made import made
 from ._loader_order import Order
+from ._loader_own import Own
 from ._loader_place import Place
 from ._loader_randomness import process_put_back, process_states
 from ._loader_rest import pass_over
 from ._loader_seed import Seed
 from ._loader_states import States
 from ._loader_told import Told
-from ._loader_workers import Collating, Starting, drained, merged
+from ._loader_workers import drained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,10 +49,11 @@ class Track:
         self._session = weakref.ref(session)
         self._states = States(loader)
         self._waiting: dict[str, Any] | None = None  # what was stored, until the program comes to it
-        self._looked = False
         self._passes = 0
         self._before: dict[str, Any] | None = None
-        self._told = Told(key)
+        self.told = Told(key)
+        self._own = Own({})
+        self._looked = False
         self._watches = 0
         self._watch: Watch | None = None
         self._era = session.completions
@@ -84,6 +86,8 @@ class Track:
         if self._waiting is not None:
             return self._waiting
         place = self.place
+        if place.running:
+            self.told.own(self._own.changed())
         loop = self.loop() if self.loop is not None else None
         place.unfinished = loop.within if loop is not None else self.cut
         place.program_in = self._program_in(loop)
@@ -93,7 +97,7 @@ class Track:
         outer = loop.outer if isinstance(loop, Batches) and loop.at_work else None
         if outer is None or not place.running:
             return place.stored()
-        self._told.part(outer.key, again=outer.within)
+        self.told.part(outer.key, again=outer.within)
         # With its batch all of this loop is worked on again, or none.
         return (place.before() if outer.within else place.after()).stored()
 
@@ -142,7 +146,8 @@ class Track:
         place.samples += size
         if news is not None:
             worker, state = news
-            place.workers[worker] = merged(place.workers.get(worker, {}), state)
+            place.learn(worker, state)
+            self.told.own(state.get("own", ()))
             place.turn = (worker + 1) % self.loader.num_workers
 
     def watch(self) -> Watch | None:
@@ -153,6 +158,11 @@ class Track:
         self._watch = Watch(self.key) if self._watches <= _WATCHES else None
         return self._watch
 
+    def finish(self) -> None:
+        """Count the running epoch as gone through."""
+        self.told.own(self._own.changed())
+        self.place.finish()
+
     def abandon(self) -> None:
         """Count the running epoch as done: the program went on without it."""
         if self.place.running and self._waiting is None:
@@ -160,7 +170,7 @@ class Track:
             if self._lives_on:
                 # What they have made ahead is gone, but they are farther for it.
                 for worker, news in drained(self.loader._iterator):  # noqa: SLF001 - torch's: the workers that live
-                    self.place.workers[worker] = merged(self.place.workers.get(worker, {}), news)
+                    self.place.learn(worker, news)
             self.place.finish()
 
     # -- epochs
@@ -215,7 +225,7 @@ class Track:
             return False  # within a batch that is worked on again as a whole
         # It was gone through within this very element of the loops around, before the restart.
         self._passes -= 1
-        self._told.passing()
+        self.told.passing()
         return True
 
     def _begin(self, make: Callable[[], Iterator[Any]], around: list[Any]) -> Iterator[Any]:
@@ -246,6 +256,8 @@ class Track:
     def _carry_on(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         place, order, states = self.place, self.order, self._states
         start, known = place.start, states.knows(place.now, place.workers)
+        if place.unfinished:
+            self.told.unfinished(place.batch)
         order.reset()
         pass_over(place, order, self.loader, states_known=known)
         replayed = place.batch if self._is_iterable and not known else 0
@@ -274,22 +286,11 @@ class Track:
             data = next(batches, None)
             worker, news = getattr(data, "worker", None), getattr(data, "news", None)
             if worker is not None and news is not None:
-                self.place.workers[worker] = merged(self.place.workers.get(worker, {}), news)
+                self.place.learn(worker, news)
 
     def _made(self, make: Callable[[], Iterator[Any]], *, carries_on: bool) -> Iterator[Any]:
-        """Have torch make its iterator; what it gives to workers tells us of them."""
-        loader = self.loader
-        if not loader.num_workers:
-            batches = make()
-        else:
-            own = loader.collate_fn, loader.worker_init_fn
-            states = {int(worker): state for worker, state in self.place.stored()["workers"].items()}
-            start = Starting(own[1], states, between_epochs=not carries_on)
-            try:
-                loader.collate_fn, loader.worker_init_fn = Collating(own[0]), start
-                batches = make()
-            finally:
-                loader.collate_fn, loader.worker_init_fn = own
-            hold_back_deaths()
+        """Have torch make its iterator, and follow it."""
+        self._own = Own(self._states.own_parts)
+        batches = made(self.loader, make, self.place, carries_on=carries_on)
         self._states.follow(batches)
         return batches

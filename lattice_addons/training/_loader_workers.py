@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ._loader_own import Own, is_stateful
 from ._loader_randomness import (
     as_bytes,
     as_texts,
@@ -26,18 +27,13 @@ __all__ = [
     "Starting",
     "drained",
     "give_state",
-    "is_stateful",
-    "merged",
     "plain_state",
 ]
 
 # On the data set of a worker, which is a copy: the iterator that it gave last.
 _ITERATOR = "_lattice_iterator"
-
-
-def is_stateful(thing: object) -> bool:
-    """Say whether an object gives its state and takes it back."""
-    return callable(getattr(thing, "state_dict", None)) and callable(getattr(thing, "load_state_dict", None))
+# At so many batches a worker sees whether its data set counts in attributes of its own.
+_LOOKS = 3
 
 
 class Carried:
@@ -64,6 +60,12 @@ class Collating:
         self._collate = collate
         self._told: dict[str, Any] = {}
         self._held: dict[str, object] | None = None
+        self._own: Own | None = None
+        self._looks = _LOOKS
+
+    def begin(self, dataset: object) -> None:
+        """Be in a worker that is about to ask its data set."""
+        self._own = Own({"dataset": dataset})
 
     def __call__(self, samples: object) -> object:
         """Make a batch."""
@@ -81,6 +83,9 @@ class Collating:
         if self._held:
             now["held"] = states_of(self._held)
         news = {name: value for name, value in now.items() if self._told.get(name) != value}
+        if self._looks and self._own is not None and (changed := self._own.changed()):
+            news["own"], self._looks = changed, 1
+        self._looks -= bool(self._looks)
         self._told = now
         if is_stateful(dataset):
             news["dataset"] = dataset.state_dict()  # type: ignore[attr-defined]
@@ -96,11 +101,13 @@ class Starting:
     def __init__(
         self,
         start: Callable[[int], Any] | None,
+        collating: Collating,
         states: Mapping[int, Mapping[str, Any]],
         *,
         between_epochs: bool,
     ) -> None:
         self._start = start
+        self._collating = collating
         self._states = states
         self._between_epochs = between_epochs
 
@@ -116,6 +123,7 @@ class Starting:
         if isinstance(dataset, IterableDataset):
             _remember_iterators(dataset, state)
         let_go_on(generators_within(dataset), state.get("held", {}))
+        self._collating.begin(dataset)
         put_in_worker(as_bytes(state.get("random", {})))
 
 
@@ -162,11 +170,6 @@ def drained(iterator: Any) -> Iterator[tuple[int, dict[str, Any]]]:
         batch = made[0] if isinstance(made, tuple) else made
         if type(batch) is Carried:
             yield batch.worker, batch.news
-
-
-def merged(state: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a worker's state with its news."""
-    return {**state, **news}
 
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:

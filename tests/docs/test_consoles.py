@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -137,6 +138,8 @@ def options_of(parser: object) -> set[str]:
 def taken(words: list[str]) -> None:
     """See that the parser takes a command line."""
     told = io.StringIO()
+    # What a page takes from a variable of the shell may be a number.
+    words = ["5555" if re.fullmatch(r"\$\{?[A-Z]+(:=\d+)?\}?", word) else word for word in words]
     try:
         with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
             build_parser(words[:1]).parse_args(words)

@@ -78,6 +78,7 @@ async def asked(
     """Ask an application as a server would; each piece of a body comes after a pause, and None never."""
     pieces = list(body)
     sent: list[Any] = []
+    raw, _, query = raw.partition("?")
     given = {"host": "localhost"} | headers
     scope = {
         "type": "http",
@@ -86,7 +87,7 @@ async def asked(
         "method": method,
         "path": unquote_to_bytes(raw).decode("utf-8", "replace"),
         "raw_path": raw.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "scheme": "http",
         "server": ("127.0.0.1", 1),

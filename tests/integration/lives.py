@@ -95,6 +95,8 @@ def _live(program: str, life: dict[str, Any], number: int) -> None:
     os.environ.update(life["environ"], LATTICE_JOB_ID="program", LATTICE_CHECKPOINT_CONFIG=settings)
     sys.argv = [program, *life["args"]]
     source = Path(program).read_text(encoding="utf-8")
+    if "LATTICE_AUTOPATCH" in life["environ"]:
+        importlib.import_module("lattice_addons.autopatch")
     # Its classes are found in __main__ by name, also in the save at the end.
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     main.__file__ = program

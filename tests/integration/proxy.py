@@ -42,7 +42,7 @@ class Request:
 class Fault:
     """What is done to the requests of some kinds (all, when none is named) whose path has ``path`` in it."""
 
-    action: str  # status, reset, lose, cut, cut-answer
+    action: str  # status, reset, lose, repeat, cut, cut-answer
     kinds: tuple[str, ...]
     path: str = ""
     times: int | None = None
@@ -114,6 +114,10 @@ class Proxy:
     def lose(self, *kinds: str, times: int | None = 1, path: str = "") -> None:
         """Let the server do it, throw its answer away, and reset the connection."""
         self._break(Fault("lose", kinds, path, times))
+
+    def repeat(self, *kinds: str, times: int | None = None, path: str = "") -> None:
+        """Ask the server twice, as who had not heard the first answer, and hand on the second one."""
+        self._break(Fault("repeat", kinds, path, times))
 
     def cut(self, after: int, *kinds: str, times: int | None = 1, path: str = "") -> None:
         """Reset the connection when so many bytes of a request's body have gone through."""
@@ -253,6 +257,14 @@ class _Conversation:
             for _ in _body(self._asks, fields):
                 pass
             return self._refuse(request, fault.status)
+        if fault is not None and fault.action == "repeat":
+            body = b"".join(_body(self._asks, fields))
+            self._server.sendall(first + b"".join(headers) + b"\r\n" + body)
+            unheard = _fields(_head(self._answers)[1])
+            for _ in _body(self._answers, unheard):
+                pass
+            self._server.sendall(first + b"".join(headers) + b"\r\n" + body)
+            return self._answer(request, None)
         self._server.sendall(first + b"".join(headers) + b"\r\n")
         if not self._forward(fields, fault):
             return False

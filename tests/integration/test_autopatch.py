@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons.autopatch import autopatch_environment
+from tests.integration.lives import Ended, Life, lives
 from tests.program import Program, clean_environ, finish, wait_for
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ pytest.importorskip("transformers", reason="transformers is not installed")
 
 pytestmark = pytest.mark.frameworks
 PATIENCE = 240
+# With what the first step of an optimizer imports, which takes seconds in each life.
+TORCH = ("torch", "torch._dynamo")
 
 # What each script below is given: data of our own size, which ends the process when a certain sample is asked for.
 PRELUDE = """
@@ -74,16 +77,20 @@ def asked(output: str) -> int:
     return int(re.findall(r"^asked (\d+)$", output, re.MULTILINE)[-1])
 
 
-def killed_and_started_again(folder: Path, source: str, kill_at: int) -> tuple[str, str]:
+def killed_and_started_again(
+    folder: Path, source: str, kill_at: int, names: str = "torch", frameworks: tuple[str, ...] = TORCH
+) -> tuple[str, str]:
     """Give what a script says alone and without patches, and what it says after it was killed."""
-    alone = program(folder / "alone", source).run(environ={"OMP_NUM_THREADS": "1"}, timeout=PATIENCE)
-    assert alone.returncode == 0, alone.stderr
-    job = program(folder / "job", source)
-    killed = job.run(environ=environ(KILL_AT=str(kill_at)), timeout=PATIENCE)
-    assert killed.returncode == -signal.SIGTERM, killed.stderr
-    again = job.run(environ=environ(), timeout=PATIENCE)
-    assert again.returncode == 0, again.stderr
-    return alone.stdout, again.stdout
+    patched = {"LATTICE_AUTOPATCH": names}
+    killed, again, alone = lives(
+        folder,
+        source,
+        frameworks,
+        [Life(environ=patched | {"KILL_AT": str(kill_at)}), Life(environ=patched), Life(store="alone")],
+    )
+    assert killed.status == -signal.SIGTERM, killed.errors
+    assert again.status == alone.status == 0, again.errors + alone.errors
+    return alone.output, again.output
 
 
 # Gradients that are accumulated, a global counter, the best value so far, files, a scheduler that looks at the loss,
@@ -155,20 +162,38 @@ print("bits", seen, float(best), history, torch.load("best.pt")["first.bias"].to
 )
 
 
-@pytest.mark.parametrize("sample", [200, 345], ids=["training", "evaluation"])
-def test_an_ordinary_script(tmp_path: Path, sample: int) -> None:
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Have the script killed in training and in evaluation, and go through it alone."""
+    patched = {"LATTICE_AUTOPATCH": "torch"}
+    wanted = {"alone": Life(store="alone")}
+    for name, sample in (("training", "200"), ("evaluation", "345")):
+        # Alone last: it reads what the others have written, if it does not write it itself.
+        wanted = {
+            f"{name} killed": Life(store=name, environ=patched | {"KILL_AT": sample}),
+            name: Life(store=name, environ=patched),
+            f"{name} anew": Life(store=name, environ=patched),
+        } | wanted
+    ended = lives(tmp_path_factory.mktemp("ordinary"), ORDINARY, TORCH, list(wanted.values()))
+    return dict(zip(wanted, ended, strict=True))
+
+
+@pytest.mark.parametrize("place", ["training", "evaluation"])
+def test_an_ordinary_script(place: str, ordinary: dict[str, Ended]) -> None:
     """It is stopped in its second epoch's training, or third's; all that it prints and writes is the same."""
-    alone, again = killed_and_started_again(tmp_path, ORDINARY, sample)
-    assert bits(again) == bits(alone)
-    assert [line for line in again.splitlines() if "epoch" in line] == [
-        line for line in alone.splitlines() if "epoch" in line
+    alone, again, anew = (ordinary[name] for name in ("alone", place, f"{place} anew"))
+    assert ordinary[f"{place} killed"].status == -signal.SIGTERM
+    assert [each.status for each in (alone, again, anew)] == [0, 0, 0], again.errors
+    assert bits(again.output) == bits(alone.output)
+    assert [line for line in again.output.splitlines() if "epoch" in line] == [
+        line for line in alone.output.splitlines() if "epoch" in line
     ]
-    assert asked(again) < asked(alone) - 128, "finished epochs are not loaded again"
+    assert asked(again.output) < asked(alone.output) - 128, "finished epochs are not loaded again"
+    assert anew.output == alone.output, "it had ended by itself, and this was a new start"
 
 
-def test_killed_without_warning(tmp_path: Path) -> None:
-    """From the last periodic save, twice; then it ends by itself, and the next start is a new one."""
-    alone = program(tmp_path / "alone", ORDINARY).run(environ={"OMP_NUM_THREADS": "1"}, timeout=PATIENCE)
+def test_killed_without_warning(tmp_path: Path, ordinary: dict[str, Ended]) -> None:
+    """From the last periodic save, twice."""
     job = program(tmp_path / "job", ORDINARY)
     config = "periodic_saving=enabled,periodic_saving_interval=0.1"
     for epoch in (1, 3):
@@ -178,11 +203,8 @@ def test_killed_without_warning(tmp_path: Path) -> None:
         finish(process)
         assert job.checkpoints()
     again = job.run(environ=environ(), timeout=PATIENCE)
-    assert bits(again.stdout) == bits(alone.stdout), again.stderr
-    assert asked(again.stdout) < asked(alone.stdout)
-    anew = job.run(environ=environ(), timeout=PATIENCE)
-    assert asked(anew.stdout) == asked(alone.stdout)
-    assert bits(anew.stdout) == bits(alone.stdout)
+    assert bits(again.stdout) == bits(ordinary["alone"].output), again.stderr
+    assert asked(again.stdout) < asked(ordinary["alone"].output)
 
 
 # Parameters in and outside of a module, and no loader: the steps are counted.
@@ -300,8 +322,7 @@ def test_the_script_of_a_readme(tmp_path: Path) -> None:
         "num_epochs = 10", "num_epochs = 4"
     )
     source = f"{script}\nimport torchvision\ntorchvision.told(model, optimizer)\n"
-    for name in ("alone", "job"):
-        program(tmp_path / name, TORCHVISION, "torchvision.py")
+    (tmp_path / "torchvision.py").write_text(TORCHVISION, encoding="utf-8")
     alone, again = killed_and_started_again(tmp_path, source, 48 * 2 + 20)
     assert bits(again) == bits(alone)
     assert asked(again) == asked(alone) - 48 * 2 - 24
@@ -329,21 +350,15 @@ told(trainer.model)
 
 
 def test_a_trainer(tmp_path: Path) -> None:
-    """A script with a ``transformers.Trainer``, run by ``lattice run``, which starts it again."""
-    alone = program(tmp_path / "alone", TRAINER).run(environ={"OMP_NUM_THREADS": "1"}, timeout=PATIENCE)
-    assert alone.returncode == 0, alone.stderr
-    job = program(tmp_path / "job", TRAINER)
-    killed = job.run(environ=environ("torch,transformers", KILL_AT="38"), timeout=PATIENCE)
-    assert killed.returncode == -signal.SIGTERM, killed.stderr
-    again = job.run(environ=environ("torch,transformers"), timeout=PATIENCE)
-    assert again.returncode == 0, again.stderr
-    assert bits(again.stdout) == bits(alone.stdout)
-    assert asked(again.stdout) < asked(alone.stdout) - 24
+    """A script with a ``transformers.Trainer``."""
+    frameworks = (*TORCH, "transformers.trainer", "transformers.models.gpt2.modeling_gpt2")
+    alone, again = killed_and_started_again(tmp_path, TRAINER, 38, "torch,transformers", frameworks)
+    assert bits(again) == bits(alone)
+    assert asked(again) < asked(alone) - 24
 
 
-def test_run_starts_it_again(tmp_path: Path) -> None:
+def test_run_starts_it_again(tmp_path: Path, ordinary: dict[str, Ended]) -> None:
     """``LATTICE_AUTOPATCH=torch lattice run -- python train.py``, killed once in the middle of an epoch."""
-    alone = program(tmp_path / "alone", ORDINARY).run(environ={"OMP_NUM_THREADS": "1"}, timeout=PATIENCE)
     once = ORDINARY.replace(
         'if Data.asked == int(os.environ.get("KILL_AT", -1)):',
         'if Data.asked == 200 and not os.path.exists("once") and not open("once", "w").close():',
@@ -354,4 +369,4 @@ def test_run_starts_it_again(tmp_path: Path) -> None:
     command = ("-m", "lattice_addons.cli", "run", "--restarts", "1", "--pause", "0", "--", sys.executable)
     again = job.run(python=command, environ=given, timeout=PATIENCE)
     assert again.returncode == 0, again.stderr
-    assert bits(again.stdout) == bits(alone.stdout), again.stderr
+    assert bits(again.stdout) == bits(ordinary["alone"].output), again.stderr

@@ -143,6 +143,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "killed": Life(["batch", "28", "SIGKILL"], "one", CALLBACK),
         "carried on": Life([], "one", CALLBACK),
         "once more": Life([], "one", CALLBACK),
+        "before a validation": Life(["batch", "3"], "four", CALLBACK),
+        "behind a validation": Life([], "four", CALLBACK),
         "stream, plain": Life(environ={"DATA": "stream", "WORKERS": "1"}),
         "stream, in a batch": Life(["batch", "13"], "two", STREAM),
         "stream, carried on": Life([], "two", STREAM),
@@ -165,6 +167,13 @@ def test_a_signal_in_a_validation_waits_for_its_end(ended: dict[str, Ended]) -> 
     """The batch before a validation is not trained on again."""
     assert ended["in a validation"].status == 0
     assert ended["killed"].lines in (["began at 1 5"], ["began at 1 6"])
+
+
+def test_a_signal_that_is_served_before_a_validation_does_not_cut_it_short(ended: dict[str, Ended]) -> None:
+    """Lightning would leave it after its first batch, and the next life would begin behind it."""
+    assert ended["before a validation"].status == 0
+    assert ended["behind a validation"].lines[0] == "began at 0 5"
+    assert ended["behind a validation"].result == ended["plain"].result
 
 
 def test_a_kill_costs_what_came_after_the_last_save(ended: dict[str, Ended]) -> None:

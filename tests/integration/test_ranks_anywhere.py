@@ -86,7 +86,7 @@ class Job:
             self.ways[machine] = Proxy(self.bucket.port)
         return self.ways[machine]
 
-    def start(self, *machines: str, config: str = "keep=1") -> list[str]:
+    def start(self, *machines: str, config: str = "keep=1", named: bool = True) -> list[str]:
         """Start all ranks, each on its machine; give what each finds."""
         self._starts += 1
         for rank, machine in enumerate(machines):
@@ -95,9 +95,8 @@ class Job:
             environ = {
                 "RANK": str(rank),
                 "WORLD_SIZE": str(len(machines)),
-                "LATTICE_RUN_ID": str(self._starts),
                 "LATTICE_CHECKPOINT_CONFIG": told,
-            }
+            } | ({"LATTICE_RUN_ID": str(self._starts)} if named else {})
             self.ranks.append(Rank(self.program.start(environ=self.bucket.environ | environ)))
         return [rank.hear() for rank in self.ranks]
 
@@ -173,6 +172,16 @@ def test_killed_and_started_on_other_machines(job: Job) -> None:
     assert kinds.count("get") <= 3, asked
     assert kinds.count("list") <= 3, asked
     assert {rank.tell("save 4") for rank in job.ranks} == {"saved 2"}
+
+
+def test_ranks_that_no_launcher_names(job: Job) -> None:
+    """Each has a spool of its own on one host: it is not in the other's, and is alive all the same."""
+    job.start("one", "two", named=False)
+    job.save(1, 2)
+    for rank in (0, 1):
+        job.until_sent(rank, 2)
+    job.kill()
+    assert job.start("two", "one", named=False) == ["found [2]"] * 2
 
 
 def test_rank_whose_upload_lags(job: Job) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lattice_addons.cli import main
 from tests.program import Program, clean_environ, finish, wait_for
 
 if TYPE_CHECKING:
@@ -176,6 +177,26 @@ def test_the_status_is_that_of_the_program(
     assert (len(told(tmp_path)) if lives else 0) == lives
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--restarts", "x", "'x' is no whole number"),
+        ("--restarts", "-1", "'-1' is no whole number"),
+        ("--pause", "soon", "'soon' is no number of seconds"),
+        ("--pause", "-1", "'-1' is no number of seconds"),
+        ("--pause", "inf", "'inf' is no number of seconds"),
+    ],
+)
+def test_what_is_no_number_is_told_so(
+    option: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not by the name of a function of ours."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", f"{option}={value}", "--", "true"])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_no_restart_while_somebody_wants_an_end(tmp_path: Path) -> None:
     """A stop that comes in the pause before the next life ends the pause, and there is no next life."""
     process = start(Program(tmp_path, "import sys; sys.exit(7)"), "--pause", "200", "--report", "lives.jsonl")
@@ -296,6 +317,41 @@ def test_a_stop_is_no_warning(tmp_path: Path) -> None:
         process.send_signal(sent)
         ended = finish(process)
         assert ("is NOT put back into the queue: not allowed" in ended.stderr) == heard
+
+
+@pytest.mark.parametrize(
+    ("restarts", "saved_in", "options", "requeued"),
+    [
+        (0, None, [], True),
+        (3, None, [], False),
+        (3, None, ["--restarts", "4"], True),
+        (0, None, ["--restarts", "0"], False),
+        (9, 6, [], True),
+        (9, 5, [], False),
+        (9, 9, ["--restarts", "0"], True),
+    ],
+)
+def test_a_job_that_gets_nowhere_is_not_put_back_for_ever(
+    restarts: int, saved_in: int | None, options: list[str], requeued: bool, tmp_path: Path
+) -> None:
+    """Starts in a row that have saved nothing when the warning comes are counted; one that has saved ends the row."""
+    command(tmp_path, "scontrol", 'echo "$@" >> asked')
+    source = "import time; print('ready', flush=True); time.sleep(300)"
+    if saved_in is not None:
+        started = slurm(tmp_path, SLURM_RESTART_COUNT=str(saved_in))
+        save = "from lattice_addons import StateManagerGroup as G\ng = G()\ng.register('n')\ng.update('n', 1)\ng.save()"
+        if saved_in == restarts:
+            source = f"{save}\n{source}"
+        else:
+            assert finish(start(Program(tmp_path, save), **started)).returncode == 0
+    process = start(Program(tmp_path, source), *options, **slurm(tmp_path, SLURM_RESTART_COUNT=str(restarts)))
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGUSR1)
+    ended = finish(process)
+
+    assert (tmp_path / "asked").exists() == requeued, ended.stderr
+    assert ("is NOT put back into the queue: the warning came in" in ended.stderr) != requeued
+    assert ended.returncode == -signal.SIGTERM
 
 
 def test_srun_is_not_asked_to_end(tmp_path: Path) -> None:

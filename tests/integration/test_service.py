@@ -112,6 +112,22 @@ def test_conditions_of_writing(client: Client) -> None:
     assert client.put("key", b"x", If_None_Match='"tag"')[0] == 400
 
 
+def test_a_write_that_is_said_again(client: Client) -> None:
+    """By its name it is known: it is done once, also when its object is another one, or gone, by then."""
+    told = {"If_None_Match": "*", "Idempotency_Key": "w1"}
+    first, again = client.put("key", b"one", **told), client.put("key", b"one", **told)
+    assert (first[0], again[0], again[2]["etag"]) == (201, 201, first[2]["etag"])
+    assert client.put("key", b"one", **(told | {"Idempotency_Key": "w2"}))[0] == 412
+    assert client.put("key", b"two", Idempotency_Key="w3")[0] == 201
+    assert client.put("key", b"three", Idempotency_Key="w4")[0] == 201
+    assert client.put("key", b"two", Idempotency_Key="w3")[0] == 201
+    assert client.get("key")[1] == b"three"
+    client.ask("DELETE", f"{client.objects}/key")
+    assert client.put("key", b"one", **told)[0] == 201
+    assert client.get("key")[0] == 404
+    assert client.put("key", b"x", Idempotency_Key="no name")[0] == 400
+
+
 def test_of_many_that_put_a_key_one_wins(client: Client) -> None:
     """In one step: the others are told, and the winner's bytes are there."""
     ready = threading.Barrier(12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import subprocess
@@ -193,3 +194,52 @@ def test_what_is_written_down(tmp_path: Path) -> None:
     ]
     assert shown[-32:] not in text
     assert os.stat(path).st_mode & 0o077 == 0
+
+
+def test_tokens_that_are_made_and_revoked_are_written_down(tmp_path: Path) -> None:
+    """Who did it, and what the token opens; never the token."""
+    root = ["--root", str(tmp_path)]
+    made = json.loads(lattice("token", "create", "a-", "--rights", "write", "--json", *root).stdout)
+    lattice("token", "list", *root)
+    lattice("token", "revoke", made["id"], *root)
+    text = (tmp_path / ".service" / "audit.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["act"], line["token"], line["prefix"]) for line in lines] == [
+        ("token create", made["id"], "a-"),
+        ("token revoke", made["id"], "a-"),
+    ]
+    assert all(line["who"].startswith("user ") for line in lines)
+    assert made["token"] not in text
+    # Where nothing could be written down, nothing is done.
+    done = lattice("token", "create", "b-", "--rights", "read", "--audit", "/proc/no/log", *root)
+    assert done.returncode != 0
+    assert "audit log" in done.stderr
+    assert "b-" not in lattice("token", "list", *root).stdout
+
+
+@pytest.mark.parametrize("proxy", ["", "127.0.0.1", "10.9.8.7"])
+def test_only_a_proxy_that_is_named_says_who_asks(server: Server, proxy: str) -> None:
+    """By default nobody is believed: else whoever asks could be anybody."""
+    server.kill()
+    server.options = ["--behind-proxy", proxy] if proxy else []
+    server.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    told = {"X-Forwarded-For": "192.0.2.7, 192.0.2.9"}
+    connection.request("DELETE", "/v1/jobs/job/objects/key", headers=told)
+    assert connection.getresponse().status == 204
+    connection.close()
+    log = server.path / ".service" / "audit.jsonl"
+    deadline = time.monotonic() + 60
+    while "delete" not in (text := log.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (line,) = map(json.loads, text.splitlines())
+    assert line["address"] == ("192.0.2.9" if proxy == "127.0.0.1" else "127.0.0.1")
+
+
+@pytest.mark.parametrize("address", ["*", "proxy.example", "10.0.0.0/8", "127.0.0.1,"])
+def test_a_proxy_that_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
+    """Before anything is served."""
+    done = lattice("serve", "--root", str(tmp_path), "--port", "0", "--behind-proxy", address)
+    assert done.returncode != 0
+    assert "no address of a proxy" in done.stderr

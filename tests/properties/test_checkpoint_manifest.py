@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lattice_addons.checkpoint import Checkpoint, Chunk, Entry
+from lattice_addons.checkpoint import Checkpoint, Chunk, Entry, Summary
 from lattice_addons.checkpoint._manifest import parse, to_text
 from lattice_addons.checkpoint._seal import seal
 from lattice_addons.errors import CheckpointError
@@ -33,9 +33,33 @@ buffers = st.lists(st.lists(chunks, max_size=3).map(tuple), min_size=1, max_size
 inline_values = st.one_of(st.integers(-(2**63), 2**64 - 1), clean, st.lists(clean, max_size=3)).map(
     lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 )
-entries = st.builds(Entry, clean, clean, clean, whole, st.none(), buffers) | st.builds(
-    Entry, clean, clean, clean, whole, inline_values, st.just(()) | buffers
+finite = st.floats(allow_nan=False, allow_infinity=False)
+summaries = st.builds(
+    lambda path, shape, bare, range_, mean, bins, lost: (
+        Summary(path, "float32", tuple(shape))
+        if bare
+        else Summary(
+            path, "<f4", tuple(shape), sum(bins) + lost, lost, min(range_), max(range_), mean, tuple(bins)
+        )
+    ),
+    clean,
+    st.lists(st.integers(0, 2**40), max_size=3),
+    st.booleans(),
+    st.tuples(finite, finite),
+    finite,
+    st.lists(st.integers(1, 2**20), min_size=1, max_size=24),
+    st.integers(0, 5),
 )
+entries = st.builds(
+    Entry,
+    clean,
+    clean,
+    clean,
+    whole,
+    st.none(),
+    buffers,
+    summaries=st.lists(summaries, max_size=2).map(tuple),
+) | st.builds(Entry, clean, clean, clean, whole, inline_values, st.just(()) | buffers)
 checkpoints = st.builds(
     Checkpoint,
     job=st.just("job"),
@@ -54,7 +78,8 @@ keys = st.none() | st.just(b"a key for signing")
 
 def good() -> dict[str, Any]:
     """Give the fields of a good manifest."""
-    entry = Entry("m", "pickle", "t", 3, None, ((Chunk("0" * 64, 3, "0" * 26, 0),),))
+    known = Summary("['w']", "float32", (2, 3), 6, 1, -1.0, 2.5, 0.5, (2, 3)), Summary("", "str32", (2,))
+    entry = Entry("m", "pickle", "t", 3, None, ((Chunk("0" * 64, 3, "0" * 26, 0),),), summaries=known)
     plain = Entry("m", "json", "t", 1, b"1", ())
     text = to_text(Checkpoint("job", 0, 7, 6, "now", "exit", (), {}, {}, {"a": entry, "b": plain}), None)
     fields: dict[str, Any] = json.loads(text)

@@ -22,9 +22,12 @@ HEAVY = [
     "dill",
     "fsspec",
     "numpy",
+    "pathlib",
     "psutil",
     "pydantic",
     "rich",
+    "socket",
+    "tempfile",
     "torch",
 ]
 

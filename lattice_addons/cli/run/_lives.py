@@ -42,6 +42,8 @@ class Plan:
     command: list[str]
     settings: Settings
     restarts: int
+    requeues: int
+    """How many starts in a row that have saved nothing SLURM is asked to follow by another."""
     pause: float
     job: str | None
     """The name that is put into the environment; None where the program names its job itself."""
@@ -62,7 +64,7 @@ class Lives:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._name = ulid()
-        self._ended: Life | None = None
+        self._saved = False  # any life of this start
 
     def run(self) -> int:
         """Run it until it has ended for good; give its status, or end by the signal that ended it."""
@@ -110,7 +112,7 @@ class Lives:
             _tell(f"status {life.status} says that another start would end like this one: there is none")
             return False
         if life.warned and (life.status or any(loss.cut_short for loss in lost)):
-            _tell(self._plan.slurm.requeue())
+            self._requeue(lost)
             return False
         if not life.status or life.asked or life.warned:
             return False
@@ -120,6 +122,24 @@ class Lives:
             return False
         return True
 
+    def _requeue(self, lost: list[Loss]) -> None:
+        """Have SLURM make another life, unless none of the last ones got anywhere: the next would end as they did."""
+        plan, slurm = self._plan, self._plan.slurm
+        last = max(
+            (loss.slurm for loss in lost if loss.slurm is not None and loss.slurm[0] == slurm.job),
+            default=None,
+        )
+        in_vain = 0 if self._saved else slurm.in_vain(last)
+        if in_vain <= plan.requeues:
+            _tell(slurm.requeue())
+            return
+        starts = "this start" if in_vain == 1 else f"the last {in_vain} starts"
+        _tell(
+            f"job {slurm.job} is NOT put back into the queue: the warning came in {starts} before anything was saved "
+            f"in {plan.settings.root}. Give the job more time, or save earlier (periodic_saving); where the program "
+            "saves elsewhere, say so in LATTICE_CHECKPOINT_CONFIG. --restarts N allows N such starts in a row"
+        )
+
     def _account(self, life: Life) -> list[Loss]:
         """Tell how a life ended, and what was lost with it; nothing of one that went well."""
         plan, lost, told = self._plan, [], ""
@@ -127,6 +147,7 @@ class Lives:
             lost = losses(plan.settings, plan.looked_for, life, sure=plan.sure)
         except LatticeError as error:
             told = str(error)
+        self._saved = self._saved or any(loss.new for loss in lost)
         if life.status:
             _tell(f"life {life.number} (process {life.pid}) {_how(life)} after {duration(life.seconds)}")
             for line in map(str, lost):

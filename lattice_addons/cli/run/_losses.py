@@ -39,6 +39,8 @@ class Loss:
     """The work that must be done again; 0 where the last checkpoint was made at the end."""
     new: bool
     """Whether it was made in this life."""
+    slurm: tuple[str, int] | None = None
+    """Of the last one: SLURM's number of the job that made it, and how often that had been put back by then."""
 
     def __str__(self) -> str:
         """Say it to people."""
@@ -66,7 +68,9 @@ class Loss:
 
     def to_dict(self) -> dict[str, object]:
         """Give it as plain data."""
-        return asdict(self)
+        told = asdict(self)
+        del told["slurm"]
+        return told
 
 
 def losses(settings: Settings, job: str | None, life: Life, *, sure: bool) -> list[Loss]:
@@ -89,7 +93,7 @@ def _loss(store: Store, settings: Settings, job: str, life: Life) -> Loss:
         new = made >= life.began - _JITTER
         at_the_end = new and checkpoint.reason.startswith(_LAST)
         lost = 0.0 if at_the_end else max(life.ended - made, 0.0) if new else life.seconds
-        return Loss(job, checkpoint.number, checkpoint.reason, lost, new)
+        return Loss(job, checkpoint.number, checkpoint.reason, lost, new, _slurm(checkpoint))
     return Loss(job, None, None, life.seconds, new=False)
 
 
@@ -108,6 +112,13 @@ def _newest(store: Store, settings: Settings, job: str) -> Iterator[Checkpoint]:
     newest = lines[first].newest()
     if newest is not None:
         yield newest
+
+
+def _slurm(checkpoint: Checkpoint) -> tuple[str, int] | None:
+    told = checkpoint.program.get("slurm")
+    if not isinstance(told, list) or not str(told[-1]).isdecimal():
+        return None
+    return str(told[0]), int(told[-1])
 
 
 def _made(checkpoint: Checkpoint) -> float:

@@ -21,10 +21,18 @@ class Slurm:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.job = environ.get("SLURM_JOB_ID", "")
         self._task = environ.get("SLURM_PROCID", "0")
+        count = environ.get("SLURM_RESTART_COUNT", "0")
+        #: How often the job has been put back into the queue.
+        self.restarts = int(count) if count.isdecimal() else 0
 
     def __bool__(self) -> bool:
         """Say whether there is one."""
         return bool(self.job)
+
+    def in_vain(self, last: tuple[str, int] | None) -> int:
+        """Count the starts of this job in a row that have saved nothing, if this one has not: ``last`` saved last."""
+        job, start = last if last is not None else ("", 0)
+        return self.restarts - start if job == self.job else self.restarts + 1
 
     def requeue(self) -> str:
         """Have the job started again when there is room; give what is to be told of it."""

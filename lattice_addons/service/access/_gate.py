@@ -88,6 +88,11 @@ class Gate:
         if audit is None:
             return
         facts = {"key": key, "status": passage.status, "address": address}
+        # What a page's form did: nothing yet where it only asked.
+        told = scope.get("lattice.act")
+        if told is not None:
+            audit.note(who, told["act"], job, **facts, **told["facts"])
+            return
         reads = method in ("GET", "HEAD", "OPTIONS")
         if not known and passage.status in (*_REFUSED, _TOO_MANY):
             # Nobody known must not be able to push out of the log what others did.

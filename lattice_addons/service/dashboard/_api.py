@@ -11,8 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lattice_addons.errors import NotInStoreError
-from lattice_addons.service.view import hyperparams_of, slot_value, slots_of, timeline
+from lattice_addons.service.view import compared, hyperparams_of, slot_value, slots_of, timeline
 
+from ._compare_page import named
 from ._pages import HEADERS, number_in
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def routes(pages: Pages) -> list[Route]:
         _route(pages, f"{top}/{{job}}/checkpoints/{{number:int}}", _checkpoint),
         _route(pages, f"{top}/{{job}}/series", _series),
         _route(pages, f"{top}/{{job}}/slot", _slot),
+        _route(pages, "/v1/view/compare", _compare),
+        _route(pages, "/v1/view/experiments", _experiments),
     ]
 
 
@@ -52,6 +55,8 @@ def _route(pages: Pages, path: str, make: Callable[[Pages, Request], object]) ->
 def _plain(told: object) -> object:
     if dataclasses.is_dataclass(told) and not isinstance(told, type):
         return {field.name: getattr(told, field.name) for field in dataclasses.fields(told)}
+    if isinstance(told, tuple) and hasattr(told, "_asdict"):
+        return told._asdict()
     if isinstance(told, datetime):
         return told.isoformat()
     # Integers that JSON's other readers could not take either.
@@ -99,6 +104,15 @@ def _slot(pages: Pages, request: Request) -> object:
     manifests = pages.jobs.manifests
     slot = request.query_params.get("name", "")
     return slot_value(manifests.line(name, rank), manifests.whole(name, rank, number), slot)
+
+
+def _compare(pages: Pages, request: Request) -> object:
+    return compared(pages.jobs.manifests, *named(pages, request))
+
+
+def _experiments(pages: Pages, request: Request) -> object:
+    found = pages.experiments.all(pages.access.visible(request), pages.board.now(fresh=3.0).jobs)
+    return {"experiments": found}
 
 
 def _asked(pages: Pages, request: Request) -> tuple[str, int, tuple[int, ...]]:

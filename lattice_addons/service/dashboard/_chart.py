@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Chart", "line_chart", "sparkline"]
+__all__ = ["Chart", "histogram_bars", "line_chart", "sparkline"]
 
 _WIDE, _HIGH = 1000.0, 100.0
 _MARGIN = 6.0
@@ -41,6 +41,20 @@ def sparkline(values: Sequence[float]) -> str:
     xs = _spread(range(len(values)), 2.0, _SPARK_WIDE - 2.0)
     # A few percent are no trend: without scales beside them, they must not look like one.
     return _path(xs, _spread(values, _SPARK_HIGH - 3.0, 3.0, least=max(map(abs, values)) / 5))
+
+
+def histogram_bars(counts: Sequence[int]) -> list[tuple[str, str, str, str]]:
+    """Draw counts as bars in a box of 72 × 20: the left edge, the top, the width and the height of each."""
+    most = max(counts, default=0)
+    wide = _SPARK_WIDE / max(len(counts), 1)
+    bars = []
+    for at, count in enumerate(counts):
+        if count:
+            # What is there at all can be seen.
+            high = max(_SPARK_HIGH * count / most, 1.0)
+            box = (at * wide, _SPARK_HIGH - high, max(wide - 0.4, 0.4), high)
+            bars.append(tuple(f"{each:.2f}" for each in box))
+    return bars  # type: ignore[return-value]
 
 
 def _spread(values: Sequence[float], start: float, stop: float, least: float = 0.0) -> list[float]:

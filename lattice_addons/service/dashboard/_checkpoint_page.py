@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import ranks
 from lattice_addons.errors import NotInStoreError
 
 from ._job_page import contents
@@ -42,6 +43,8 @@ def routes(pages: Pages) -> list[Route]:
             kept=names.get(number, ""),
             older=numbers[at - 1] if at else None,
             newer=numbers[at + 1] if at + 1 < len(numbers) else None,
+            newest=numbers[-1],
+            first_rank=ranks(pages.store, name)[0],
             contents=contents(pages, name, rank, numbers, number) if not facts.problem else None,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons.errors import LatticeError
@@ -13,6 +14,7 @@ from lattice_addons.service.view import (
     slots_of,
     timeline,
     tree_of,
+    unsent,
 )
 
 from ._pages import link, number_in
@@ -89,9 +91,7 @@ def routes(pages: Pages) -> list[Route]:
             return pages.problem(request, f"job {name!r} has no checkpoint yet", 404)
         told = timeline(pages.jobs.manifests, name, rank.rank, rank.numbers)
         newest_first = told.checkpoints[::-1]
-        page = max(number_in(request, "page", 1) or 1, 1)
-        last = max(-(-len(newest_first) // _ROWS), 1)
-        page = min(page, last)
+        page, last = _page_of(request, len(newest_first))
         lives = {facts.number: life.number for life in told.lives for facts in life.checkpoints}
         found, problem = _newest(pages, name, rank)
         lines = pages.series.slots(name, rank.rank, rank.numbers)
@@ -114,12 +114,21 @@ def routes(pages: Pages) -> list[Route]:
             edits=edits(told.checkpoints),
             contents=found,
             problem=problem,
-            page_address=lambda number: (
-                link(job_path(name), rank=rank.rank or None, page=number if number > 1 else None) + "#saves"
-            ),
+            unsent=unsent(pages.store, name),
+            page_address=partial(_page_address, name, rank.rank),
         )
 
     return [pages.route("/jobs/{job}", job)]
+
+
+def _page_of(request: Request, count: int) -> tuple[int, int]:
+    """Give which page of rows is meant, and the last one."""
+    last = max(-(-count // _ROWS), 1)
+    return min(max(number_in(request, "page", 1) or 1, 1), last), last
+
+
+def _page_address(name: str, rank: int, number: int) -> str:
+    return link(job_path(name), rank=rank or None, page=number if number > 1 else None) + "#saves"
 
 
 def _newest(pages: Pages, name: str, rank: RankView) -> tuple[Contents | None, str]:

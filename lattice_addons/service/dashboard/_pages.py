@@ -19,18 +19,22 @@ from lattice_addons.errors import (
     LatticeError,
     NoAccessError,
     NotInStoreError,
+    OverrideError,
+    SettingsError,
     StoreError,
     UnknownSlotError,
 )
 from lattice_addons.service._threads import Threads
 from lattice_addons.service.access import COOKIE
-from lattice_addons.service.view import Board, Jobs, SeriesReader
+from lattice_addons.service.view import Board, Experiments, Jobs, SeriesReader
 from lattice_addons.storage import split_key
 
 from . import _words
+from ._news import News
+from ._steering import Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -52,23 +56,36 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-_STATUS = ((NotInStoreError, 404), (UnknownSlotError, 404), (CheckpointError, 500))
+_STATUS = (
+    (NotInStoreError, 404),
+    (UnknownSlotError, 404),
+    (CheckpointError, 500),
+    # What was typed says nothing, or what cannot be.
+    (OverrideError, 400),
+    (SettingsError, 400),
+)
 _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
 _AT_ONCE = 8
+_NOTHING = {"store_url": "", "csrf": "", "in_session": False, "news": "", "events": ""}
 _LARGEST = 10**15
 
 
 class Pages:
     """The pages of one store."""
 
-    def __init__(self, store: Store, access: Access, settings: Settings | None = None) -> None:
+    def __init__(
+        self, store: Store, access: Access, settings: Settings | None = None, beside: Store | None = None
+    ) -> None:
         self.store = store
         self.access = access
         self.jobs = Jobs(store, settings)
         self.board = Board(self.jobs)
+        self.experiments = Experiments(store, beside)
         self.series = SeriesReader(self.jobs.manifests)
         # Apart from those in which programs' objects come and go.
         self.threads = Threads(_AT_ONCE)
+        self.news = News()
+        self.steering = Steering()
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -83,31 +100,37 @@ class Pages:
 
         @functools.wraps(make)
         async def answered(request: Request) -> Response:
-            try:
-                return await self.threads.run(make, request)
-            except NoAccessError as error:
-                return self._refused(request, error)
-            except LatticeError as error:
-                status = next((code for kind, code in _STATUS if isinstance(error, kind)), _UNAVAILABLE)
-                return await self.threads.run(self.problem, request, str(error), status)
+            return await self.answered(request, lambda: self.threads.run(make, request))
 
         return Route(path, answered, methods=["GET"], name=name or make.__name__)
 
+    async def answered(self, request: Request, make: Callable[[], Awaitable[Response]]) -> Response:
+        """Give what is made; what goes wrong is a page, too."""
+        try:
+            return await make()
+        except NoAccessError as error:
+            return self._refused(request, error)
+        except LatticeError as error:
+            status = next((code for kind, code in _STATUS if isinstance(error, kind)), _UNAVAILABLE)
+            return await self.threads.run(self.problem, request, str(error), status)
+
     def page(self, request: Request, template: str, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
         """Make a page."""
-        in_session = bool(request.cookies.get(COOKIE)) and self.access.required
         told = {
+            **_NOTHING,
             "path": request.url.path,
             "store_url": self.store.url,
-            "csrf": self.access.csrf(request) if in_session else "",
-            "events": "",
+            "csrf": self.access.csrf(request),
+            "in_session": bool(request.cookies.get(COOKIE)) and self.access.required,
+            "may": self.access.caller(request).may,
+            "news": self.news.told(request.query_params.get("told", "")),
             **facts,
         }
         return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
 
     def bare(self, request: Request, template: str, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
         """Make a page that says nothing of the store, for whoever asks."""
-        told = {"path": request.url.path, "store_url": "", "csrf": "", "events": "", **facts}
+        told = {**_NOTHING, "path": request.url.path, **facts}
         return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
 
     def problem(self, request: Request, message: str, status: int) -> Response:
@@ -122,14 +145,20 @@ class Pages:
             NotInStoreError: there is no such job.
         """
         job = str(request.path_params["job"])
+        self.check_visible(request, job)
+        return job
+
+    def check_visible(self, request: Request, job: str) -> None:
+        """Raise `NotInStoreError` where there is no such job for who asks."""
         if not self.access.visible(request)(job) or not (_is_name(job) and ranks(self.store, job)):
             raise NotInStoreError(f"there is no job {job!r} in this store", url=self.store.url, key=job)
-        return job
 
     def _refused(self, request: Request, error: NoAccessError) -> Response:
         if getattr(error, "status", _FORBIDDEN) == _UNAUTHORIZED:
             query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(f"/login?{urlencode({'next': request.url.path + query})}", 303)
+            # What is sent to an address of forms is not sent again after that.
+            there = request.url.path + query if request.method == "GET" else "/"
+            return RedirectResponse(f"/login?{urlencode({'next': there})}", 303)
         return self.problem(request, str(error), _FORBIDDEN)
 
 
@@ -154,7 +183,7 @@ def link(path: str, **query: object) -> str:
     '/?q=a+b'
     """
     told = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(told)}" if told else path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(told)}" if told else path
 
 
 @functools.cache

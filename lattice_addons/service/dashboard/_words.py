@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lattice_addons._amounts import duration, size
-from lattice_addons.service.view import CRASHED, LOST, RUNNING, STOPPED, age_of
+from lattice_addons.service.view import (
+    CRASHED,
+    LOST,
+    RUNNING,
+    STOPPED,
+    age_of,
+    mean_text,
+    nonfinite_text,
+    range_text,
+    sample_text,
+    shape_text,
+)
 
-from ._chart import line_chart, sparkline
+from ._chart import histogram_bars, line_chart, sparkline
 from ._timeline import draw_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lattice_addons.service.view import ExperimentView
 
 __all__ = ["WORDS", "kind_of"]
 
@@ -95,6 +108,28 @@ def job_path(name: str) -> str:
     return f"/jobs/{quote(name, safe='')}"
 
 
+def experiment_path(view: ExperimentView) -> str:
+    """Give the address of an experiment's page."""
+    return f"/experiments/{quote(view.module, safe='')}/{quote(view.name, safe='')}"
+
+
+def since(seconds: float) -> str:
+    """Say how long ago a moment was, which is told in seconds since 1970."""
+    return ago(_moment(seconds))
+
+
+def moment(seconds: float) -> str:
+    """Give such a moment for a browser."""
+    return machine(_moment(seconds))
+
+
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def slug(state: str) -> str:
     """Give a word that can be a class in a page: ``lost-contact``."""
     return state.replace(" ", "-")
@@ -106,14 +141,23 @@ WORDS: dict[str, Callable[..., Any] | dict[str, str]] = {
     "draw_timeline": draw_timeline,
     "duration": duration,
     "exact": exact,
+    "experiment_path": experiment_path,
+    "histogram_bars": histogram_bars,
     "job_path": job_path,
     "kind_of": kind_of,
     "line_chart": line_chart,
     "machine": machine,
+    "mean_text": mean_text,
     "meanings": _MEANINGS,
+    "nonfinite_text": nonfinite_text,
+    "moment": moment,
     "number": number,
     "passed": passed,
+    "range_text": range_text,
     "rate": rate,
+    "sample_text": sample_text,
+    "shape_text": shape_text,
+    "since": since,
     "size": size,
     "slug": slug,
     "sparkline": sparkline,

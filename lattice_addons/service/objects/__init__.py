@@ -9,10 +9,16 @@ from lattice_addons._doors import later
 if TYPE_CHECKING:
     from ._changing import Changing
     from ._removing import MOST_KEYS
+    from ._repeats import Repeats
     from ._routes import object_routes
 
-__all__ = ["MOST_KEYS", "Changing", "object_routes"]
+__all__ = ["MOST_KEYS", "Changing", "Repeats", "object_routes"]
 
-_LATER = {"Changing": "_changing", "MOST_KEYS": "_removing", "object_routes": "_routes"}
+_LATER = {
+    "Changing": "_changing",
+    "MOST_KEYS": "_removing",
+    "Repeats": "_repeats",
+    "object_routes": "_routes",
+}
 
 __getattr__, __dir__ = later(globals(), _LATER)

@@ -12,9 +12,10 @@ from lattice_addons.service._problems import refusal
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-__all__ = ["digest_of", "etag", "has", "is_new_only", "match_on", "taken", "wanted"]
+__all__ = ["digest_of", "etag", "has", "is_new_only", "match_on", "name_of", "taken", "wanted"]
 
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 _DIGEST = re.compile(r"blake3=([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
 
 
@@ -91,6 +92,17 @@ def digest_of(headers: Headers) -> str:
             "a write says what its bytes are to be: send the header `Lattice-Digest: blake3=<64 hexadecimal digits>`",
         )
     return match[1].lower()
+
+
+def name_of(headers: Headers) -> str:
+    """Give the name of a write, which is the same when it is said again; "" for one that has none."""
+    name = headers.get("idempotency-key", "")
+    if name and _NAME.fullmatch(name) is None:
+        raise refusal(
+            HTTPStatus.BAD_REQUEST,
+            f"Idempotency-Key {name[:80]!r} names no write: send up to 64 letters and digits, or leave it out",
+        )
+    return name
 
 
 def _names(asked: str, tag: str) -> bool:

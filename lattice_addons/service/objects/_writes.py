@@ -13,7 +13,7 @@ from starlette.responses import Response
 from lattice_addons.errors import DamagedError, NotInStoreError
 from lattice_addons.service._threads import settled
 
-from ._ask import digest_of, etag, is_new_only, match_on, taken
+from ._ask import digest_of, etag, is_new_only, match_on, name_of, taken
 from ._changing import tag_of
 from ._place import allow, key_of
 
@@ -32,19 +32,30 @@ async def write(request: Request) -> Response:
     allow(request, "write")
     key, state = key_of(request), request.app.state
     new, digest = is_new_only(request.headers), digest_of(request.headers)
+    said = (key, digest, name_of(request.headers))
+    if (known := state.repeats.tag(said)) is not None:
+        return _stored(known)
     if new:
         await _refuse_there(state, key)
     receiving = _Receiving(state.threads, state.store, key, over=not new)
     try:
         await receiving.take(request)
-        receiving.check(digest)
         async with state.changing.of([key]):
-            tag = await state.threads.run(receiving.place, request.headers)
+            tag = state.repeats.tag(said)
+            if tag is None:
+                tag = await state.threads.run(receiving.place, request.headers, digest)
+                state.repeats.note(said, tag)
     except ClientDisconnect:
         # Nobody waits for an answer, and nothing has been stored.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
     finally:
-        await state.threads.run(receiving.give_up)
+        # To change to another thread takes longer than to store what is small.
+        if not receiving.placed:
+            await state.threads.run(receiving.give_up)
+    return _stored(tag)
+
+
+def _stored(tag: str) -> Response:
     return Response(status_code=HTTPStatus.CREATED, headers={"etag": etag(tag)} if tag else {})
 
 
@@ -69,9 +80,11 @@ class _Receiving:
         self._opened = ExitStack()
         self._writer: Writer | None = None
         self._size = 0
+        self._last = bytearray()
+        self.placed = False
 
     async def take(self, request: Request) -> None:
-        """Write what comes; one piece is written while the next one comes, and no more is in memory."""
+        """Write what comes, but for the last piece: one while the next one comes, and no more is in memory."""
         pending = bytearray()
         writing: asyncio.Future[None] | None = None
         try:
@@ -87,8 +100,7 @@ class _Receiving:
                         )
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(self._threads.run(self._write, pending))
-                await writing
+                self._last = pending
         finally:
             if writing is not None:
                 # It must not write to a file that is closed.
@@ -101,7 +113,7 @@ class _Receiving:
         self._writer.write(data)
         self._size += len(data)
 
-    def check(self, digest: str) -> None:
+    def _check(self, digest: str) -> None:
         """See that what came is what was sent."""
         there = self._hash.hexdigest()
         if there != digest:
@@ -112,14 +124,17 @@ class _Receiving:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             raise DamagedError(message, key=self._key, status=int(status), size=self._size, digest=there)
 
-    def place(self, headers: Headers) -> str:
-        """Put at its place what was written, when its condition holds; give its tag."""
+    def place(self, headers: Headers, digest: str) -> str:
+        """Put at its place what came, when it is what was sent and its condition holds; give its tag."""
+        self._write(self._last)
+        self._check(digest)
         if "if-match" in headers:
             with self._store.exclusive(self._key.rpartition("/")[0]):
                 match_on(headers, tag_of(self._store, self._key))
                 self._opened.close()
         else:
             self._opened.close()
+        self.placed = True
         return self._store.facts(self._key).tag
 
     def give_up(self) -> None:

@@ -66,6 +66,8 @@ class SlotView:
     bytes_new: int | None
     preview: str
     preview_before: str = ""
+    #: Of its largest array, how many elements of a sample are in each of equal bins.
+    histogram: tuple[int, ...] = ()
 
 
 def timeline(manifests: Manifests, job: str, rank: int, numbers: Sequence[int]) -> Timeline:
@@ -118,6 +120,7 @@ def slots_of(checkpoint: Checkpoint, before: Checkpoint | None) -> Iterator[Slot
             new,
             preview(entry),
             preview(earlier) if earlier is not None and change == "changed" else "",
+            max(entry.summaries, key=lambda summary: summary.count).histogram if entry.summaries else (),
         )
     for name, entry in old.items():
         yield SlotView(

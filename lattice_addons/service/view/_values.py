@@ -12,10 +12,12 @@ from lattice_addons.checkpoint import found
 from lattice_addons.encoding import decode, needs_pickle
 from lattice_addons.errors import LatticeError, UnknownSlotError
 
+from ._arrays import arrays_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lattice_addons.checkpoint import Checkpoint, Entry, Line
+    from lattice_addons.checkpoint import Checkpoint, Entry, Line, Summary
 
 __all__ = ["Node", "SlotValue", "number_in", "numbers_in", "preview", "slot_value", "tree_of"]
 
@@ -55,6 +57,8 @@ class SlotValue:
     value: Any
     why_not: str = ""
     problem: str = ""
+    #: What the program said of the arrays in it when it saved.
+    arrays: tuple[Summary, ...] = ()
 
 
 def slot_value(line: Line, checkpoint: Checkpoint, name: str) -> SlotValue:
@@ -75,7 +79,7 @@ def slot_value(line: Line, checkpoint: Checkpoint, name: str) -> SlotValue:
     except LatticeError as error:
         problem = str(error)
     facts = (name, entry.manager, entry.encoding, entry.type, entry.size, sum(1 for _ in entry.chunks()))
-    return SlotValue(*facts, plain, value, why_not, problem)
+    return SlotValue(*facts, plain, value, why_not, problem, entry.summaries)
 
 
 def _read(line: Line, entry: Entry, name: str) -> tuple[bool, Any, str]:
@@ -133,7 +137,9 @@ def scalar_text(value: object) -> str:
 
 
 def preview(entry: Entry) -> str:
-    """Give a short text of a value that stands in the manifest; empty where none does."""
+    """Give a short text of a value that stands in the manifest, or of what it says of arrays; else an empty one."""
+    if entry.summaries:
+        return arrays_text(entry.summaries)
     if entry.value is None:
         return ""
     if entry.encoding not in ("json", "numpy"):

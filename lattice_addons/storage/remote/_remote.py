@@ -65,6 +65,13 @@ class RemoteStore(Store):
         """Import what is needed, and make the file system: a second of work before the first call; nothing is asked."""
         _ = self._files
 
+    def learn(self, folder: str, token: str) -> None:
+        """Show a token of its own for the job of a folder, where the store is a checkpoint service."""
+        from lattice_addons.storage.remote._service import ServiceFiles
+
+        if isinstance(self._files, ServiceFiles):
+            self._files.learn(folder, token)
+
     # -- looking
 
     @property

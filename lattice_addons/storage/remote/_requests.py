@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from lattice_addons.errors import LatticeError
 from lattice_addons.storage.remote._connections import Ask
@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 
 __all__ = ["Expected", "Requests", "job_path", "object_path"]
 
+_JOBS = "/v1/jobs/"
+
 
 class Expected(Exception):  # noqa: N818 - an answer that was asked for, and no error of anybody's
     """A refusal that the caller wants to hear: what it means, and how often the request had been made before."""
@@ -39,7 +41,12 @@ class Requests:
     def __init__(self, connections: Connections, where: Where, token: str | None = None) -> None:
         self.where = where
         self._connections = connections
-        self._always = {"User-Agent": "lattice"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._token = token
+        self._tokens: dict[str, str] = {}
+
+    def learn(self, job: str, token: str) -> None:
+        """Show this token where it is about a job, and no longer the one of everything else."""
+        self._tokens[job] = token
 
     def ask(  # noqa: PLR0913 - what a request has
         self,
@@ -57,7 +64,7 @@ class Requests:
 
         ``body`` makes its bytes, for each attempt anew; ``expect`` are meanings that the caller wants to hear.
         """
-        given = {**self._always, **(headers or {})}
+        given = {"User-Agent": "lattice", **self._shown(request[1]), **(headers or {})}
         if body is not None:
             given["Content-Length"] = str(length)
 
@@ -78,6 +85,11 @@ class Requests:
         except Exception as error:  # noqa: BLE001 - those of sockets, of TLS and of HTTP have no common base
             raise explain(self.where, error, action, key) from None
 
+    def _shown(self, path: str) -> dict[str, str]:
+        job = unquote(path.removeprefix(_JOBS).partition("/")[0]) if path.startswith(_JOBS) else ""
+        token = self._tokens.get(job, self._token)
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
     def json(self, action: str, key: str, path: str, take: Callable[[Any], Result]) -> Result:
         """Ask for a JSON document, and take from it what is wanted."""
         answer = self.ask(action, key, ("GET", path), headers={"Accept": "application/json"})
@@ -90,7 +102,7 @@ class Requests:
 
 def job_path(job: str, rest: str = "") -> str:
     """Give the path of a job, or of something of it."""
-    return f"/v1/jobs/{quote(job, safe='')}{rest}"
+    return f"{_JOBS}{quote(job, safe='')}{rest}"
 
 
 def object_path(key: str) -> str:

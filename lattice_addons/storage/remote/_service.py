@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from lattice_addons.errors import NoAccessError, NotInStoreError
 from lattice_addons.storage._faults import already_there, ends_early
+from lattice_addons.storage._keys import ulid
 from lattice_addons.storage.remote._connections import in_memory
 from lattice_addons.storage.remote._faults import GONE, RANGE, THERE
 from lattice_addons.storage.remote._files import Listed
@@ -46,6 +47,10 @@ class ServiceFiles:
 
     def _name(self, key: str) -> str:
         return self._prefix + key
+
+    def learn(self, folder: str, token: str) -> None:
+        """Show this token from now on where it is about the job of a folder."""
+        self._requests.learn(self._name(folder).partition("/")[0], token)
 
     # -- looking
 
@@ -170,6 +175,8 @@ class ServiceFiles:
     ) -> int | None:
         """Put an object; where one is there, and not to be replaced, give how often it was tried before."""
         headers = {"Content-Type": "application/octet-stream", "Lattice-Digest": f"blake3={digest}"}
+        # So that what comes twice, whoever repeats it on the way, is done once.
+        headers["Idempotency-Key"] = ulid()
         if not over:
             headers["If-None-Match"] = "*"
         request = ("PUT", object_path(self._name(key)))

@@ -17,7 +17,7 @@ from lattice_addons.storage.remote._service import ServiceFiles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TOKEN", "open_service", "service_at"]
+__all__ = ["TOKEN", "open_service", "service_at", "token_of"]
 
 TOKEN = "LATTICE_CHECKPOINT_TOKEN"  # noqa: S105 - the name of a variable
 _OPTIONS = ("token", "tls", "cafile")
@@ -39,7 +39,7 @@ def service_at(at: Address, options: Mapping[str, object], patience: float) -> S
     if unknown is not None:
         raise ValueError(f"there is no option opt.{unknown}; there are opt.{', opt.'.join(_OPTIONS)}")
     at = at._replace(secure=_is_secure(at, options.get("tls")))
-    token = options.get("token") or os.environ.get(TOKEN, "").strip() or None
+    token = token_of(options)
     if token is not None and not _is_sendable(token):
         raise ValueError(f"the token is none: it has blanks or other signs; see {TOKEN} or opt.token")
     cafile = options.get("cafile")
@@ -52,6 +52,11 @@ def service_at(at: Address, options: Mapping[str, object], patience: float) -> S
         Connections(at, str(cafile) if cafile else None), where, str(token) if token else None
     )
     return ServiceFiles(requests, at.path)
+
+
+def token_of(options: Mapping[str, object]) -> object | None:
+    """Give what is shown to a service: the option, or what the environment has."""
+    return options.get("token") or os.environ.get(TOKEN, "").strip() or None
 
 
 def _is_secure(at: Address, tls: object) -> bool:

@@ -18,6 +18,7 @@ from lattice_addons.storage._keys import ulid
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lattice_addons.storage._store import Store
     from lattice_addons.storage.remote import RemoteStore
     from lattice_addons.storage.spool._spool import Spool
 
@@ -43,7 +44,7 @@ _NUMBER = re.compile(r"([0-9]{8,})\.json", re.ASCII)
 
 
 def take(  # noqa: PLR0913 - whose it is, and of whom it would be
-    remote: RemoteStore,
+    remote: Store,
     folder: str,
     listed: Iterable[str],
     owner: Owner,
@@ -73,12 +74,7 @@ def take(  # noqa: PLR0913 - whose it is, and of whom it would be
             elif held is not None and not _is_from_here(held, before, place):
                 _judge(remote, folder, number, held)
         claim = _made(max(numbers, default=0) + 1, ulid(), owner) | {"follows": follows, "place": place}
-        try:
-            remote.put(_key(folder, claim["number"]), _text(claim))
-        except StoreError as error:
-            if error.errno != errno.EEXIST:
-                raise
-        else:
+        if _put(remote, folder, claim):
             if numbers:
                 remote.delete(_key(folder, number) for number in numbers)
             if _has_won(remote, folder, claim):
@@ -87,7 +83,20 @@ def take(  # noqa: PLR0913 - whose it is, and of whom it would be
     raise _held(remote, folder, _read(remote, folder, max(numbers, default=0)) or {})
 
 
-def renew(remote: RemoteStore, folder: str, claim: Claim) -> Claim | None:
+def _put(remote: Store, folder: str, claim: Claim) -> bool:
+    """Put a new claim; say whether it is there, and not another one of its number."""
+    try:
+        remote.put(_key(folder, claim["number"]), _text(claim))
+    except StoreError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        # It may be ours, said twice by something on the way.
+        there = _read(remote, folder, claim["number"]) or {}
+        return bool(there.get("session") == claim["session"])
+    return True
+
+
+def renew(remote: Store, folder: str, claim: Claim) -> Claim | None:
     """Show that the claim is alive; None when another has it by now."""
     key = _key(folder, claim["number"])
     # Looked at first: a claim that was deleted must not be made again, nor one of another be written over.
@@ -105,7 +114,7 @@ def renew(remote: RemoteStore, folder: str, claim: Claim) -> Claim | None:
     return renewed
 
 
-def give_back(remote: RemoteStore, folder: str, claim: Claim) -> None:
+def give_back(remote: Store, folder: str, claim: Claim) -> None:
     """Let another machine write there; nothing happens where the claim is another's by now."""
     there = _read(remote, folder, claim["number"])
     if there is not None and there.get("session") == claim["session"]:
@@ -166,7 +175,7 @@ def _is_from_here(held: Claim, before: str | None, place: str) -> bool:
     return bool(before and held.get("session") == before) or bool(place and held.get("place") == place)
 
 
-def _has_won(remote: RemoteStore, folder: str, claim: Claim) -> bool:
+def _has_won(remote: Store, folder: str, claim: Claim) -> bool:
     """Say whether a claim that was put is the one that counts."""
     if remote.conditional:
         return True
@@ -177,7 +186,7 @@ def _has_won(remote: RemoteStore, folder: str, claim: Claim) -> bool:
     return there is not None and there.get("session") == claim["session"]
 
 
-def _judge(remote: RemoteStore, folder: str, number: int, held: Claim) -> None:
+def _judge(remote: Store, folder: str, number: int, held: Claim) -> None:
     """Say by an error that who has a claim may live; give nothing when it is dead."""
     lives = [_alive(held.get("owner")), _alive(held.get("by"))]
     if True in lives:
@@ -201,7 +210,7 @@ def _judge(remote: RemoteStore, folder: str, number: int, held: Claim) -> None:
             raise _held(remote, folder, now)
 
 
-def _held(remote: RemoteStore, folder: str, held: Claim) -> LeaseHeldError:
+def _held(remote: Store, folder: str, held: Claim) -> LeaseHeldError:
     job, _, rank = folder.removesuffix("/").partition("/rank-")
     owner = held.get("owner")
     facts = owner if isinstance(owner, dict) else {}
@@ -241,7 +250,7 @@ def _text(claim: Claim) -> bytes:
     return orjson.dumps(claim, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _read(remote: RemoteStore, folder: str, number: int) -> Claim | None:
+def _read(remote: Store, folder: str, number: int) -> Claim | None:
     """Give a claim; None when it is gone."""
     try:
         told = orjson.loads(remote.read(_key(folder, number)))

@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.errors import NotInStoreError
+from lattice_addons.errors import NoAccessError, NotInStoreError
 from lattice_addons.storage.remote import RemoteStore
 from lattice_addons.storage.spool._holding import Holding
 from lattice_addons.storage.spool._pending import pending
 from lattice_addons.storage.spool._poke import URGENT
 from lattice_addons.storage.spool._process import lock, open_poke
 from lattice_addons.storage.spool._spool import Spool
+from lattice_addons.storage.spool._tokens import handed, token_for
 from lattice_addons.storage.spool._turn import ROOM, Outcome, take_turn
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def upload(
     the spool knows, which are no secrets.
     """
     begun = time.time()
-    remote = RemoteStore(url, Spool.at(spool.home)[1] | dict(options), patience=patience)
+    known = Spool.at(spool.home)[1] | dict(options)
+    remote = RemoteStore(url, known, patience=patience)
+    token = token_for(url, known)
     while True:
         held = lock(spool.home, _HANDOVER)
         if held is not None:
@@ -83,7 +86,7 @@ def upload(
             finally:
                 os.close(held)
             break
-        if _wait(spool, begun, tell):
+        if _wait(spool, begun, tell, token):
             break
     return not_up(spool)
 
@@ -95,18 +98,24 @@ def _send(spool: Spool, remote: RemoteStore, tell: Callable[[str, int, int], Non
         pass
 
 
-def _wait(spool: Spool, begun: float, tell: Callable[[str, int, int], None]) -> bool:
+def _wait(spool: Spool, begun: float, tell: Callable[[str, int, int], None], token: str | None) -> bool:
     """Wait for the uploader that runs; say whether it has done, or tried in vain, all that it could."""
     of = 0
     # Held meanwhile: a program waits, so the uploader does not end with work left.
     pipe = open_poke(spool.home)
     try:
+        refused = {} if token is None else _refused(spool)
+        for folder in refused:
+            # Who was refused may have had another token; who was not keeps that one.
+            os.write(pipe, handed(folder, token))
         os.write(pipe, URGENT)
         while True:
             left = sum(pending(spool, folder).bytes for folder in spool.folders())
             of = max(of, left)
             tell("", of - left, of)
-            if not left or any(_tried(spool, folder, begun) for folder in spool.folders()):
+            if not left or any(
+                _tried(spool, folder, begun, refused.get(folder)) for folder in spool.folders()
+            ):
                 return True
             free = lock(spool.home)
             if free is not None:
@@ -117,8 +126,22 @@ def _wait(spool: Spool, begun: float, tell: Callable[[str, int, int], None]) -> 
         os.close(pipe)
 
 
-def _tried(spool: Spool, folder: str, since: float) -> bool:
-    return float((spool.trouble(folder) or {}).get("tried", 0.0)) >= since
+def _refused(spool: Spool) -> dict[str, int]:
+    """Give the folders for which the uploader was let in nowhere, and how often."""
+    troubles = ((folder, spool.trouble(folder) or {}) for folder in spool.folders())
+    return {
+        folder: int(trouble.get("times", 0))
+        for folder, trouble in troubles
+        if trouble.get("kind") == NoAccessError.__name__
+    }
+
+
+def _tried(spool: Spool, folder: str, since: float, refused: int | None) -> bool:
+    trouble = spool.trouble(folder) or {}
+    if refused is not None and trouble.get("kind") == NoAccessError.__name__:
+        # The first one may have been on its way when the token was handed over.
+        return int(trouble.get("times", 0)) >= refused + 2
+    return float(trouble.get("tried", 0.0)) >= since
 
 
 def not_up(spool: Spool) -> list[NotUp]:

@@ -13,6 +13,7 @@ from lattice_addons.storage._held import Held
 from lattice_addons.storage._process import above_standard, forget_in_children
 from lattice_addons.storage.spool._process import is_running, open_poke, start
 from lattice_addons.storage.spool._settle import settle
+from lattice_addons.storage.spool._tokens import handed, token_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,12 +58,20 @@ class Uploader:
             "linger": (grace or _GRACE) if linger is None else linger,
             "limit": limit,
         }
+        self._token = token_for(url or spool.url, options)
+        # Of each job, and said with each poke: the uploader is perhaps one that another program has started.
+        self._words: dict[str, bytes] = {}
         self._pipe: Held | None = None
         self._refused = -_AGAIN
         self.why_not = ""
 
-    def ensure(self) -> bool:
-        """Have it run, and know of this process; say whether it does. A warning says what is wrong."""
+    def ensure(self, folder: str = "") -> bool:
+        """Have it run, and know of this process; say whether it does. A warning says what is wrong.
+
+        What is of the job of the folder is sent with this process's own token.
+        """
+        if folder and self._token:
+            self._words[folder.partition("/")[0]] = handed(folder, self._token)
         try:
             self._open()
             if not is_running(self._spool.home):
@@ -133,6 +142,7 @@ class Uploader:
 
     def _write(self, what: bytes) -> None:
         try:
-            os.write(self._pipe.descriptor if self._pipe is not None else -1, what)
+            for each in (*self._words.values(), what):
+                os.write(self._pipe.descriptor if self._pipe is not None else -1, each)
         except BlockingIOError:
             return  # full: it has been told often enough

@@ -223,6 +223,10 @@ class SpooledStore(Store):
         """The remote store itself, for the little that the machines of a job agree on at its start."""
         return self.remote
 
+    def is_seen(self, folder: str) -> bool:
+        """Say whether something of a rank's folder is in this spool."""
+        return bool(self._local.list(folder))
+
     def attend(self, folder: str) -> None:
         """Begin to write below a rank's folder: list the job, take the claim, see that the line is one."""
         if self._attended.get(folder) == os.getpid():

@@ -21,10 +21,11 @@ from lattice_addons.storage.spool._poke import URGENT
 from lattice_addons.storage.spool._process import LOG, POKE, lock, open_poke
 from lattice_addons.storage.spool._room import keep_room
 from lattice_addons.storage.spool._spool import Spool
+from lattice_addons.storage.spool._tokens import Heard
 from lattice_addons.storage.spool._turn import ROOM, Outcome, take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["main"]
 
@@ -85,7 +86,9 @@ def note(text: str, home: str) -> None:
 class _Watch:
     """Hears pokes, and sees by the end of the pipe that no program is left."""
 
-    def __init__(self, home: str, linger: float | str) -> None:
+    def __init__(self, home: str, linger: float | str, learn: Callable[[str, str], None]) -> None:
+        self._learn = learn
+        self._heard = Heard()
         self._path = os.path.join(home, POKE)
         self._home = home
         self._linger = float("inf") if linger == "forever" else float(linger)
@@ -133,7 +136,11 @@ class _Watch:
                 return self.alone.is_set()  # one that has not said anything yet does so at once
             if heard:
                 self.alone.clear()
-                self.poke(urgent=URGENT in heard)
+                pokes, tokens = self._heard.take(heard)
+                for job, token in tokens.items():
+                    self._learn(f"{job}/", token)
+                # What was refused before may be allowed now.
+                self.poke(urgent=URGENT in pokes or bool(tokens))
                 continue
             if not self.alone.is_set():
                 self._since = time.monotonic()
@@ -155,7 +162,7 @@ class _Loop:
         self._remote = remote
         self._limit = int(told["limit"])
         self._holding = Holding(spool, remote)
-        self._watch = _Watch(spool.home, told["linger"])
+        self._watch = _Watch(spool.home, told["linger"], remote.learn)
         signal.signal(signal.SIGTERM, self._terminate)
         self._failures = 0
         self._swept = False

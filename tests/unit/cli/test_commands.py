@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
@@ -148,3 +149,22 @@ def test_an_answer_that_cannot_be_written_is_one_line(
     monkeypatch.setattr("sys.stdout", None)
     assert main(["verify", "--root", str(root)]) == 0
     sys.stdout.close()
+
+
+def test_show_tells_what_the_arrays_are_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a pickle, too, which is not opened; for people and for programs."""
+    group = StateManagerGroup(Settings(root=str(tmp_path / "arrays"), job_id="job"))
+    group.register("held")
+    group.update("held", {"w": np.linspace(-1, 3, 4000), "odd": {1}})
+    group.save()
+    root = ["--root", str(tmp_path / "arrays")]
+    assert main(["show", "job", *root]) == 0
+    assert "float64, 4000" in capsys.readouterr().out
+    assert main(["show", "job", "held", *root]) == 0
+    shown = capsys.readouterr().out
+    assert "['w']" in shown
+    assert "█" in shown
+    assert main(["show", "job", "held", *root, "--json"]) == 0
+    (array,) = json.loads(capsys.readouterr().out)["arrays"]
+    assert (array["path"], array["shape"], array["nonfinite"]) == ("['w']", [4000], 0)
+    assert -1 <= array["min"] < -0.9 < 2.9 < array["max"] <= 3

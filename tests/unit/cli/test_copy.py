@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +14,8 @@ from lattice_addons.checkpoint import Instant, Part, mirrored
 from lattice_addons.checkpoint._attempts import Attempts
 from lattice_addons.checkpoint._parts import Parts
 from lattice_addons.cli import main
-from lattice_addons.errors import DamagedError
-from lattice_addons.storage import MemoryStore
+from lattice_addons.errors import DamagedError, LeaseHeldError
+from lattice_addons.storage import MemoryStore, open_store
 from tests.unit.checkpoint.lines import fresh, line_of
 
 if TYPE_CHECKING:
@@ -226,3 +228,43 @@ def test_ranks_arrive_with_where_they_carry_on_from() -> None:
     newest = Parts(line).newest(Attempts(line).all())
     assert newest is not None
     assert newest.numbers == (2, 2)
+
+
+@pytest.mark.parametrize("saves", [3, 1000], ids=["for a while", "all the time"])
+def test_a_job_that_deletes_what_is_being_copied(tmp_path: Path, saves: int) -> None:
+    """What it has then is copied in its place; a copy of nothing is an error, and leaves nothing."""
+    settings = Settings(root=str(tmp_path / "here"), job_id="job", signals=(), keep=1, atexit_saving=False)
+    other = Settings(root=str(tmp_path / "there"), job_id="job")
+    source, target = open_store(settings), open_store(other)
+    group = StateManagerGroup(settings)
+    group.register("blob")
+    left = saves
+
+    def save_and_forget() -> None:
+        group.update("blob", os.urandom(80_000))
+        group.save()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal left
+        assert done <= total
+        before = {*source.list("job/rank-00000/packs")}
+        deadline = time.monotonic() + 60
+        left -= 1
+        # The pack that is being copied goes, whichever it is.
+        while left > 0 and before & {*source.list("job/rank-00000/packs")}:
+            assert time.monotonic() < deadline
+            save_and_forget()
+
+    save_and_forget()
+    try:
+        if saves > 100:
+            with pytest.raises(LeaseHeldError, match="lattice keep job"):
+                mirrored((source, settings), (target, other), "job", tell)
+            assert not [key for key in target.list("job") if "/packs/" in key or "/checkpoints/" in key]
+        else:
+            [found] = mirrored((source, settings), (target, other), "job", tell)
+            assert (found.checkpoints, bool(found.gone)) == (1, True)
+            assert main(["verify", "--root", str(tmp_path / "there")]) == 0
+            assert len(target.list("job/rank-00000/packs")) == 1
+    finally:
+        group.close()

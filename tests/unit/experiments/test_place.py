@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import pickle
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lattice_addons.errors import ExperimentBusyError, ExperimentNotFoundError
 from lattice_addons.experiments import Experiment, Place
+from lattice_addons.experiments._display import Nothing
+from lattice_addons.experiments._lock import _held_here
 from tests.program import Program, finish, wait_for
 
 if TYPE_CHECKING:
@@ -111,3 +116,61 @@ def test_the_lock_holds_within_a_process_too(tmp_path: Path, monkeypatch: pytest
             second.__enter__()
         with second:
             pass
+
+
+class Long(Experiment):
+    """One setting, which takes longer than the runner may be silent."""
+
+    root: str = ""
+    rival: bool = False
+
+    def run(self) -> dict[str, bool]:
+        """Wait until somebody else in this process has shown that it lives; or take its place."""
+        if not self.root.startswith("memory:"):
+            return {"threads": "lattice-runner" in {each.name for each in threading.enumerate()}}
+        store = Place(Long, self.root).store
+        told = json.loads(store.read("runner.json"))
+        if self.rival:
+            (lock,) = _held_here
+            with lock._beating:  # not between its look and its beat, which are seconds apart from a rival's
+                store.replace("runner.json", json.dumps({**told, "session": "another"}).encode())
+            time.sleep(0.1)
+            return {}
+        until = time.monotonic() + 60
+        while json.loads(store.read("runner.json"))["beat"] == told["beat"] and time.monotonic() < until:
+            time.sleep(0.01)
+        return {"beaten": json.loads(store.read("runner.json"))["beat"] > told["beat"]}
+
+
+def alone(root: str, *, rival: bool = False) -> list[dict[str, bool]]:
+    """Run it in this process; give its rows."""
+    Long(root=root, rival=rival).run_all(num_proc=0, root=root, display=Nothing())
+    return [row for each in Place(Long, root).journal().records().values() for row in each.rows]
+
+
+def test_a_long_run_in_the_runners_own_process_shows_that_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no lock does; a thread beats, and ends with the runner."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("lattice_addons.experiments._lock._BEAT", 0.05)
+    root = f"memory://{tmp_path.name}"
+    assert alone(root) == [{"beaten": True}]
+    store = Place(Long, root).store
+    assert "runner.json" not in store.list("")
+    until = time.monotonic() + 60
+    while "lattice-runner" in {each.name for each in threading.enumerate()}:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert "runner.json" not in store.list("")
+    assert alone(str(tmp_path)) == [{"threads": False}]
+
+
+def test_a_runner_whose_place_was_taken_meanwhile_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever beats: what the thread has met is not passed over."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("lattice_addons.experiments._lock._BEAT", 0.01)
+    with pytest.raises(ExperimentBusyError, match="is run by process"):
+        alone(f"memory://{tmp_path.name}", rival=True)

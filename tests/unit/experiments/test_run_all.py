@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from lattice_addons.errors import (
     SettingError,
     StoreError,
 )
-from lattice_addons.experiments import Experiment, Place, Record, Summary, run_all, search
+from lattice_addons.experiments import Experiment, Place, Plan, Record, Summary, run_all, search
 from lattice_addons.experiments._display import Nothing
+from lattice_addons.experiments._order import Options, Order
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -150,6 +152,14 @@ def test_options_are_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"no option 'resmue'; near it: resume"):
         run(tmp_path, resmue=False)
     assert {"experiment", "num_proc", "resume", "display"} <= set(inspect.signature(run_all).parameters)
+    assert {"self", "num_proc", "resume", "display"} <= set(inspect.signature(Grid.run_all).parameters)
+
+
+def test_type_checkers_see_the_options_that_there_are() -> None:
+    """All of them, with their types."""
+    fields = {each.name: each.type for each in dataclasses.fields(Order)}
+    told = {name: hint.__forward_arg__ for name, hint in Options.__annotations__.items()}
+    assert {"experiment": "Experiment", "num_proc": "int", **told} == fields
 
 
 def test_a_damaged_line_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,6 +204,26 @@ def test_a_display_is_told_in_order(tmp_path: Path) -> None:
     display = Told()
     run(tmp_path, limit=2, display=display)
     assert display.told == ["started i=1", "done i=1", "started i=2", "done i=2", "2"]
+
+
+class Plans(Nothing):
+    """Takes note of what is to be done."""
+
+    plan: Plan
+
+    def begin(self, plan: Plan) -> None:
+        """Take note of it."""
+        self.plan = plan
+
+
+def test_a_plan_counts_what_is_drawn(tmp_path: Path) -> None:
+    """Not what was done besides: of others there may be any number in the journal."""
+    run(tmp_path)
+    many = Grid(i=search.integers(1, 10**9))
+    for done in (0, 4):
+        display = Plans()
+        summary = run(tmp_path, many, sampler="random", samples=4, display=display)
+        assert (display.plan.total, display.plan.done, summary.skipped) == (4, done, done)
 
 
 def test_a_record_is_durable_before_it_is_counted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from lattice_addons.experiments import Experiment, Place, search
 from lattice_addons.experiments._display import Nothing
@@ -36,7 +37,7 @@ class Counts(Experiment):
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     """After its worker was killed, and where it failed; each has its own, which is gone when it is done."""
-    options = {"root": str(tmp_path / "root"), "display": Nothing()}
+    options: dict[str, Any] = {"root": str(tmp_path / "root"), "display": Nothing()}
     first = Counts(folder=str(tmp_path)).run_all(1, **options)
     assert (first.done, first.failed) == (2, 1)
     place = Place(Counts, tmp_path / "root")
@@ -54,7 +55,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:
     """In its middle, too."""
-    options = {"root": str(tmp_path / "root"), "display": Nothing()}
+    options: dict[str, Any] = {"root": str(tmp_path / "root"), "display": Nothing()}
     experiment = Counts(what="raises", folder=str(tmp_path))
     assert experiment.run_all(0, **options).failed == 1
     assert experiment.run_all(0, resume=False, **options).done == 1

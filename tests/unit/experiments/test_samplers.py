@@ -175,6 +175,7 @@ class Aimless(Experiment):
     ("options", "told"),
     [
         ({"name": "tqe", "samples": 3, "objective": "loss"}, "no sampler 'tqe'; did you mean 'tpe'"),
+        ({"name": "nonsense", "samples": 3}, r"no sampler 'nonsense'\. There are: grid"),
         ({"name": "random"}, "how many settings to draw: samples=100"),
         ({"name": "tpe", "samples": 3}, "needs an objective"),
         ({"name": "random", "samples": 0}, "samples=0 is no number of settings"),

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
 from lattice_addons.experiments._stopping import Stopped, stoppable, why_stopped
 from tests.program import Program, finish, wait_for
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SLOW = """
     import os, sys, time
@@ -69,6 +67,47 @@ def test_a_signal_to_the_runner(tmp_path: Path, num_proc: int, signum: signal.Si
     ran, skipped = int(told[1]), int(told[2] or 0)
     # Workers may have done more than they had told of.
     assert (ran + skipped, ran <= left) == (6, True)
+
+
+DEAF = """
+    import os, signal, time
+    from lattice_addons.experiments import Experiment, search
+
+    class Deaf(Experiment):
+        i: int = search(1, 2)
+
+        def run(self):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            open(f"{os.getpid()}.deaf", "w").close()
+            time.sleep(600)
+
+    if __name__ == "__main__":
+        Deaf().run_all(2, root="root")
+"""
+
+
+def test_ctrl_c_once_more_waits_for_nobody(tmp_path: Path) -> None:
+    """Not for workers that do not end when they are told to, either: none of them is left."""
+    process = Program(tmp_path, DEAF).start()
+    while len(workers := [int(each.stem) for each in tmp_path.glob("*.deaf")]) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    # From here on it waits for them.
+    assert any("stopped by Ctrl-C" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.returncode != 0
+    assert not [pid for pid in workers if running(pid)]
+
+
+def running(pid: int) -> bool:
+    """Tell whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def test_a_program_with_a_handler_keeps_it() -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,8 @@ class Wild(Experiment):
 
 def test_the_others_go_on(tmp_path: Path) -> None:
     """Each is run once and has its own record; a full disk is not the setting's fault, and it is run again."""
-    experiment, options = Wild(folder=str(tmp_path)), {"root": str(tmp_path), "display": Nothing()}
+    experiment = Wild(folder=str(tmp_path))
+    options: dict[str, Any] = {"root": str(tmp_path), "display": Nothing()}
 
     summary = experiment.run_all(1, **options)
 

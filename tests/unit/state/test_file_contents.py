@@ -64,6 +64,14 @@ class TestWhatIsKept:
             assert next(pieces)[:7] == bytes(7)
             assert os.listdir(tmp_path) == ["data"]
 
+    def test_a_copy_where_files_without_names_are_unknown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has one for an instant."""
+        # What a system sees in the flag that does not know it.
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
+        self.test_a_copy_is_not_changed_by_later_writes(tmp_path, (64 << 20) + 5)
+
     def test_an_appended_file_is_not_copied(self, tmp_path: Path) -> None:
         """What can only grow is read when it is stored, also in the background."""
         with open(tmp_path / "log", "a") as file:

@@ -32,22 +32,40 @@
     for (const fresh of page.querySelectorAll("[data-live]")) {
       const here = document.querySelector(`[data-live="${fresh.dataset.live}"]`);
       if (!here) { location.reload(); return; }
+      if ("wait" in fresh.dataset) here.dataset.wait = fresh.dataset.wait; else delete here.dataset.wait;
       const text = fresh.innerHTML;
       if (texts.get(here) === text) continue;
       const focused = here.contains(document.activeElement) ? pathTo(here, document.activeElement) : null;
       const open = [...here.querySelectorAll("details")].map((each) => each.open);
+      const picked = [...here.querySelectorAll("input:checked")].map((each) => [each.name, each.value]);
+      const edited = [...here.querySelectorAll("input:not([type=hidden]):not([type=radio]), select, textarea")]
+        .filter((each) => each.value !== written(each)).map((each) => [each.name, each.value]);
       const scrolled = [...here.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
       here.replaceChildren(...document.importNode(fresh, true).childNodes);
       texts.set(here, text);
       const details = here.querySelectorAll("details");
       if (details.length === open.length) details.forEach((each, at) => { each.open = open[at]; });
+      // What was picked stays picked, where it is still there.
+      for (const each of here.querySelectorAll("input[type=radio]")) {
+        if (picked.some(([name, value]) => name === each.name && value === each.value)) each.checked = true;
+      }
+      // And what somebody is writing stays written.
+      for (const [name, value] of edited) {
+        for (const each of here.querySelectorAll("input, select, textarea")) if (each.name === name) each.value = value;
+      }
       here.querySelectorAll(".scroll").forEach((each, at) => { each.scrollLeft = scrolled[at] || 0; });
       if (focused) follow(here, focused)?.focus({ preventScroll: true });
       changed = true;
     }
     document.title = page.title;
+    awaitAnswer();
     if (changed) document.dispatchEvent(new Event("lattice:changed"));
     tick();
+  }
+
+  // What the server gave a field.
+  function written(field) {
+    return field.options ? [...field.options].find((each) => each.defaultSelected)?.value : field.defaultValue;
   }
 
   // Who has the keyboard somewhere keeps it there.
@@ -72,7 +90,7 @@
       if (date && Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
       if (answer.ok) takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (error) {
-      if (error.name !== "AbortError") setLive(false);
+      if (error.name !== "AbortError") { setLive(false); awaitAnswer(); }
     }
   }
 
@@ -83,6 +101,14 @@
     const told = on ? "live" : "not live: the server does not answer";
     if (live.textContent !== told) live.textContent = told;
     live.classList.toggle("off", !on);
+  }
+
+  // An answer of a program comes between two of its saves: it is looked for while it is waited for.
+  let looks = 0;
+  function awaitAnswer() {
+    clearTimeout(looks);
+    const waits = document.querySelector("[data-wait]");
+    if (waits) looks = setTimeout(changed, Number(waits.dataset.wait) || 700);
   }
 
   let missed = false, last = 0, later = 0;
@@ -145,5 +171,6 @@
       }
     });
   }
+  awaitAnswer();
   setInterval(tick, 1000);
 })();

@@ -14,7 +14,7 @@ from lattice_addons.service.view import CheckpointFacts, Life, Timeline
 pytest.importorskip("jinja2", reason="pages are made with it")
 pytest.importorskip("starlette", reason="pages are served with it")
 
-from lattice_addons.service.dashboard._chart import line_chart, sparkline
+from lattice_addons.service.dashboard._chart import histogram_bars, line_chart, sparkline
 from lattice_addons.service.dashboard._timeline import draw_timeline
 
 TOP = "lattice_addons.service.dashboard"
@@ -42,6 +42,15 @@ def test_a_line_stays_within_its_box(values: list[float]) -> None:
     assert len(places(drawn.points)) == len(values)
     assert all(0 <= x <= 1000 and 0 <= y <= 100 for x, y in places(drawn.points))
     assert all(0 <= x <= 72 and 0 <= y <= 20 for x, y in places(sparkline(values)))
+
+
+@pytest.mark.parametrize("counts", [[1], [0, 3, 0], [1] * 24, [0, 10**9, 1], []])
+def test_the_bars_of_a_histogram_stay_within_their_box(counts: list[int]) -> None:
+    """There is one for each bin in which something is, and each can be seen."""
+    bars = [tuple(map(float, bar)) for bar in histogram_bars(counts)]
+    assert len(bars) == sum(map(bool, counts))
+    assert all(x >= 0 and y >= 0 and x + wide <= 72.01 and y + high <= 20.01 for x, y, wide, high in bars)
+    assert all(high >= 1 for *_, high in bars)
 
 
 def test_the_largest_is_at_the_top_and_a_percent_is_no_trend() -> None:

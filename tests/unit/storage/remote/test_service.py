@@ -126,6 +126,18 @@ def test_lost_answers(service: Service, store: RemoteStore, tmp_path: Path) -> N
     assert service.get("job/theirs") == b"theirs"
 
 
+def test_a_proxy_that_says_everything_twice(service: Service, store: RemoteStore) -> None:
+    """Its client is told that a new key is stored, and not that another one was first: that was itself."""
+    service.proxy.repeat()
+    store.put("job/a", b"the same")
+    store.replace("job/a", b"another")
+    assert store.read("job/a") == b"another"
+    with pytest.raises(StoreError, match="already"):
+        store.put("job/a", b"the same")
+    store.delete(["job/a"])
+    assert store.list() == []
+
+
 def test_a_file_that_is_there_already(service: Service, store: RemoteStore, tmp_path: Path) -> None:
     """The same bytes are fine, and not sent again; others stay, and are told of."""
     for size in (10, 3 << 20):

@@ -47,7 +47,7 @@ class Watched(RemoteStore):
 class Idle:
     """An uploader that is never due: the test says when something is sent."""
 
-    def ensure(self) -> None:
+    def ensure(self, folder: str = "") -> None:
         """Start nothing."""
 
     def poke(self) -> None:

@@ -156,3 +156,19 @@ def test_of_many_one_wins(s3: Bucket) -> None:
         thread.join()
     assert len(won) == 1
     assert len(refused) == 7
+
+
+class _Twice(RemoteStore):
+    """A store behind something that says each new key twice, and hands on the second answer."""
+
+    def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
+        """Store it, and then once more."""
+        super().put(key, data)
+        super().put(key, data)
+
+
+def test_a_claim_that_is_said_twice(remote: RemoteStore) -> None:
+    """It is known by its session for one's own, and not taken for another machine's that was faster."""
+    claim = taken(_Twice(remote.url), Owner.current())
+    assert claim["number"] == 1
+    assert renew(remote, FOLDER, claim) is not None
