@@ -28,17 +28,7 @@ def chosen(line: Line, store: SpooledStore, aside: Aside) -> Checkpoint:
     from lattice_addons.checkpoint._line import Line
 
     other = Line(aside.store, line.job, line.rank, settings=line.settings)
-    told = other.newest()
-    if told is None:
-        message = f"line {aside.number} of {line.folder} has no checkpoint"
-        raise NotInStoreError(message, url=aside.store.url, key=line.folder)
-    if told.part is not None:
-        message = (
-            f"{told.part.instant} of line {aside.number} of {line.folder} is one rank's part of a checkpoint of "
-            f"{told.part.world}, of a start of the job that the others went on without: `lattice choose {line.job} "
-            "remote` removes it"
-        )
-        raise RanksError(message)
+    told = _newest(other, aside)
     line.acquire()
     # The next checkpoint must not hide one of a newer format, or of another key; a damaged one it may replace.
     with suppress(DamagedError):
@@ -57,3 +47,18 @@ def chosen(line: Line, store: SpooledStore, aside: Aside) -> Checkpoint:
     )
     store.asides.drop(aside)
     return checkpoint
+
+
+def _newest(other: Line, aside: Aside) -> Checkpoint:
+    told = other.newest()
+    if told is None:
+        message = f"line {aside.number} of {other.folder} has no checkpoint"
+        raise NotInStoreError(message, url=aside.store.url, key=other.folder)
+    if told.part is not None:
+        message = (
+            f"{told.part.instant} of line {aside.number} of {other.folder} is one rank's part of a checkpoint of "
+            f"{told.part.world}, of a start of the job that the others went on without: `lattice choose {other.job} "
+            "remote` removes it"
+        )
+        raise RanksError(message)
+    return told

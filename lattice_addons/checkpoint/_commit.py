@@ -134,17 +134,12 @@ class Commit:
         begun = time.perf_counter()
         with PackWriter(self.store, self.folder, self.known, self.here, self.cipher) as pack:
             carried = {
-                name: self._carried(name, slot) for name, slot in slots.items() if isinstance(slot, Entry)
+                name: self._carried(name, each) for name, each in slots.items() if isinstance(each, Entry)
             }
             added = {
-                name: self._add(name, slot, pack) for name, slot in slots.items() if isinstance(slot, Fresh)
+                name: self._add(name, each, pack) for name, each in slots.items() if isinstance(each, Fresh)
             }
-            small = {name: entry for name, entry in carried.items() if not entry.buffers}
-            small |= {name: slot.entry() for name, slot in added.items() if not slot.parts}
-            large: list[_Line] = [
-                (name, entry.value, entry.buffers) for name, entry in carried.items() if entry.buffers
-            ]
-            large += [(name, slot.value, slot.parts) for name, slot in added.items() if slot.parts]
+            small, large = _by_size(carried, added)
             size = sum(len(table) for table in tables if isinstance(table, bytes))
             room = LARGEST - _HEADER_ROOM - sum(_length(*each) for each in large) - self._told * SUMMARY
             kept, spilled = spill(small, room)
@@ -261,6 +256,17 @@ class Commit:
             return entry
         _log.error("the bytes of slot %r are gone; it is saved with an older value that is whole", name)
         return older
+
+
+def _by_size(
+    carried: Mapping[str, Entry], added: Mapping[str, _Added]
+) -> tuple[dict[str, Entry], list[_Line]]:
+    """Give the slots that are all in the manifest, and the lines of those that have buffers."""
+    small = {name: entry for name, entry in carried.items() if not entry.buffers}
+    small |= {name: slot.entry() for name, slot in added.items() if not slot.parts}
+    large: list[_Line] = [(name, old.value, old.buffers) for name, old in carried.items() if old.buffers]
+    large += [(name, slot.value, slot.parts) for name, slot in added.items() if slot.parts]
+    return small, large
 
 
 def _chunks(pieces: Iterable[Piece]) -> tuple[Chunk, ...]:

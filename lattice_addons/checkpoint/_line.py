@@ -221,30 +221,23 @@ class Line:
         """
         self.acquire()
         with self._settling:
-            # Not the listing alone: after somebody removed the root, numbers still go up.
-            if self._aside is None:
-                self._aside = self.tidying().spent()
-            number = max([self._last, self._aside, *self.tidying().learn_newest()]) + 1
-            writing = self._commit()
-            checkpoint = writing.write(
-                slots,
-                tables,
-                metrics,
-                job=self.job,
-                rank=self.rank,
-                number=number,
-                parent=parent,
-                reason=reason,
-                part=part,
-                hyperparams=hyperparams or {},
-                notes=tuple(notes),
-                program=dict(program) if program is not None else this_program(),
-            )
+            number, writing = self._next(), self._commit()
+            place = {"job": self.job, "rank": self.rank, "number": number, "part": part}
+            why = {"parent": parent, "reason": reason, "notes": tuple(notes)}
+            ran = dict(program) if program is not None else this_program()
+            about = {"program": ran, "hyperparams": hyperparams or {}}
+            checkpoint = writing.write(slots, tables, metrics, **place, **why, **about)
             self._last = number
             lost = {chunk.pack for chunk in checkpoint.chunks() if not writing.packs.hold(chunk)}
             # Its own pack counts as lost never: if that is not there, the checkpoint is not good.
             self._lost = number, {pack for pack in lost if self._catalog.written.get(pack) != number}
         return checkpoint
+
+    def _next(self) -> int:
+        # Not the listing alone: after somebody removed the root, numbers still go up.
+        if self._aside is None:
+            self._aside = self.tidying().spent()
+        return max([self._last, self._aside, *self.tidying().learn_newest()]) + 1
 
     def detach(self, slots: Mapping[str, Fresh | Entry]) -> dict[str, Fresh | Entry] | None:
         """Give slots that share no memory with the program: what has changed since the last commit is copied.

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
-    job, number = _meant(options.job, opened.jobs(None))
+    job, number = _meant(options.job, opened.jobs())
     line = line_of(opened, opened.job(job), options.rank)
     checkpoint, written = _export(line, number, options.file, force=options.force)
     if options.json:

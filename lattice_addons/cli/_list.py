@@ -8,6 +8,7 @@ from lattice_addons.checkpoint import running
 from lattice_addons.errors import CheckpointError, WrongKeyError
 from lattice_addons.service import Jobs
 
+from ._apart import Apart
 from ._glance import ago
 from ._output import duration, print_json, print_table, size
 from ._places import places_of, take_words
@@ -30,22 +31,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
-    lines = [line for job in opened.jobs(options.job) for line in opened.lines(job)]
     views = Jobs(opened.store, opened.settings)
-    stands = [views.rank(line.job, line.rank) for line in lines]
-    rows = [_row(line, view) | places_of(line) for line, view in zip(lines, stands, strict=True)]
-    ranks, told_of_jobs = of_jobs(lines)
+    apart = Apart("list")
+    found: list[tuple[dict[str, object], RankView]] = []
+    told_of_jobs: list[str] = []
+    for job in opened.folders(options.job):
+        with apart.of(job):
+            rows_of_job, told_of_job = _of_job(list(opened.lines(job)), views)
+            found += rows_of_job
+            told_of_jobs += told_of_job
+    rows = [row for row, _ in found]
     if options.json:
-        print_json([row | of_ranks for row, of_ranks in zip(rows, ranks, strict=True)])
-        return 0
+        print_json(rows)
+        return apart.status
     # Beside the table: in a column of it a sentence would be folded into a word a line.
     runs = [_now(row, *(row.pop(name) for name in ("running", "age", "unsaved"))) for row in rows]
     asides = [text for row in rows for text in take_words(row)]
-    told = [_shown(row, view) for row, view in zip(rows, stands, strict=True)]
-    print_table(opened.store.url, told, right=("rank", "newest", "saved", "slots", "bytes"))
+    shown = [_shown(row, view) for row, view in found]
+    print_table(opened.store.url, shown, right=("rank", "newest", "saved", "slots", "bytes"))
     for sentence in filter(None, (*runs, *asides, *told_of_jobs)):
         print(sentence)
-    return 0
+    return apart.status
+
+
+def _of_job(lines: list[Line], views: Jobs) -> tuple[list[tuple[dict[str, object], RankView]], list[str]]:
+    """Give the row of each rank of a job, and how it stands; and what is to be said of the job."""
+    seen = [views.rank(line.job, line.rank) for line in lines]
+    rows = [_row(line, view) | places_of(line) for line, view in zip(lines, seen, strict=True)]
+    ranks, told = of_jobs(lines)
+    return [(row | rank, view) for row, rank, view in zip(rows, ranks, seen, strict=True)], told
 
 
 def _shown(row: dict[str, object], view: RankView) -> dict[str, object]:

@@ -45,6 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="believe the proxy there when it says who asks (X-Forwarded-For)",
     )
     parser.add_argument(
+        "--drain",
+        type=float,
+        default=30,
+        metavar="SECONDS",
+        help="how long an end waits for requests (default: 30)",
+    )
+    _add_limits(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--audit",
         metavar="FILE",
         help="where to write who did what, or 'none' (default: in the store's folder)",
@@ -59,13 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-object", type=int, default=0, metavar="BYTES", help="the largest object (0: any)"
     )
     parser.add_argument("--quota", type=int, default=0, metavar="BYTES", help="the room of each job (0: any)")
-    parser.add_argument(
-        "--drain",
-        type=float,
-        default=30,
-        metavar="SECONDS",
-        help="how long an end waits for requests (default: 30)",
-    )
 
 
 def run(options: argparse.Namespace) -> int:

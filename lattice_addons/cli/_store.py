@@ -79,9 +79,13 @@ class OpenStore:
         message = f"{what}; {self.store.url} has: {listed}"
         raise NotInStoreError(message, url=self.store.url, key=named or "")
 
-    def jobs(self, named: str | None) -> list[str]:
-        """Give the named job, or all."""
-        return [self.job(named)] if named is not None else jobs(self.store)
+    def jobs(self) -> list[str]:
+        """Give all jobs."""
+        return jobs(self.store)
+
+    def folders(self, named: str | None) -> list[str]:
+        """Give the named job, or each folder that may be one: those are which have ranks."""
+        return [self.job(named)] if named is not None else list(self.store.folders())
 
     def lines(self, job: str) -> Iterator[Line]:
         """Give the line of every rank of a job."""

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import DamagedError
 
+from ._apart import Apart
 from ._output import print_json, print_table
 from ._progress import shown
+from ._status import OK
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -23,17 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; give its exit status: that of `DamagedError` when anything is damaged."""
+    """Run the command; give its exit status: that of `DamagedError` when anything is damaged.
+
+    That of what could not be read at all comes before it: the answer is not whole then.
+    """
     opened = OpenStore(options)
-    lines = [line for job in opened.jobs(options.job) for line in opened.lines(job)]
-    rows = [row for line in lines for row in _rows(line)]
+    apart = Apart("verify")
+    lines: list[Line] = []
+    for job in opened.folders(options.job):
+        with apart.of(job):
+            lines += opened.lines(job)
+    rows: list[dict[str, object]] = []
+    for line in lines:
+        with apart.of(f"{line.job}, rank {line.rank}"):
+            rows += _rows(line)
     damaged = [row for row in rows if row["state"] != "good"]
     if options.json:
         print_json({"good": len(rows) - len(damaged), "damaged": damaged})
     else:
         counts = f"{len(rows) - len(damaged)} good, {len(damaged)} damaged"
         print_table(f"{opened.store.url}: {counts}", damaged, empty="")
-    return DamagedError.exit_code if damaged else 0
+    return apart.status or (DamagedError.exit_code if damaged else OK)
 
 
 def _rows(line: Line) -> list[dict[str, object]]:

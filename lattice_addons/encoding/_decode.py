@@ -33,13 +33,7 @@ def decode(
     Where the text was too long for the manifest (``value`` is None), it is the first buffer.
     """
     if trust not in _TRUSTING and needs_pickle(encoding):
-        message = (
-            f"a stored {type or 'value'} is encoded with {encoding!r}, and reading that can run any code; "
-            f"with trust=safe it is not read. If you trust who wrote the store, set trust=pickle (or "
-            f"trust=signed with LATTICE_CHECKPOINT_KEY); else keep plain data, NumPy arrays or types with a "
-            f"safe encoder in the slot"
-        )
-        raise UntrustedError(message, key=type)
+        raise _untrusted(encoding, type)
     if encoding in PICKLES:
         from lattice_addons.encoding._pickles import unpickled
 
@@ -64,6 +58,16 @@ def decode(
         text = f"the encoder {encoding!r} could not read a stored {type or 'value'}"
         message = f"{text} ({error.__class__.__name__}: {error}). Its bytes are kept in the checkpoint"
         raise DecodeError(message, type=type) from error
+
+
+def _untrusted(encoding: str, type: str) -> UntrustedError:  # noqa: A002 - as above
+    message = (
+        f"a stored {type or 'value'} is encoded with {encoding!r}, and reading that can run any code; "
+        f"with trust=safe it is not read. If you trust who wrote the store, set trust=pickle (or "
+        f"trust=signed with LATTICE_CHECKPOINT_KEY); else keep plain data, NumPy arrays or types with a "
+        f"safe encoder in the slot"
+    )
+    return UntrustedError(message, key=type)
 
 
 def _first(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 __all__ = ["Answers", "alive"]
@@ -19,7 +19,12 @@ class Answers:
     """
 
     def __init__(self, executor: Any) -> None:
-        self._writer = executor._result_queue._writer  # noqa: SLF001 - it has no other name
+        queue = executor._result_queue  # noqa: SLF001 - it has no other name
+        self._writer = queue._writer  # noqa: SLF001 - as above
+        # loky's thread closes it as well, perhaps just now: a descriptor closed twice may be another file's by then.
+        self._closing = threading.Lock()
+        self._close = queue.close
+        queue.close = self._close_all
         self._ended = 0.0
         self.hung_up = False
 
@@ -36,8 +41,12 @@ class Answers:
         """Let who reads see the end of what was written; nobody writes any more."""
         if not self.hung_up:
             self.hung_up = True
-            with suppress(OSError):
+            with self._closing:
                 self._writer.close()
+
+    def _close_all(self) -> None:
+        with self._closing:
+            self._close()
 
 
 def alive(processes: list[Any]) -> bool:

@@ -65,10 +65,10 @@ class LokyPool(Pool):
 
     def close(self, *, kill: bool = False) -> None:
         """Let the workers go."""
-        self._batches.clear()
-        for lane in self._lanes:
-            lane.leave(kill=kill)
         try:
+            self._batches.clear()
+            for lane in self._lanes:
+                lane.leave(kill=kill)
             for lane in self._lanes:
                 lane.close()
         except BaseException:

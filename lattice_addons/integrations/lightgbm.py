@@ -67,8 +67,7 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
     done, so that early stopping and what was recorded are where they were. Then it trains on.
 
     Rows and features are drawn (``bagging_fraction``, ``feature_fraction``, ``extra_trees``) from the seeds and the
-    number of the round, for the state of LightGBM's generators cannot be kept. Where nothing is drawn, the trees are
-    those of ``lightgbm.train``.
+    number of the round, for the state of LightGBM's generators cannot be kept. Else the trees are ``lightgbm.train``'s.
 
     Raises:
         DuplicateSlotError: the key is that of another training of this process.
@@ -76,10 +75,9 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
             be carried on exactly.
     """
     params = dict(params)
-    counts = [params.pop(name) for name in _ROUNDS if name in params]
+    number = [*(params.pop(name) for name in _ROUNDS if name in params), num_boost_round][0]
     rounds = Rounds(group, key, every)
     loop = _Loop(rounds, [*(callbacks or ()), *_patience(params)], params)
-    number = counts[0] if counts else num_boost_round
     if rounds.stored is not None:
         init_model = lightgbm.Booster(model_str=rounds.stored.trees.decode())
         _name_training_data(init_model, train_set, options)
@@ -87,15 +85,9 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
         if loop.go_through(init_model, end) or rounds.done >= end:
             return init_model
         number = end - rounds.done
+    options |= {"init_model": init_model, "callbacks": [_before(loop.before), _after(loop.after)]}
     try:
-        return lightgbm.train(
-            params,
-            train_set,
-            number,
-            init_model=init_model,
-            callbacks=[_before(loop.before), _after(loop.after)],
-            **options,
-        )
+        return lightgbm.train(params, train_set, number, **options)
     finally:
         rounds.end()
 

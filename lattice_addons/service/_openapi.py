@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["description", "openapi"]
 
 _JSON = "application/json"
+_OTHER_TAG = "Its tag is another one."
 _BYTES = "application/octet-stream"
 _ABOUT = """\
 Bytes under keys, for many programs on many machines; what a program stored is never decoded here.
@@ -97,103 +98,69 @@ def _views(job: dict[str, Any]) -> dict[str, Any]:
     at = _parameter("query", "at", "At which checkpoint: its number; the newest without it.")
     slot = _parameter("query", "name", "The slot's name.")
     number = _in_path("number", "A checkpoint's number.")
-    views: dict[str, tuple[str, str, str, list[dict[str, Any]]]] = {
-        "": ("view_jobs", "Tell how each job stands.", "object", []),
-        "/{job}": ("view_job", "Tell how a job and its ranks stand.", "object", [job]),
-        "/{job}/checkpoints": (
-            "view_checkpoints",
-            "Tell of a rank's checkpoints, by lives.",
-            "object",
-            [job, rank],
-        ),
-        "/{job}/checkpoints/{number}": (
-            "view_checkpoint",
-            "Tell what is in one.",
-            "object",
-            [job, number, rank],
-        ),
-        "/{job}/series": (
-            "view_series",
-            "Give the numbers in slots, over checkpoints.",
-            "array",
-            [job, rank],
-        ),
-        "/{job}/slot": (
-            "view_slot",
-            "Give a slot's value as far as it is plain.",
-            "object",
-            [job, rank, at, slot],
-        ),
+    views = {
+        "": ("jobs", "Tell how each job stands.", []),
+        "/{job}": ("job", "Tell how a job and its ranks stand.", [job]),
+        "/{job}/checkpoints": ("checkpoints", "Tell of a rank's checkpoints, by lives.", [job, rank]),
+        "/{job}/checkpoints/{number}": ("checkpoint", "Tell what is in one.", [job, number, rank]),
+        "/{job}/series": ("series", "Give the numbers in slots, over checkpoints.", [job, rank]),
+        "/{job}/slot": ("slot", "Give a slot's value as far as it is plain.", [job, rank, at, slot]),
     }
     absent = {404: "There is no such job, checkpoint or slot."}
-    return {
-        f"/v1/view/jobs{path}": {
-            "get": _operation(name, what, {200: _answer("It.", _JSON, {"type": kind})}, parameters, absent)
-        }
-        for path, (name, what, kind, parameters) in views.items()
-    }
+    given: dict[str, Any] = {}
+    for path, (name, what, parameters) in views.items():
+        there = {200: _answer("It.", _JSON, {"type": "array" if name == "series" else "object"})}
+        given[f"/v1/view/jobs{path}"] = {"get": _operation(f"view_{name}", what, there, parameters, absent)}
+    return given
 
 
 def _object(what: str) -> dict[str, Any]:
     """Describe the four things that can be done with one object."""
+    same = _parameter("header", "If-Match", "The tag that the object must have.")
+    return {**_reads(what, same), "put": _write(what, same), "delete": _removal(what, same)}
+
+
+def _reads(what: str, same: dict[str, Any]) -> dict[str, Any]:
     part = _parameter("header", "Range", "One range: `bytes=0-99`, `bytes=100-` or `bytes=-100`.")
     fresh = _parameter("header", "If-None-Match", "Tags of what is known already.")
-    same = _parameter("header", "If-Match", "The tag that the object must have.")
-    new = _parameter("header", "If-None-Match", "`*`: store it only where there is none.", {"const": "*"})
-    digest = _parameter(
-        "header",
-        "Lattice-Digest",
-        "What the bytes are to be: `blake3=` and 64 hexadecimal digits.",
-        {"pattern": "^blake3=[0-9a-f]{64}$"},
-    )
-    name = _parameter(
-        "header",
-        "Idempotency-Key",
-        "A name of this write: said again, it has its effect once.",
-        {"pattern": "^[A-Za-z0-9]{1,64}$"},
-    )
+    read = [part, fresh, same]
     there = {
         200: _bytes("All of it."),
         206: _bytes("The range."),
         304: {"description": "What is known already."},
     }
-    absent = {
-        404: "There is no such object.",
-        412: "Its tag is another one.",
-        416: "It has no byte in that range.",
-    }
-    body = {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
     heads = {
         status: {key: each[key] for key in ("description", "headers") if key in each}
         for status, each in there.items()
     }
-    read = [part, fresh, same]
+    absent = {404: "There is no such object.", 412: _OTHER_TAG, 416: "It has no byte in that range."}
+    return {
+        "get": _operation(f"read{what}", "Give an object, or a range of it.", there, read, absent),
+        "head": _operation(f"head{what}", "Give what is known of an object.", heads, read, absent, bare=True),
+    }
+
+
+def _write(what: str, same: dict[str, Any]) -> dict[str, Any]:
+    new = _parameter("header", "If-None-Match", "`*`: store it only where there is none.", {"const": "*"})
+    told = "What the bytes are to be: `blake3=` and 64 hexadecimal digits."
+    digest = _parameter("header", "Lattice-Digest", told, {"pattern": "^blake3=[0-9a-f]{64}$"})
+    told = "A name of this write: said again, it has its effect once."
+    name = _parameter("header", "Idempotency-Key", told, {"pattern": "^[A-Za-z0-9]{1,64}$"})
     refused = {
         412: "It is there already, or its tag is another one.",
         422: "The bytes that arrived are not those that the digest is of: nothing was stored.",
         507: "The disk, or the job's quota, is full: nothing was stored, and all can be read.",
     }
     stored = {201: {"description": "It is there, whole and durable.", "headers": _tag()}}
+    parameters = [digest | {"required": True}, new, same, name]
+    body = {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+    return _operation(f"write{what}", "Store an object.", stored, parameters, refused) | {"requestBody": body}
+
+
+def _removal(what: str, same: dict[str, Any]) -> dict[str, Any]:
     gone = {204: {"description": "It is not there."}}
-    return {
-        "get": _operation(f"read{what}", "Give an object, or a range of it.", there, read, absent),
-        "head": _operation(f"head{what}", "Give what is known of an object.", heads, read, absent, bare=True),
-        "put": _operation(
-            f"write{what}",
-            "Store an object.",
-            stored,
-            [digest | {"required": True}, new, same, name],
-            refused,
-        )
-        | {"requestBody": body},
-        "delete": _operation(
-            f"remove{what}",
-            "Remove an object; one that is not there is fine.",
-            gone,
-            [same],
-            {412: absent[412]},
-        ),
-    }
+    told = "Remove an object; one that is not there is fine."
+    return _operation(f"remove{what}", told, gone, [same], {412: _OTHER_TAG})
 
 
 def _deletion(what: str) -> dict[str, Any]:

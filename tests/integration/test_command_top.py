@@ -39,18 +39,21 @@ def test_a_terminal_shows_what_runs(tmp_path: Path) -> None:
     """Running, then crashed; q ends it, and the terminal is as before."""
     program = Program(tmp_path, SOURCE, "worker.py")
     process = program.start()
-    wait_for(process, "saved")
-    with Terminal(TOP, tmp_path, clean_environ()) as terminal:
-        told = terminal.wait_for("running")
-        assert "worker" in told
-        terminal.wait_for("iB/s are written")
-        assert "1 jobs, 1 running" in terminal.text
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-        terminal.wait_for("crashed")
-        terminal.type("x")  # means nothing
-        terminal.type("q")
-        assert terminal.wait() == 0
+    try:
+        wait_for(process, "saved")
+        with Terminal(TOP, tmp_path, clean_environ()) as terminal:
+            terminal.wait_for("worker")
+            terminal.wait_for("iB/s are written")
+            assert "1 jobs, 1 running" in terminal.text
+            process.send_signal(signal.SIGKILL)
+            finish(process)
+            terminal.wait_for("crashed")
+            terminal.type("x")  # means nothing
+            terminal.type("q")
+            assert terminal.wait() == 0
+    finally:
+        with process:
+            process.kill()
     # It was shown beside what stood there, and the cursor came back.
     assert b"\x1b[?1049h" in terminal.raw
     assert b"\x1b[?1049l" in terminal.raw

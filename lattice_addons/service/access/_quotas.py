@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ __all__ = ["Quotas", "Room"]
 
 _FRESH = 30.0  # seconds for which what was found is believed: others may write to the store, too
 _AGAIN = 1.0  # a job that is full is not measured more often than this
+_HOLDS = re.compile(r"/(lease|claims/[0-9]{8,18})\.json\Z")
 _JOBS = 10_000  # of so many it is known how large they are; others are measured again
 
 
@@ -42,7 +44,10 @@ class _Job:
 
 
 class Quotas:
-    """The same quota for each job; 0 stands for none. A lease is always let in: without one nobody can make room."""
+    """The same quota for each job; 0 stands for none.
+
+    A lease and a claim are always let in: without one nobody can make room.
+    """
 
     def __init__(self, quota: int) -> None:
         self.quota = quota
@@ -51,7 +56,7 @@ class Quotas:
 
     def room(self, store: Store, job: str, key: str) -> Room | None:
         """Give what an object's bytes are counted with while they come; None where nothing is counted."""
-        return None if not self.quota or key.endswith("/lease.json") else Room(self, store, job)
+        return None if not self.quota or _HOLDS.search(key) else Room(self, store, job)
 
     def changed(self, job: str) -> None:
         """Have a job measured again: something of it was removed."""
@@ -111,8 +116,9 @@ class Room:
     def _full(self, count: int) -> OverQuotaError:
         job, used, quota = self._job, self._facts.used, self._quotas.quota
         message = (
-            f"job {job!r} takes {used} of its {quota} bytes, and {count} more have no room: remove what need not stay "
-            f"(`lattice prune {job}`, `lattice clear {job}`, a smaller `keep`), or have the service's --quota raised"
+            f"job {job!r} takes {used} of its {quota} bytes, and {count} more have no room: have the service's --quota "
+            "raised (twice what stays of the job is enough), or let the program keep less by a smaller `keep`; "
+            "what is refused waits on its machine meanwhile"
         )
         error = OverQuotaError(message, url=self._store.url, job=job, used=used, quota=quota)
         error.errno = errno.EDQUOT

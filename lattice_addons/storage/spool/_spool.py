@@ -148,8 +148,16 @@ class Spool:
         return {name: keys for name, keys in found.items() if isinstance(keys, list)}
 
     def add_gone(self, folder: str, keys: Iterable[str]) -> None:
-        """Write down, durably, that these are to be deleted there."""
-        self._write(f"{folder}gone/{ulid()}.json", list(keys))
+        """Write down, durably, that these are to be deleted there; behind all that was written down before."""
+        name = f"{ulid()}.json"
+        last = max((key.rpartition("/")[2] for key in self._state.list(f"{folder}gone/")), default="")
+        if name <= last:  # by a clock that was set back, or in one instant
+            name = f"{last.removesuffix('.json')}0.json"
+        self.set_gone(folder, name, keys)
+
+    def set_gone(self, folder: str, name: str, keys: Iterable[str]) -> None:
+        """Write down, in the place of a record, what of it is still to be deleted there."""
+        self._write(f"{folder}gone/{name}", list(keys))
 
     def drop_gone(self, folder: str, names: Iterable[str]) -> None:
         """Forget records of what is deleted there by now."""
@@ -161,8 +169,9 @@ class Spool:
             if key in keys:
                 rest = [other for other in keys if other != key]
                 if rest:
-                    self.add_gone(folder, rest)
-                self.drop_gone(folder, [name])
+                    self.set_gone(folder, name, rest)
+                else:
+                    self.drop_gone(folder, [name])
 
     def claim(self, folder: str) -> dict[str, Any] | None:
         """Give this machine's claim on a folder; None when it has none."""

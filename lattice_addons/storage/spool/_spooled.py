@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import NotInStoreError, UnreachableError
+from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage._faults import already_there, not_there
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._store import Store
 from lattice_addons.storage.spool._aside import Asides
-from lattice_addons.storage.spool._attend import Sides, join, part_from, stand_in
+from lattice_addons.storage.spool._attend import Sides
+from lattice_addons.storage.spool._attendance import Attendance
 from lattice_addons.storage.spool._cache import Cache
 from lattice_addons.storage.spool._distant import Distant, DistantReader
 from lattice_addons.storage.spool._room import drop, note_gone
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SpooledStore"]
 
-_log = logging.getLogger("lattice_addons.storage")
 # What people change by commands, and may have been put there by another machine.
 _CHANGED_THERE = ("checkpoints", "kept")
 
@@ -57,15 +55,14 @@ class SpooledStore(Store):
         self.spool = spool
         self.remote = remote
         self.uploader = uploader
-        self._offline = offline
         self._local = spool.store
         self._there = There(spool, remote, offline=offline)
         self._cache = Cache(spool.cache)
         self._distant = Distant(remote, self._there, self._cache)
         self.asides = Asides(spool, self)
-        self._attending = threading.RLock()
-        self._attended: dict[str, int] = {}  # a folder, and the process that writes there
-        self._ensured = 0
+        self._attendance = Attendance(
+            Sides(spool, remote, self._there, self.asides), uploader, offline=offline
+        )
         # What is damaged here, and is read from there.
         self._distrusted: set[str] = set()
 
@@ -192,7 +189,7 @@ class SpooledStore(Store):
         for key in wanted:
             self._cache.drop(key)
         if by_folder:
-            self._poke()
+            self._attendance.poke()
 
     def make_room(self) -> bool:
         """Drop what is in the remote store as well; say whether there was something."""
@@ -229,30 +226,11 @@ class SpooledStore(Store):
 
     def attend(self, folder: str) -> None:
         """Begin to write below a rank's folder: list the job, take the claim, see that the line is one."""
-        if self._attended.get(folder) == os.getpid():
-            return
-        with self._attending:
-            try:
-                join(Sides(self.spool, self.remote, self._there, self.asides), folder)
-            except UnreachableError as error:
-                if not self._offline:
-                    raise
-                self._there.go_without(folder)
-                stand_in(self.spool, folder)
-                _log.warning(
-                    "%s does not answer (%s); as offline=allow says, %s goes on from what is on this machine",
-                    self.url, error, folder.removesuffix("/"),
-                )  # fmt: skip
-            self.uploader.ensure(folder)
-            self._ensured = os.getpid()
-            self._attended[folder] = os.getpid()
-            self.uploader.poke()
+        self._attendance.begin(folder)
 
     def leave(self, folder: str) -> None:
         """Write there no more: the uploader gives the claim back when all is up."""
-        if self._attended.pop(folder, None) == os.getpid():
-            part_from(self.spool, folder)
-            self.uploader.poke()
+        self._attendance.end(folder)
 
     def settle(self, folder: str, seconds: float, tell: Callable[[str], None]) -> str | None:
         """Wait for the uploader."""
@@ -298,11 +276,4 @@ class SpooledStore(Store):
         """Let the uploader know of a key; of a pack it hears with its manifest."""
         self._distrusted.discard(key)
         if not is_local(key) and not key.endswith(".pack"):
-            self._poke()
-
-    def _poke(self) -> None:
-        if self._ensured != os.getpid():
-            # A command that writes without being the job's program.
-            self._ensured = os.getpid()
-            self.uploader.ensure()
-        self.uploader.poke()
+            self._attendance.poke()

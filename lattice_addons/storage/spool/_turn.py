@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import StoreError, UnreachableError
+from lattice_addons.storage.spool._early import NO_ROOM, may_go_early
 from lattice_addons.storage.spool._held_files import OpenFiles
 from lattice_addons.storage.spool._holding import Holding
 from lattice_addons.storage.spool._pending import is_begun, is_manifest, pending, stamps
@@ -124,7 +125,18 @@ class _Sending:
         self._session: object = None
 
     def send(self) -> tuple[Outcome, bool]:
-        """Send what is not up; say whether all is up that was here when this began."""
+        """Send what is not up; say whether all is up that was here when this began.
+
+        Where there is no room for it, what was superseded goes before, as far as that is safe.
+        """
+        while True:
+            try:
+                return self._send_what_is_new()
+            except StoreError as error:
+                if error.errno not in NO_ROOM or not self._make_room():
+                    raise
+
+    def _send_what_is_new(self) -> tuple[Outcome, bool]:
         spool = self._spool
         self._uploaded = spool.uploaded(self._folder)
         manifests, others = self._missing()
@@ -247,20 +259,41 @@ class _Sending:
         """Delete what is due, manifests in one batch and then the rest."""
         if not self._is_still_ours():
             return Outcome.AGAIN, False
-        doomed = self.due()
+        self._delete(self.due())
+        return Outcome.AGAIN, True  # what came meanwhile, and then the claim
+
+    def _delete(self, doomed: Sequence[str]) -> None:
         for _, some in groupby(doomed, key=is_manifest):
             self._remote.delete([*some])
         for key in doomed:
             self._uploaded.pop(key, None)
         self._write_down()
         self._forget(doomed)
-        return Outcome.AGAIN, True  # what came meanwhile, and then the claim
+
+    def _make_room(self) -> bool:
+        """Delete what may go before what is new is up; say whether there was something."""
+        job, rank, _ = self._folder.split("/")
+        self._gone = self._spool.gone(self._folder)
+        due = self.due()
+        if not due or not self._is_still_ours():
+            return False
+        there = self._remote.listing(f"{job}/")
+        ranks = {
+            key.split("/")[1] for key in [*there, *self._spool.folders()] if key.startswith(f"{job}/rank-")
+        }
+        if ranks != {rank}:
+            # What the newest checkpoint of the job consists of there, no rank can tell by its own.
+            return False
+        gone = self._spool.gone(self._folder)
+        doomed = may_go_early(self._folder, due, gone, there, [*self._uploaded])
+        self._delete(doomed)
+        return bool(doomed)
 
     def _forget(self, done: Collection[str]) -> None:
         """Forget records of what is deleted there."""
         for name, keys in self._gone.items():
             rest = [key for key in keys if key not in done]
-            if rest and len(rest) < len(keys):
-                self._spool.add_gone(self._folder, rest)
-            if len(rest) < len(keys) or not keys:
+            if not rest:
                 self._spool.drop_gone(self._folder, [name])
+            elif len(rest) < len(keys):
+                self._spool.set_gone(self._folder, name, rest)

@@ -104,6 +104,27 @@ def test_verify_finds_a_flipped_bit(root: Path, capsys: pytest.CaptureFixture[st
     assert "blob" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["a-foreign", "z-foreign"])
+def test_a_foreign_folder_hides_no_job(root: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """It is named on stderr, the jobs before and behind it are told of, and the status is that of the folder."""
+    (root / name / "rank-00000").mkdir(parents=True)
+    (root / name / "rank-00000" / "checkpoints").write_text("a file")
+
+    assert main(["list", "--json", "--root", str(root)]) == 74
+    told = capsys.readouterr()
+    assert [row["job"] for row in json.loads(told.out)] == ["job"]
+    assert told.err.startswith(f"lattice list: {name}: ")
+    assert told.err.count("\n") == 1
+    assert main(["list", "--root", str(root)]) == 74
+    assert "job" in capsys.readouterr().out
+    assert main(["verify", "--json", "--root", str(root)]) == 74
+    told = capsys.readouterr()
+    assert json.loads(told.out)["good"] == 9
+    assert told.err.startswith(f"lattice verify: {name}, rank 0: ")
+    assert main(["list", "job", "--root", str(root)]) == 0
+    assert main(["verify", "job", "--root", str(root)]) == 0
+
+
 def test_clear_removes_the_job(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Afterwards there is nothing to list."""
     assert main(["clear", "job", "--yes", "--root", str(root)]) == 0

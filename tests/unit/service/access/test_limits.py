@@ -129,9 +129,19 @@ def test_stored_bytes_are_not_counted_twice(store: Store) -> None:
     room(quotas, store).take(90)
 
 
-def test_lease_always_has_room(store: Store) -> None:
-    """Without a lease nobody could remove anything."""
-    assert Quotas(1).room(store, "a", "/rank-00000/lease.json") is None
+@pytest.mark.parametrize(
+    ("key", "counts"),
+    [
+        ("lease.json", False),
+        ("claims/00000001.json", False),
+        ("claims/x.json", True),
+        ("claims/00000001.json/x", True),
+        ("packs/lease.json.pack", True),
+    ],
+)
+def test_lease_always_has_room(store: Store, key: str, counts: bool) -> None:
+    """Without a lease, or a claim, nobody could remove anything."""
+    assert (Quotas(1).room(store, "a", f"/rank-00000/{key}") is not None) is counts
 
 
 def test_many_at_once_get_no_more_than_there_is(store: Store) -> None:

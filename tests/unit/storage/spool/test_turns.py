@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,7 @@ from lattice_addons.storage.spool._turn import take_turn, turn
 from tests.unit.storage.spool.machines import FOLDER, Machine, restart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.integration.servers import Bucket
@@ -192,6 +193,119 @@ def test_a_rank_waits_with_deletions_for_the_others(tmp_path: Path) -> None:
     assert all(path.exists() for path in old)
     turn(a.spool, a.remote)
     assert not any(path.exists() for path in old)
+
+
+class Bounded(RemoteStore):
+    """A remote store with room for so many packs."""
+
+    def __init__(self, url: str, packs: int) -> None:
+        super().__init__(url)
+        self.packs = packs
+        self.least: list[list[str]] = []  # the manifests that stayed when something was removed
+
+    def send(self, key: str, path: str, **more: object) -> None:
+        """Send a file, if there is room."""
+        if key.endswith(".pack") and sum(each.endswith(".pack") for each in self.list("job/")) >= self.packs:
+            raise coded(StoreError(f"no room for {key}", url=self.url, key=key), errno.EDQUOT)
+        super().send(key, path, **more)  # type: ignore[arg-type]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys."""
+        super().delete(keys)
+        self.least.append([key for key in self.list("job/") if "/checkpoints/" in key])
+
+
+def large(number: int) -> list[object]:
+    """Give a value that has a pack of its own."""
+    return [number, bytearray(os.urandom(100_000))]
+
+
+def test_where_there_is_no_room_what_was_superseded_goes_first(tmp_path: Path) -> None:
+    """A job goes on at a quota of what stays and one more; without that, what is new would wait for ever."""
+    a = restart(tmp_path, "a")
+    a.line.settings = Settings(keep=2)
+    remote = Bounded(a.remote.url, 2)
+    for number in range(1, 6):
+        a.save(large(number))
+        a.line.retain()
+        turn(a.spool, remote)
+        assert a.spool.trouble(FOLDER) is None
+        assert Machine(tmp_path, f"c{number}").value()[0] == number
+    assert all(remote.least)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_newest_checkpoint_there_stays_whole(tmp_path: Path, at_once: bool) -> None:
+    """After a time without a network all that is there is superseded: the newest of it goes last, with its packs."""
+    a = restart(tmp_path, "a")
+    for number in range(1, 7):
+        a.save(large(number))
+        if number == 3:
+            a.send()
+        if not at_once:
+            a.line.retain()
+    a.line.retain()
+    turn(a.spool, Bounded(a.remote.url, 1))
+    c = Machine(tmp_path, "c")
+    assert (c.line.numbers(), c.value()[0]) == ([3], 3)
+    assert (a.spool.trouble(FOLDER) or {})["kind"] == "StoreError"
+    turn(a.spool, Bounded(a.remote.url, 6 if at_once else 4))
+    c = Machine(tmp_path, "d")
+    assert (c.line.numbers(), c.value()[0]) == ([4, 5, 6], 6)
+
+
+def test_what_was_sent_in_vain_makes_room(tmp_path: Path) -> None:
+    """A checkpoint that is superseded while its packs go up leaves none of them behind."""
+    a = restart(tmp_path, "a")
+    a.line.settings = Settings(keep=1)
+    a.save(large(1))
+    a.send()
+    a.save(large(2))
+    remote = Bounded(a.remote.url, 2)
+    manifest = RemoteStore(a.remote.url)
+
+    class Cut(RemoteStore):
+        def send(self, key: str, path: str, **more: object) -> None:
+            if "/checkpoints/" in key:
+                raise StoreError("cut off", url=self.url, key=key)
+            super().send(key, path, **more)  # type: ignore[arg-type]
+
+    turn(a.spool, Cut(a.remote.url))
+    a.save(large(3))
+    a.line.retain()
+    assert sum(key.endswith(".pack") for key in manifest.list(FOLDER)) == 2
+    turn(a.spool, remote)
+    assert a.spool.trouble(FOLDER) is None
+    assert Machine(tmp_path, "c").value()[0] == 3
+
+
+def test_of_several_ranks_nothing_goes_first(tmp_path: Path) -> None:
+    """What a restart needs there, no rank can tell by its own."""
+    a = restart(tmp_path, "a")
+    a.remote.put(f"{SECOND}checkpoints/000000000001.json", b"{}")
+    a.line.settings = Settings(keep=2)
+    for number in (1, 2):
+        a.save(large(number))
+    a.send()
+    a.save(large(3))
+    a.line.retain()
+    turn(a.spool, Bounded(a.remote.url, 2))
+    assert (a.spool.trouble(FOLDER) or {})["kind"] == "StoreError"
+    assert Machine(tmp_path, "c").line.numbers() == [1, 2]
+    turn(a.spool, Bounded(a.remote.url, 3))
+    assert Machine(tmp_path, "d").line.numbers() == [2, 3]
+
+
+def test_what_is_to_go_is_noted_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a clock that is set back, and when some of it is done."""
+    spool = Spool(str(tmp_path), f"file://{tmp_path}/remote")
+    now = time.time_ns()
+    for number, at in enumerate((now, now - 10**12, now - 10**12, now + 10**12)):
+        monkeypatch.setattr(time, "time_ns", lambda at=at: at)
+        spool.add_gone(FOLDER, [f"{FOLDER}packs/{number}", f"{FOLDER}packs/{number}x"])
+    spool.take_back(FOLDER, f"{FOLDER}packs/1x")
+    found = [keys[0].rpartition("/")[2] for keys in spool.gone(FOLDER).values()]
+    assert found == ["0", "1", "2", "3"]
 
 
 def test_a_folder_without_rights_stops_no_other(tmp_path: Path, s3: Bucket) -> None:
