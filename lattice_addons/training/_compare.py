@@ -20,7 +20,7 @@ __all__ = ["same"]
 
 _ATOMS = (type(None), bool, int, str, bytes, complex, type)
 # Of a module these are compared by themselves, or are what others have noted on it: its hooks, that it is compiled.
-_NOT_OF_MODULE = ("_parameters", "_buffers", "_modules", "_compiled", "_is_", "_fsdp", "_ddp", "_dynamo")
+_NOT_OF_MODULE = ("_parameters", "_buffers", "_modules", "_compile", "_is_", "_fsdp", "_ddp", "_dynamo")
 
 
 def same(one: object, other: object) -> bool:

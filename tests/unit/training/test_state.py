@@ -197,6 +197,14 @@ def test_wrapped_models_are_equal_to_the_ones_within(state: State) -> None:
     assert state == other
 
 
+def test_how_a_model_was_compiled_decides_nothing(state: State) -> None:
+    """Lightning stands in front of ``torch.compile``, and notes on the model how it was called."""
+    other = copy.deepcopy(state)
+    other.model = torch.compile(other.model)
+    other.model._compile_kwargs = {"mode": None}
+    assert state == other
+
+
 def test_state_of_another_class_is_refused() -> None:
     """A state with more fields says which is unknown."""
     with pytest.raises(DecodeError, match="'critic'"):
