@@ -8,6 +8,7 @@ from lattice_addons import service
 from lattice_addons.settings import Settings
 
 from ._audit import audit_of
+from ._store import add_root_argument
 
 if TYPE_CHECKING:
     import argparse
@@ -18,11 +19,7 @@ _HERE = "127.0.0.1"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
-        "--root",
-        metavar="STORE",
-        help="the store: a folder, or a URL (default: what the LATTICE_* variables say)",
-    )
+    add_root_argument(parser)
     parser.add_argument(
         "--host", default=_HERE, help="the address to listen at (default: %(default)s, this machine only)"
     )
