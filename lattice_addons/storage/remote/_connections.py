@@ -140,12 +140,13 @@ class Connections:
         left = ask.length
         try:
             while left and ask.body is not None:
-                if not self._address.secure and _is_readable(socket):
-                    return False  # it has answered before it had all: it is no use to send the rest
                 piece = ask.body.read(min(_PIECE, left))
                 if not piece:
                     raise OSError(f"the body ends {left} bytes early")
-                socket.sendall(piece)
+                if self._address.secure:
+                    socket.sendall(piece)
+                elif not _taken(socket, piece, pulse.idle):
+                    return False  # it has answered before it had all: it is no use to send the rest
                 pulse.beat()
                 left -= len(piece)
         except (BrokenPipeError, ConnectionResetError):
@@ -181,6 +182,21 @@ def in_memory(data: bytes) -> Body:
     import io
 
     return io.BytesIO(data)
+
+
+def _taken(socket: Any, piece: bytes, seconds: float) -> bool:  # noqa: ANN401 - a socket
+    """Send bytes; not to the end, where an answer comes before: who has refused them need not read them."""
+    waiting = select.poll()
+    waiting.register(socket, select.POLLIN | select.POLLOUT)
+    left = memoryview(piece)
+    while left:
+        events = waiting.poll(seconds * 1000)
+        if not events:
+            raise TimeoutError("timed out")
+        if events[0][1] & select.POLLIN:
+            return False
+        left = left[socket.send(left) :]
+    return True
 
 
 def _is_readable(socket: Any) -> bool:  # noqa: ANN401 - a socket, also one by TLS

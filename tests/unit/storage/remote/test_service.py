@@ -210,7 +210,7 @@ def test_what_is_in_no_job(server: Server) -> None:
 
 
 @contextmanager
-def answering(*answers: bytes, hold: bool = False) -> Iterator[str]:
+def answering(*answers: bytes, hold: bool = False, after: float = 0) -> Iterator[str]:
     """Answer each connection with the next of these bytes, the last one again and again; give the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         left = [*answers]
@@ -225,6 +225,7 @@ def answering(*answers: bytes, hold: bool = False) -> Iterator[str]:
                 heard.append(client)
                 with suppress(OSError):
                     client.recv(65536)
+                    time.sleep(after)
                     client.sendall(left.pop(0) if len(left) > 1 else left[0])
                 if not hold:
                     client.close()
@@ -330,6 +331,15 @@ def test_it_says_no_before_it_has_all(tmp_path: Path) -> None:
     with answering(b"", hold=True) as url, pytest.raises(UnreachableError):
         RemoteStore(url, patience=0.6).send("key", str(tmp_path / "file"), over=True)
     assert time.monotonic() - begun < 60
+
+
+def test_it_says_no_while_it_takes_nothing(tmp_path: Path) -> None:
+    """Its answer comes while the sender waits for room, and is heard at once."""
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(1 << 30)
+    refused = problem(413, type="TooLargeError", detail="1 GiB is too large")
+    with answering(refused, hold=True, after=0.5) as url, pytest.raises(StoreError, match="too large"):
+        RemoteStore(url).send("key", str(tmp_path / "file"), over=True)
 
 
 def test_it_comes_back_when_it_is_told_to() -> None:
