@@ -14,6 +14,6 @@ if versions.is_dir():
     # Started through a shim, tox is told the version that it runs on: that one stays the first.
     chosen = [name for name in os.environ.get("PYENV_VERSION", "").split(":") if name]
     os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*chosen, *installed]))
-    # Where all of them run, tests of the mark `shared` are divided among them.
+    # Where all of them run, some of the tests are divided among them.
     if "TOXENV" not in os.environ and not any(each.startswith("-e") for each in sys.argv):
         os.environ["TEST_PYTHONS"] = ",".join(dict.fromkeys(name.rpartition(".")[0] for name in installed))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 # Real servers, as fixtures for every test; they are started when first asked for.
@@ -27,17 +26,30 @@ settings.register_profile("lattice", deadline=None)
 settings.load_profile("lattice")
 
 
+# What these show is the same on any Python, and takes long: files, servers, networks, whole programs. Where tox runs
+# several Pythons, each runs its share of them, and all that has the mark `every_python`.
+SHARED = tuple(
+    Path(__file__).parent / each for each in ("docs", "faults", "integration", "unit/storage/remote")
+)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the other Pythons that run now what is theirs of the tests of the mark `shared`."""
+    """Leave to the other Pythons that run now what is theirs."""
     pythons = [name for name in os.environ.get("TEST_PYTHONS", "").split(",") if name]
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if here not in pythons:
         return
-    shared = [item for item in items if item.get_closest_marker("shared")]
-    mine = set(shared[pythons.index(here) :: len(pythons)])
-    left = [item for item in shared if item not in mine]
+    shared = [item for item in items if is_shared(item)]
+    left = {*shared} - {*shared[pythons.index(here) :: len(pythons)]}
+    config.hook.pytest_deselected(items=[item for item in items if item in left])
     items[:] = [item for item in items if item not in left]
-    config.hook.pytest_deselected(items=left)
+
+
+def is_shared(item: pytest.Item) -> bool:
+    """Tell whether a test is divided among the Pythons."""
+    return item.get_closest_marker("every_python") is None and any(
+        folder in item.path.parents for folder in SHARED
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -52,7 +52,6 @@ def shims(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.shared
 @pytest.mark.skipif(BASH is None, reason="not installed: bash")
 @pytest.mark.parametrize("page", [case(page) for page in PAGES])
 def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.program import Program, finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 FORKED = {
     "sys.exit": "sys.exit(3)",
     "an exception": "1 / 0",

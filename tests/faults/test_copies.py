@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
-    pytest.mark.shared,
     pytest.mark.slow,
 ]
 

@@ -13,6 +13,8 @@ from tests.program import finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 # How it ends: the reason that is recorded, and the end of the program.
 ENDINGS = {
     "falling off the end": ("exit", ""),

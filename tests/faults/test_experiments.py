@@ -136,7 +136,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.shared
 def test_killed_at_any_step(folder: Path) -> None:
     """What was counted is there and is not run again; of the others at most the one at work is."""
     # In memory, if that can be: a thousand fsyncs of a disk take long, and change nothing here.

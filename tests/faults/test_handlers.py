@@ -13,6 +13,8 @@ from tests.program import finish
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 KILL = "os.kill(os.getpid(), signal.SIGTERM)"
 
 

@@ -20,6 +20,8 @@ from lattice_addons.errors import DecodeError, LatticeError, UntrustedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 
 class Attack:
     """Makes a folder when it is unpickled."""

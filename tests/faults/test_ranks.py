@@ -33,7 +33,6 @@ def play(root: Path, rounds: int, seed: int) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, done.stdout.splitlines())
 
 
-@pytest.mark.shared
 def test_killed_ranks_find_one_instant(tmp_path: Path) -> None:
     """Eight ranks, one killed at random and then all: each finds its own part of the newest complete instant."""
     chains = [(0, "-")]

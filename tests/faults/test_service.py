@@ -26,7 +26,6 @@ from tests.program import clean_environ
 if TYPE_CHECKING:
     from tests.integration.services import Server
 
-pytestmark = pytest.mark.shared
 OBJECTS = "/v1/jobs/job/objects"
 
 

@@ -23,6 +23,8 @@ from tests.program import finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 KILL = "os.kill(os.getpid(), signal.SIGTERM)"
 
 

@@ -20,7 +20,6 @@ from tests.program import finish, wait_for
 if TYPE_CHECKING:
     from tests.integration.servers import Bucket
 
-pytestmark = pytest.mark.shared
 KILLED = "save(); os.kill(os.getpid(), signal.SIGKILL)"
 WAITS = "save(); sys.stdin.readline()"
 

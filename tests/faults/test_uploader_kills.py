@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.integration.servers import Bucket
 
-pytestmark = pytest.mark.shared
-
 _LARGE = 33 << 20  # in parts
 
 

@@ -16,8 +16,6 @@ from tests.program import finish, wait_for
 if TYPE_CHECKING:
     from tests.integration.servers import Bucket
 
-pytestmark = pytest.mark.shared
-
 # Each line that comes in is a save; at the end of input the program ends.
 SAVES = "for line in sys.stdin:\n    save()"
 

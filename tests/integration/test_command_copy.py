@@ -19,8 +19,6 @@ from tests.program import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.shared
-
 
 def copy(*words: object, **environ: str) -> subprocess.Popen[str]:
     """Start the command."""

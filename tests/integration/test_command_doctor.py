@@ -19,8 +19,6 @@ from tests.program import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.shared
-
 
 def doctor(folder: Path, *words: str, status: int = 0, **given: object) -> dict[str, list[dict[str, str]]]:
     """Give what it has found, by the name of the check."""

@@ -9,14 +9,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.program import Program, clean_environ, finish
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.shared
 
 SOURCE = """
 import sys

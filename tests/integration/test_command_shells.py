@@ -16,8 +16,6 @@ from tests.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.shared
-
 # How each begins without the user's own settings, and takes the script.
 SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(lattice completion bash)"\n'),

@@ -9,15 +9,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.program import Program, clean_environ, finish, wait_for
 from tests.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.shared
 
 SOURCE = """
 import os, time

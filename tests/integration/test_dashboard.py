@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.shared, NEEDS_CHROMIUM]
+pytestmark = NEEDS_CHROMIUM
 
 
 def names(page: Page) -> list[str]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Form = dict[str, str | float | bool]
 
-pytestmark = [pytest.mark.shared, NEEDS_CHROMIUM]
+pytestmark = NEEDS_CHROMIUM
 
 LATTICE = [sys.executable, "-m", "lattice_addons.cli"]
 CONTINUES = """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 # Loaded by path: the workers have never heard of it, and find its file.
 EXPERIMENTS = """

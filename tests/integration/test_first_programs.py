@@ -14,6 +14,8 @@ from tests.program import Program, clean_environ, finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.every_python
+
 REFERENCE = """
     from lattice_addons import StateManagerGroup, PicklableDict
     mgr = StateManagerGroup()

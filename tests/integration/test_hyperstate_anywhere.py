@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.program import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.servers import Bucket
-
-pytestmark = pytest.mark.shared
 
 PROGRAM = """
     import sys

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from tests.integration.servers import Bucket
 
-pytestmark = pytest.mark.shared
-
 SOURCE = """
 import sys
 from lattice_addons import StateManagerGroup

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from tests.integration.servers import Bucket
 
-pytestmark = pytest.mark.shared
 FOLDER = "program/rank-00000/"
 SOURCE = """
 import sys

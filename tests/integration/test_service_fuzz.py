@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tests.integration.services import Server
 
-pytestmark = pytest.mark.shared
-
 EXAMPLES = 16
 KEYS = ["x", "rank-00000/lease.json", "rank-00000/checkpoints/000000000001.json"]
 ALWAYS = (

@@ -53,7 +53,6 @@ remote.RemoteStore._files = property(forbidden)
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = forbidden
 """
 Process = subprocess.Popen[str]
-pytestmark = pytest.mark.shared
 
 
 class Machine:

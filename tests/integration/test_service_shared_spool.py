@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.shared
 SOURCE = """
 import sys
 from lattice_addons import StateManagerGroup

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
-    pytest.mark.shared,
 ]
 
 WRITES = "p?write(v|64|v2)?"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Life, Zygote
 
-pytestmark = [pytest.mark.mounts, pytest.mark.shared]
+pytestmark = pytest.mark.mounts
 
 KIB = 1024
 # From nothing at all to more than a save needs, so that each step of a save is the one for which there is no room.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.faults.crash.disks import Disk
     from tests.faults.crash.zygote import Zygote
 
-pytestmark = [pytest.mark.mounts, pytest.mark.shared, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.mounts, pytest.mark.timeout(600)]
 
 CUTS, FEWER = 40, 6
 

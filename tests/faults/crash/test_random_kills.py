@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from tests.faults.crash.zygote import Zygote
 
-pytestmark = pytest.mark.shared
-
 # Five times two hundred: so that several workers share them.
 ROUNDS = [11, 12, 13, 14, 15]
 KILLS = 200

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
-    pytest.mark.shared,
 ]
 
 CHANGES = "p?write.*|f.*sync|ftruncate|fallocate|(rename|link|unlink|mkdir)(at2?)?"

@@ -65,21 +65,18 @@ class _Fixtures(abstract.AbstractFixtures):
         return str(make_path_posix(str(tmp_path)))
 
 
-@pytest.mark.shared
 class TestCopy(abstract.AbstractCopyTests, _Fixtures):
     """Copies within the service."""
 
     test_copy_glob_edge_cases = None  # thousands of requests that ask of fsspec's own patterns
 
 
-@pytest.mark.shared
 class TestGet(abstract.AbstractGetTests, _Fixtures):
     """From the service to this machine."""
 
     test_get_glob_edge_cases = None  # as above
 
 
-@pytest.mark.shared
 class TestPut(abstract.AbstractPutTests, _Fixtures):
     """From this machine to the service."""
 
