@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks._apart import MARK, command, plain_environ
+from benchmarks._chart import draw
 from benchmarks._machine import machine
 from benchmarks._row import Row, failed
 from benchmarks._setup import Setup
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks, show their rows as they come, and write the table."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.draw:
+        draw(*map(Path, given.draw))
+        return 0
     unknown = [name for name in given.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is named {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
@@ -122,5 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--saves", type=int, default=300, help="how many saves in a row (default: 300)")
     parser.add_argument("--folder", default=".", help="on the disk to measure (default: here)")
     parser.add_argument("--rst", metavar="FILE", help="write the table for the documentation")
+    parser.add_argument(
+        "--draw", nargs=2, metavar=("TABLE", "SVG"), help="draw the ratios of a table, and measure nothing"
+    )
     parser.add_argument("--check", action="store_true", help="end with status 1 when a target is missed")
     return parser
