@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from lattice_addons.state import StateClosureManager, StateManagerGroup
+from lattice_addons.state import RandomnessManager, StateClosureManager, StateManagerGroup
 
 from ._ahead import Ahead
 from ._logged import logged, put_back_logged
@@ -38,7 +38,7 @@ class LatticeCallback(Callback):
     def __init__(
         self, group: StateManagerGroup | None = None, *, key: str = "lightning", every: int | None = None
     ) -> None:
-        self.group = group if group is not None else StateManagerGroup()
+        self.group: StateManagerGroup = group if group is not None else StateManagerGroup()
         self.key = key
         self.every = every
         self._run: _Run | None = None
@@ -105,6 +105,8 @@ class _Run:
         self._told_to_end = False
         self._frozen: dict[str, Any] | None = None
         self._steps = Steps(group)
+        self._randomness = RandomnessManager()
+        self._randomness.watch()
         if key not in group:
             group.register(key, StateClosureManager)
         self.stored: dict[str, Any] | None = group.get(key)
@@ -237,8 +239,12 @@ class _Run:
             # It had ended in an earlier process.
             put_back_logged(self.trainer, self.stored["logged"])
             self.group.track_randomness(f"{self.key}.randomness")
+            if "random" in self.stored:
+                self._randomness.restore(self.stored["random"])
+            self._frozen = {**self.stored, "random": self._randomness.capture()}
         elif self._frozen is None:
-            self._frozen = self.state()
+            # With the random state, whatever the program draws from it later.
+            self._frozen = {**self.state(), "random": self._randomness.capture()}
 
     def _leave_signal(self) -> None:
         """Have Lightning's handler of SIGTERM not call ours, which stands before it: the program ends in its way."""

@@ -16,7 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState, TrainerCallback, TrainerState
 from transformers.trainer_utils import TrainOutput
 
-from lattice_addons.state import StateClosureManager, StateManagerGroup
+from lattice_addons.state import RandomnessManager, StateClosureManager, StateManagerGroup
 
 from ._ahead import Ahead
 from ._steps import Steps, next_key
@@ -54,7 +54,7 @@ class LatticeCallback(TrainerCallback):
         self, group: StateManagerGroup | None = None, *, key: str = "trainer", every: int | None = None
     ) -> None:
         _patch()
-        self.group = group if group is not None else StateManagerGroup()
+        self.group: StateManagerGroup = group if group is not None else StateManagerGroup()
         self.key = key
         self.every = every
         self._run: _Run | None = None
@@ -81,9 +81,9 @@ class LatticeCallback(TrainerCallback):
         try:
             with run.hooks() as folder:
                 output = train(trainer, folder or resume_from, *args, **named)
+                run.end(output)  # before a signal that waits for it is served
         finally:
             self._run = None
-        run.output = list(output)
         return output
 
 
@@ -95,6 +95,7 @@ class _Run:
         self.key = key
         self.trainer = trainer
         self.output: list[Any] | None = None
+        self.random: Any = None  # the random state with which it ended
         self.due = False  # whether the last step is one after which all is saved
         self._settled = False  # whether the random state is that of the step to come
         self._steps = Steps(group)
@@ -113,6 +114,7 @@ class _Run:
             "callbacks": [[type(one).__name__, one.state()["attributes"]] for one in _stateful(trainer)],
             "ahead": None if self._ahead is None else self._ahead.state(),
             "output": self.output,
+            "random": self.random,
         }
 
     @contextmanager
@@ -175,6 +177,12 @@ class _Run:
         if self._ahead is not None:
             self._ahead.trained()
 
+    def end(self, output: TrainOutput) -> None:
+        """Keep what came of it, and the random state, whatever the program draws from it later."""
+        randomness = RandomnessManager()
+        randomness.watch()
+        self.output, self.random = list(output), randomness.capture()
+
     def ended(self) -> TrainOutput:
         """Give the result of a training that ended in an earlier process."""
         trainer, stored = self.trainer, self.stored
@@ -182,6 +190,7 @@ class _Run:
         trainer.state = TrainerState(**stored["state"])
         self.group.track(**{f"{self.key}.model": trainer.model})
         self.group.track_randomness(f"{self.key}.randomness")
+        RandomnessManager().restore(stored["random"])
         return TrainOutput(*stored["output"])
 
 

@@ -193,6 +193,8 @@ def test_what_had_ended_is_not_trained_again(ended: dict[str, Ended]) -> None:
     """A program that is started once more has the trained model and its metrics."""
     assert ended["once more"].result == ended["plain"].result
     assert not any(line.startswith("began") for line in ended["once more"].lines)
+    # What comes behind begins with the same random state, also where numbers were drawn since.
+    assert ended["once more"].lines[-2] == ended["plain"].lines[-2]
 
 
 def test_a_stream_is_not_seen_twice(ended: dict[str, Ended]) -> None:

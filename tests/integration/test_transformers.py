@@ -51,6 +51,9 @@ class Blow(TrainerCallback):
     def on_prediction_step(self, args, state, control, **given):
         if how == "evaluation" and state.global_step == int(where):
             self.blow()
+    def on_train_end(self, args, state, control, **given):
+        if how == "end":
+            self.blow()
     def blow(self):
         if name == "SIGKILL":
             # There must be something to go on from.
@@ -103,6 +106,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "killed": Life(["step", "13", "SIGKILL"], "one", CALLBACK),
         "carried on": Life([], "one", CALLBACK),
         "once more": Life([], "one", CALLBACK),
+        "at the end": Life(["end"], "three", CALLBACK),
+        "after the end": Life([], "three", CALLBACK),
         "plain, workers": Life(environ={"WORKERS": "2"}),
         "patched, in a step": Life(["step", "8"], "two", PATCHED),
         "patched, carried on": Life([], "two", PATCHED),
@@ -142,6 +147,18 @@ def test_what_had_ended_is_not_trained_again(ended: dict[str, Ended]) -> None:
     """A program that is started once more gets the trained model and the result at once."""
     assert ended["once more"].result == ended["plain"].result
     assert not any(line.startswith("began") for line in ended["once more"].lines)
+
+
+def test_what_comes_behind_a_training_begins_with_the_same_random_state(ended: dict[str, Ended]) -> None:
+    """Also where numbers were drawn since, which the last save knows: the program draws those again."""
+    assert ended["once more"].lines[-2] == ended["plain"].lines[-2]
+
+
+def test_a_signal_behind_the_last_step_is_served_when_the_result_is_known(ended: dict[str, Ended]) -> None:
+    """The next life gets the result, and writes its line into the log no second time."""
+    assert ended["at the end"].status == -15
+    assert ended["after the end"].result == ended["plain"].result
+    assert ended["after the end"].lines[-2] == ended["plain"].lines[-2]
 
 
 def test_an_unchanged_script_is_exact_too_with_workers(ended: dict[str, Ended]) -> None:
