@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._prune import Prune, prunable, prune
     from lattice_addons.checkpoint._ranks import Ranks, instants
     from lattice_addons.checkpoint._readable import check_key
+    from lattice_addons.checkpoint._refused import Refusals, Refused, refusals
     from lattice_addons.checkpoint._repair import Repair, repair
     from lattice_addons.checkpoint._rollback import rolled_back, to_roll_back
 
@@ -50,6 +51,8 @@ __all__ = [
     "Portable",
     "Prune",
     "Ranks",
+    "Refusals",
+    "Refused",
     "Repair",
     "Slots",
     "Summary",
@@ -70,6 +73,7 @@ __all__ = [
     "prunable",
     "prune",
     "ranks",
+    "refusals",
     "repair",
     "rolled_back",
     "running",
@@ -88,6 +92,9 @@ _LATER = {
     "Complete": "_complete",
     "Lacking": "_complete",
     "Ranks": "_ranks",
+    "Refusals": "_refused",
+    "Refused": "_refused",
+    "refusals": "_refused",
     "chosen": "_choose",
     "clear": "_jobs",
     "exported": "_export",
@@ -105,4 +112,4 @@ _LATER = {
     "to_roll_back": "_rollback",
 }
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

@@ -17,7 +17,7 @@ from lattice_addons.checkpoint._model import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Cutter", "by_content"]
+__all__ = ["Cutter", "by_content", "longest"]
 
 # What is stored already is found again only while these stay as they are. Two digits of Python's integers, as a third
 # would take half as long again.
@@ -42,38 +42,50 @@ _SHORT: Final = (64 * 1024, 4 * 1024)
 
 
 class Cutter:
-    """Cuts a stream, which comes in whatever pieces, into pieces of at most 4 MiB."""
+    """Cuts a stream, which comes in whatever pieces, into pieces of at most 4 MiB.
+
+    ``rest`` is what is not cut yet, and begins at this ``place``.
+    """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
-        self._place = 0
+        self.rest = bytearray()
+        self.place = 0
 
     def feed(self, piece: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Take the next bytes, and give what can be cut off now."""
         with memoryview(piece) as view:
             # However many come: what is kept of them is little.
             for at in range(0, len(view), CHUNK):
-                self._rest += view[at : at + CHUNK]
-                # Only what is long enough for the cut to be where it would be if all the rest were here.
-                while len(self._rest) >= _most(_level(self._place)):
-                    yield self._take(_length(self._rest, _level(self._place)))
+                self.rest += view[at : at + CHUNK]
+                while cut := self.cut():
+                    yield cut
+
+    def cut(self) -> bytes:
+        """Cut off a piece, if there is enough for the cut to be where it would be if all the rest were here."""
+        if len(self.rest) < longest(self.place):
+            return b""
+        return self._take(_length(self.rest, _level(self.place)))
 
     def end(self) -> Iterator[bytes]:
         """Give the rest, behind which nothing comes."""
-        while self._rest:
-            length = _length(self._rest, _level(self._place))
-            if length == len(self._rest):
+        while self.rest:
+            length = _length(self.rest, _level(self.place))
+            if length == len(self.rest):
                 # The end, which more will come behind if this grows: short pieces, so that little is stored again.
-                length = _length(self._rest, 0)
-            if length == len(self._rest):
+                length = _length(self.rest, 0)
+            if length == len(self.rest):
                 length = next((short for short in _SHORT if short <= length), length)
             yield self._take(length)
 
+    def drop(self, length: int) -> None:
+        """Let go of so many bytes."""
+        del self.rest[:length]
+        self.place += length
+
     def _take(self, length: int) -> bytes:
-        with memoryview(self._rest) as view:
+        with memoryview(self.rest) as view:
             cut = bytes(view[:length])
-        del self._rest[:length]
-        self._place += length
+        self.drop(length)
         return cut
 
 
@@ -89,13 +101,14 @@ def _level(place: int) -> int:
     return min((place // _LONGER).bit_length(), _LEVELS)
 
 
-def _most(level: int) -> int:
-    return min(_MOST << level, CHUNK)
+def longest(place: int) -> int:
+    """Give how long a piece that begins at a place is at most."""
+    return min(_MOST << _level(place), CHUNK)
 
 
 def _length(rest: bytearray, level: int) -> int:
     """Give where the first piece ends."""
-    end = min(len(rest), _most(level))
+    end = min(len(rest), _MOST << level, CHUNK)
     # Of longer pieces the ends are among those of shorter ones.
     mask = (1 << level) - 1
     for start in range(_LEAST << level, end, _BLOCK):

@@ -49,7 +49,7 @@ class Catalog:
         # Packs out of which chunks were moved; they are still where they were, too.
         self._left: set[str] = set()
         # What the last save found of the arrays.
-        self.summaries = Summaries()
+        self.summaries: Summaries = Summaries()
         self._bad: set[Chunk] = set()
         self._chunks: dict[str, Chunk] = {}
 

@@ -63,7 +63,7 @@ class Cipher:
             return HKDF(algorithm=hashes.SHA256(), length=_KEY, salt=None, info=info).derive(secret)
 
         #: Tells this secret from others, and nothing else about it.
-        self.name = derived("name")[:8].hex()
+        self.name: str = derived("name")[:8].hex()
         self._salts = derived("salts")
         self._texts = derived("texts")
         # Of each line its own: that two jobs have the same chunk cannot be seen.

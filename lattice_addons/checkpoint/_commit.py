@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lattice_addons.checkpoint._costs import log_save, measured
+from lattice_addons.checkpoint._follow import Follower
 from lattice_addons.checkpoint._layout import manifest_key, pack_key
 from lattice_addons.checkpoint._manifest import LARGEST, inline, to_text
 from lattice_addons.checkpoint._model import Checkpoint, Entry, Fresh
@@ -22,7 +23,7 @@ from lattice_addons.checkpoint._slots import Slots
 from lattice_addons.checkpoint._summaries import LINE as SUMMARY
 from lattice_addons.checkpoint._tables import Table as SlotTable
 from lattice_addons.checkpoint._tables import spill
-from lattice_addons.checkpoint._texts import add_text
+from lattice_addons.checkpoint._texts import as_stored
 from lattice_addons.errors import EncodeError, NotInStoreError, StoreError, UnkeepableError
 
 if TYPE_CHECKING:
@@ -208,7 +209,9 @@ class Commit:
     def _add(self, name: str, fresh: Fresh, pack: PackWriter) -> _Added:
         try:
             name.encode()
-            added = _Added(poured(fresh, Cut(pack.add_piece)))
+            added = _Added(
+                poured(fresh, Cut(partial(Follower, pack.add_piece, self.seen.get((name, 0), ()), self.here)))
+            )
             encoded = added.fresh.encoded
             if encoded.buffers:
                 added.looks = self.catalog.summaries.look(name, encoded, self._told)
@@ -216,7 +219,7 @@ class Commit:
             if encoded.value is not None:
                 added.value = inline(encoded.value)
                 if added.value is None:
-                    added.text = add_text(pack, encoded.value, self.seen.get((name, -1), ()), self.here)
+                    added.text = pack.add(as_stored(encoded.value), self.seen.get((name, -1), ()))
             for number, buffer in enumerate(encoded.buffers):
                 if isinstance(buffer, Cut):  # taken in while it was made
                     added.buffers.append(buffer.parts)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from lattice_addons.encoding import Buffer
 
-__all__ = ["pieces"]
+__all__ = ["pieces", "read"]
 
 
 def pieces(buffer: Buffer) -> tuple[int, Iterator[bytes | memoryview]]:
     """Give a buffer's size and its pieces, none empty, none over 4 MiB."""
     if isinstance(buffer, Stream):
-        return buffer.size, by_content(_read(buffer))
+        return buffer.size, by_content(read(buffer))
     view = memoryview(buffer)
     if view.nbytes == 0:  # a view with a zero in its shape cannot be cast
         return 0, iter(())
@@ -30,7 +30,7 @@ def pieces(buffer: Buffer) -> tuple[int, Iterator[bytes | memoryview]]:
     return view.nbytes, (view[at : at + CHUNK] for at in range(0, view.nbytes, CHUNK))
 
 
-def _read(stream: Stream) -> Iterator[bytes | memoryview]:
+def read(stream: Stream) -> Iterator[bytes | memoryview]:
     """Read a stream, which must be as long as it says; what goes wrong is the value's fault and not the store's."""
     total = 0
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
+from lattice_addons._system import private_memory
 
 __all__ = ["fresh"]
 
@@ -17,7 +17,7 @@ def fresh(size: int) -> bytearray | memoryview:
         return bytearray(size)
     try:
         # Private: a forked child must not see what its parent changes.
-        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages = private_memory(size)
     except (OSError, OverflowError) as error:
         raise MemoryError(f"no memory for {size} bytes") from error
     return memoryview(pages)

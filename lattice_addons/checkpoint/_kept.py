@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from lattice_addons._system import private_memory
 from lattice_addons.checkpoint._model import CHUNK
+
+if TYPE_CHECKING:
+    import mmap
 
 __all__ = ["KEPT", "Block", "Kept", "budget"]
 
@@ -40,7 +43,7 @@ class Kept:
             pass
         try:
             # Private: a forked child has these blocks, too, and must not write into its parent's.
-            return Block(self, mmap.mmap(-1, CHUNK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+            return Block(self, private_memory(CHUNK))
         except OSError as error:
             raise MemoryError(f"no memory for a buffer of {CHUNK} bytes") from error
 

@@ -7,7 +7,16 @@ import re
 from lattice_addons.errors import StoreError
 from lattice_addons.storage import split_key
 
-__all__ = ["RANK", "lease_key", "manifest_key", "manifest_number", "pack_key", "pack_name", "rank_folder"]
+__all__ = [
+    "RANK",
+    "lease_key",
+    "manifest_key",
+    "manifest_number",
+    "pack_key",
+    "pack_name",
+    "rank_folder",
+    "refused_key",
+]
 
 RANK = re.compile(r"rank-([0-9]{5})", re.ASCII)
 # Longer than twelve digits where it must be: a stray file may have the last number of twelve.
@@ -45,6 +54,11 @@ def pack_key(folder: str, pack: str) -> str:
 def lease_key(folder: str) -> str:
     """Give the key of the lease."""
     return f"{folder}lease.json"
+
+
+def refused_key(folder: str) -> str:
+    """Give the key of what is written down of saves that were refused."""
+    return f"{folder}refused.jsonl"
 
 
 def manifest_number(key: str) -> int | None:

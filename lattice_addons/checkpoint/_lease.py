@@ -114,6 +114,9 @@ class Lease:
             if self._is_ours(self._told()):
                 with self._store.exclusive(self._folder):
                     if self._is_ours(self._told()):
+                        # Nobody judges it now; and Windows removes no file that is open.
+                        if self._lock is not None:
+                            self._lock.release()
                         self._store.delete([self._key])
         except StoreError as error:
             # The process's end frees it as well.

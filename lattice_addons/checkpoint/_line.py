@@ -32,6 +32,7 @@ from lattice_addons.errors import CheckpointError, DamagedError, FormatError, No
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._commit import Table
     from lattice_addons.checkpoint._model import Checkpoint, Entry, Finding, Fresh
     from lattice_addons.checkpoint._part import Part
@@ -60,11 +61,11 @@ class Line:
         self.job = job
         self.rank = rank
         self.settings = settings
-        self.folder = rank_folder(job, rank)
-        self.cipher = cipher_of(settings, self.folder)
-        self.keeps = Keeps(store, self.folder, self.cipher)
-        self.lease = Lease(store, job, rank)
-        self.together = Together(rank)
+        self.folder: str = rank_folder(job, rank)
+        self.cipher: Cipher | None = cipher_of(settings, self.folder)
+        self.keeps: Keeps = Keeps(store, self.folder, self.cipher)
+        self.lease: Lease = Lease(store, job, rank)
+        self.together: Together = Together(rank)
         self._catalog = Catalog()
         self._last_good = LastGood(store, self.folder, self._catalog)
         self._last = 0
@@ -75,7 +76,7 @@ class Line:
         self._settling = threading.Lock()
         self._in_flight = InFlight()
         self.protected: frozenset[int] = frozenset()  # stay though they need not
-        self.tidier = Tidier(weakref.WeakMethod(self.tidy))
+        self.tidier: Tidier = Tidier(weakref.WeakMethod(self.tidy))
 
     def __repr__(self) -> str:
         """Show which line it is."""
@@ -174,10 +175,13 @@ class Line:
                 yield checkpoint
 
     def read(
-        self, entry: Entry, slot: str | None = None
+        self, entry: Entry, slot: str | None = None, *, mapped: bool = False
     ) -> tuple[bytes | None, list[bytearray | memoryview]]:
-        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot."""
-        mapped = self.settings.restore == "map"
+        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot.
+
+        They are pages of the packs, where that can be, if the settings say so or the caller does: ``mapped``.
+        """
+        mapped = mapped or self.settings.restore == "map"
         try:
             return entry.value, read_buffers(self.store, self.folder, entry.buffers, mapped=mapped)
         except DamagedError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
 from lattice_addons.checkpoint._jobs import ranks, running
-from lattice_addons.checkpoint._layout import manifest_key, manifest_number, pack_key, pack_name
+from lattice_addons.checkpoint._layout import manifest_key, manifest_number, pack_key, pack_name, refused_key
 from lattice_addons.checkpoint._line import Line
 from lattice_addons.checkpoint._streaming import stream
 from lattice_addons.errors import CheckpointError, DamagedError, LeaseHeldError, NotInStoreError, StoreError
@@ -183,6 +184,9 @@ class _Rank:
         for key in self.source.list(f"{self.line.folder}kept/"):
             if manifest_number(key) in there | set(self._numbers):
                 self.target.replace(key, self.source.read(key))
+        with suppress(NotInStoreError):
+            key = refused_key(self.line.folder)
+            self.target.replace(key, self.source.read(key))
         return done
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lattice_addons._amounts import size
 from lattice_addons.checkpoint._slots import Slots
 
 if TYPE_CHECKING:
@@ -109,6 +110,24 @@ class Checkpoint:
     def lines(self) -> Mapping[str, Entry]:
         """The slots that have a line in the manifest: all that are not in tables, which are not read for it."""
         return self.slots.lines if isinstance(self.slots, Slots) else self.slots
+
+    def _repr_html_(self) -> str:
+        from lattice_addons._html import table
+
+        rows = [
+            (
+                name,
+                entry.type.removeprefix("builtins."),
+                entry.manager,
+                f"{entry.encoding}, {size(entry.size)}",
+            )
+            for name, entry in self.lines.items()
+        ]
+        # Those in tables would have to be read.
+        below = ["and small slots, stored together"] if self.tables else []
+        notes = "".join(f"; {note}" for note in self.notes)
+        above = f"checkpoint {self.number} of job {self.job!r}, rank {self.rank} ({self.reason}, {self.created}){notes}"
+        return table(("slot", "type", "manager", "stored as"), rows, above=above, below=below)
 
     def chunks(self) -> Iterator[Chunk]:
         """Give every chunk of every table and slot."""

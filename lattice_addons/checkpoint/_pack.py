@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._cut import pieces as cut
+from lattice_addons.checkpoint._cut import pieces, read
 from lattice_addons.checkpoint._detach import Taken
+from lattice_addons.checkpoint._follow import Follower
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._model import LARGE, Chunk
@@ -108,8 +109,10 @@ class PackWriter:
         """Take a buffer in, and give its pieces; ``saved`` is what was saved of them last."""
         if isinstance(buffer, Taken):
             return self._add_taken(buffer)
-        size, parts = cut(buffer)
-        if size < LARGE or isinstance(buffer, Stream):
+        if isinstance(buffer, Stream):
+            return Follower(self.add_piece, saved, self._here).all(read(buffer))
+        size, parts = pieces(buffer)
+        if size < LARGE:
             return [self.add_piece(Piece(bytes(part))) for part in parts]
         found = tracked(parts, saved, self._here)
         for piece in found:

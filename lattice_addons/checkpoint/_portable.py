@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from lattice_addons._system import O_CLOEXEC, O_NONBLOCK, read_at
 from lattice_addons.checkpoint._fresh import fresh
 from lattice_addons.checkpoint._layout import rank_folder
 from lattice_addons.checkpoint._manifest import parse
@@ -61,7 +62,7 @@ class Portable:
         """Open and verify it."""
         try:
             # Without waiting: nobody may ever write to a pipe of that name.
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._descriptor = os.open(self.path, os.O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         except OSError as error:
             raise self._unreadable(error) from error
         try:
@@ -179,7 +180,7 @@ class Portable:
         done = 0
         while done < len(target):
             try:
-                count = os.preadv(self._descriptor, [target[done:]], at + done)
+                count = read_at(self._descriptor, target[done:], at + done)
             except OSError as error:
                 raise self._unreadable(error) from error
             if not count:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint._boundaries import Cutter
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._model import CHUNK
-from lattice_addons.checkpoint._pieces import Piece
 from lattice_addons.encoding import STREAMED, Flow, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lattice_addons.checkpoint._follow import Follower
     from lattice_addons.checkpoint._kept import Block
     from lattice_addons.checkpoint._model import Fresh
+    from lattice_addons.checkpoint._pieces import Piece
     from lattice_addons.encoding import Buffer
 
 __all__ = ["Cut", "Held", "Measured", "poured"]
@@ -48,27 +49,27 @@ class _Vessel(Stream):
 
 
 class Cut(_Vessel):
-    """Pieces on their way into a pack."""
+    """Pieces on their way into a pack; ``follow`` begins to make them."""
 
-    def __init__(self, add: Callable[[Piece], Piece]) -> None:
+    def __init__(self, follow: Callable[[], Follower]) -> None:
         self.parts: list[Piece] = []
-        self._add = add
-        self._cutter = Cutter()
+        self._follow = follow
+        self._follower = follow()
 
     def take(self, data: bytes) -> None:
         """Take the next bytes."""
         self.size += len(data)
-        self.parts.extend(self._add(Piece(cut)) for cut in self._cutter.feed(data))
+        self.parts.extend(self._follower.feed(data))
 
     def empty(self) -> None:
         """Let go of what was taken; what is written already is in no manifest."""
         super().empty()
         self.parts.clear()
-        self._cutter = Cutter()
+        self._follower = self._follow()
 
     def taken(self) -> Buffer:
         """Give itself, with the last pieces."""
-        self.parts.extend(self._add(Piece(cut)) for cut in self._cutter.end())
+        self.parts.extend(self._follower.end())
         return self
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import lattice_addons
+from lattice_addons._host import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def program() -> dict[str, object]:
     """Describe this process's program."""
     told: dict[str, object] = {
         "argv": [_clean(argument) for argument in sys.argv[:_MOST_ARGUMENTS]],
-        "host": _clean(os.uname().nodename),
+        "host": _clean(host_name()),
         "python": sys.version.split()[0],
         "packages": _packages(),
         "commit": _commit(os.path.dirname(os.path.abspath(sys.argv[0] if sys.argv and sys.argv[0] else "."))),

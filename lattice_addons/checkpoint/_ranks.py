@@ -47,10 +47,10 @@ class Ranks:
         self._unique = unique
         self._parts = Parts(line)
         found = self._join() if world > 1 else self._found()
-        self.attempt = found if world > 1 else None
-        self.number = found.number
+        self.attempt: Attempt | None = found if world > 1 else None
+        self.number: int = found.number
         #: What all ranks carry on from; None where they begin afresh.
-        self.resume = found.resume
+        self.resume: Complete | None = found.resume
         line.together.know(self.resume)
 
     def latest(self) -> Checkpoint | None:

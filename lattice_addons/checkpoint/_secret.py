@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from lattice_addons._system import O_CLOEXEC, O_NONBLOCK
 from lattice_addons.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def secret_in(path: str) -> bytes:
     """Give the secret that is in a file; what ends its line is no part of it."""
     try:
         # Without waiting: nobody may ever write to a pipe of that name.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         try:
             mode = os.fstat(descriptor).st_mode
             text = os.read(descriptor, _LONGEST)

@@ -32,7 +32,7 @@ class Slots(Mapping[str, "Entry"]):
         self, lines: Mapping[str, Entry], tables: Iterable[Table] = (), read: ReadTexts | None = None
     ) -> None:
         self.lines = lines
-        self.tables = tuple(tables)
+        self.tables: tuple[Table, ...] = tuple(tables)
         self._read_texts = read
         self._rows: dict[str, Table] | None = None if self.tables else {}
 

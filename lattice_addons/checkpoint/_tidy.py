@@ -39,7 +39,7 @@ class Tidier:
     needed_for_saving = False
 
     def __init__(self, turn: weakref.WeakMethod[Callable[..., Iterator[int]]]) -> None:
-        self.turns = threading.Lock()
+        self.turns: threading.Lock = threading.Lock()
         self._turn = turn
         self._wanted = False
         self._told = ""

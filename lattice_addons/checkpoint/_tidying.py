@@ -226,6 +226,8 @@ class Tidying:
                 stay = self._stay(protect)
                 self._take_back(stay)
                 self._retention.plan(line.numbers(), set(doomed) - stay, self.in_flight)
+            if self.catalog.doomed and self._has_parts() and line.together.floor is not None:
+                line.store.needed_from(manifest_key(line.folder, line.together.floor))
             self._retention.delete_manifests()
         yield from self._retention.delete_packs()
 

@@ -34,6 +34,11 @@ class Together:
         self._referred: set[object] | None = None if rank == STORES else set()
         self._others: Parts | None = None
 
+    @property
+    def floor(self) -> int | None:
+        """The number from which on a restart may need this rank's checkpoints; None where that is not known."""
+        return self._floor if 0 < self._floor < _NOTHING else None
+
     def needs(self, number: int, part: Part | None = None) -> bool:
         """Tell whether a restart may need this checkpoint, or another rank's does.
 

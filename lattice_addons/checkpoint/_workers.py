@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 from _queue import SimpleQueue
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -142,7 +143,9 @@ class Workers:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    if sys.platform == "linux" and hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 #: What keeps cores busy: more than four are faster than any disk.

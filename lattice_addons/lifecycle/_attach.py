@@ -14,6 +14,8 @@ from _thread import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import POSIX, block_signals
+
 from . import _exit, _fork
 from ._periodic import Periodic, take_tick
 from ._process import PROCESS, is_main_thread, numbers
@@ -29,6 +31,8 @@ __all__ = ["Attachment", "attach"]
 log = logging.getLogger("lattice_addons.lifecycle")
 
 _IGNORED = int(signal.SIG_IGN)
+# One that nobody can change, where there is one.
+_FIXED = int(getattr(signal, "SIGKILL", signal.SIGSEGV))
 # After so many glances comes a look, in which the clock says whether it is time for the wakeup descriptor.
 _GLANCES = 64
 
@@ -74,7 +78,8 @@ class Attachment:
         self._installed = True
         for signum in self._signums:
             self._take(signum)
-        if self._signums:
+        # Where a thread can hear of signals by a pipe.
+        if self._signums and POSIX:
             if PROCESS.watcher is None:
                 PROCESS.watcher = Watcher()
                 PROCESS.watcher.start()
@@ -143,8 +148,7 @@ class Attachment:
     def _remember(self) -> None:
         """Note what stands at each signal, three of them apart for `glance`."""
         self._seen = [(signum, _standing_at(signum)) for signum in self._signums]
-        # Where there are fewer, one that nobody can change.
-        three = [*self._seen, *[(int(signal.SIGKILL), _standing_at(signal.SIGKILL))] * 3][:3]
+        three = [*self._seen, *[(_FIXED, _standing_at(_FIXED))] * 3][:3]
         (self._first, self._at_first), (self._second, self._at_second), (self._third, self._at_third) = three
         # With more than three, none is worth a glance.
         self._glances = _GLANCES if len(self._seen) <= len(three) else 0
@@ -153,7 +157,7 @@ class Attachment:
     def problems(self) -> tuple[str, ...]:
         """Say what keeps us from saving on a signal, or in C code."""
         told = self._obstacles()
-        if self._installed and self._signums and not self._wakeup_is_ours:
+        if self._installed and PROCESS.watcher is not None and self._signums and not self._wakeup_is_ours:
             told.append("another library watches signals (set_wakeup_fd): none is served while C code runs")
         return tuple(told)
 
@@ -163,7 +167,7 @@ class Attachment:
             names = ", ".join(self._signums.values())
             return [f"{names}: not taken outside the main thread; the next update() in it takes them"]
         told = [f"{self._signums[signum]}: {reason}" for signum, reason in self._refused.items() if reason]
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        blocked = block_signals(())
         for signum, name in self._signums.items():
             hook = PROCESS.hooks.get(signum)
             if hook is not None and signal.getsignal(signum) is not hook:

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from lattice_addons._host import other_thread_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -86,10 +88,7 @@ def _times(threads: Iterable[threading.Thread]) -> dict[threading.Thread, float]
     times = {here: time.thread_time()}
     for thread in threads:
         if thread.name.startswith(_OURS) and thread.native_id is not None and thread is not here:
-            try:
-                # Linux's clock of a thread, by its number. pthread_getcpuclockid() would not survive a thread that has
-                # ended meanwhile; this is refused.
-                times[thread] = time.clock_gettime((~thread.native_id << 3) | 6)
-            except OSError:
-                continue
+            seconds = other_thread_seconds(thread.native_id)
+            if seconds is not None:
+                times[thread] = seconds
     return times

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import _thread
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING
+
+from lattice_addons._host import at_fork, block_signals, restore_signals
 
 from ._identity import note_fork
 from ._process import PROCESS, is_main_thread
@@ -27,13 +28,13 @@ def register() -> None:
     global _registered  # noqa: PLW0603 - os.register_at_fork cannot be undone
     if not _registered:
         _registered = True
-        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+        at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _before() -> None:
     """Have no thread of ours while the process forks, and no signal of ours come in the middle of it."""
     # Python drops what arrives in a child before its hooks have run: a worker that is terminated then, lives on.
-    PROCESS.masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, PROCESS.hooks)
+    PROCESS.masks[_thread.get_ident()] = block_signals(PROCESS.hooks)
     # Python 3.12 warns of a fork with threads; a lock that one of them holds would stay locked in the child.
     for thread in (PROCESS.watcher, *PROCESS.periodic, *PROCESS.helping()):
         if thread is not None:
@@ -43,7 +44,7 @@ def _before() -> None:
 def _unblock() -> None:
     mask = PROCESS.masks.pop(_thread.get_ident(), None)
     if mask is not None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        restore_signals(mask)
 
 
 def _in_parent() -> None:

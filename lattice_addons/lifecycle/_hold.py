@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import block_signals, restore_signals, signals_of
+
 from ._process import PROCESS, is_main_thread
 
 if TYPE_CHECKING:
@@ -16,17 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["others_held"]
 
 # Sent by the processor for the instruction at hand: they cannot wait.
-_FAULTS = frozenset(
-    {
-        signal.SIGABRT,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGILL,
-        signal.SIGSEGV,
-        signal.SIGSYS,
-        signal.SIGTRAP,
-    }
-)
+_FAULTS = signals_of("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
 
 
 @contextmanager
@@ -48,14 +40,12 @@ def others_held(*, drop_ctrl_c: bool = False) -> Iterator[None]:
     if callable(standing):
         signal.signal(signal.SIGINT, remember)
     ours = {*PROCESS.hooks, PROCESS.tick or 0}
-    mask = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {number for number in signal.valid_signals() if number not in ours} - _FAULTS
-    )
+    mask = block_signals({number for number in signal.valid_signals() if number not in ours} - _FAULTS)
     try:
         yield
     finally:
         # Unmasked while remember() stands: what waited in the system is counted with the rest.
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        restore_signals(mask)
         if callable(standing):
             signal.signal(signal.SIGINT, standing)
         if waiting and not (drop_ctrl_c and standing is signal.default_int_handler):

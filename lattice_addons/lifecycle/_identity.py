@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 INTERACTIVE = "interactive"
+# Where a kernel is told which notebook is its own.
+_VSCODE, _JUPYTER = "__vsc_ipynb_file__", "JPY_SESSION_NAME"
 # Each names (this process's number, how many there are), and what tells one start of the job from another: only what
 # is the same for all of its processes. Not MASTER_ADDR, which is localhost for some; not torchrun's count of restarts,
 # which each of its agents keeps for itself.
@@ -62,17 +64,29 @@ def job_id(settings: Settings) -> str:
 
 
 def _program_name(main: ModuleType | None) -> str:
-    """Give a module's name (`-m`), a script's stem, or `interactive`."""
+    """Give a module's name (`-m`), a script's stem, a notebook's, or `interactive`."""
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name not in _RUNNERS:
         return str(spec.name.removesuffix(".__main__"))
     path = getattr(main, "__file__", None) if spec is None else (sys.argv or [""])[0]
     # A prompt has no file; so have `-c`, stdin and notebooks.
     if not path or path in ("-c", "-") or path.startswith("<"):
-        return INTERACTIVE
+        return _notebook_name(main) or INTERACTIVE
     if _stem(path) == "__main__":
         path = os.path.dirname(os.path.abspath(path))
     return _stem(path)
+
+
+def _notebook_name(main: ModuleType | None) -> str:
+    """Give the name of the notebook that this process is the kernel of; empty where nobody says."""
+    # What a cell starts has the kernel's environment, and is another program.
+    if "ipykernel" not in sys.modules:
+        return ""
+    # Visual Studio Code says it in the notebook's names, Jupyter's server in the environment. The latter has the names
+    # of consoles, too, which are others at each start; behind a file's name an editor may put what it needs.
+    path = getattr(main, _VSCODE, None) or os.environ.get(_JUPYTER, "")
+    name, ending, _ = os.path.basename(str(path)).rpartition(".ipynb")
+    return name if ending else ""
 
 
 def _stem(path: str) -> str:

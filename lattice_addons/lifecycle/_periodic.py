@@ -112,7 +112,8 @@ def take_tick() -> None:
     """Choose a signal that nobody uses, for our threads to call upon the main thread."""
     if PROCESS.tick is not None or not is_main_thread():
         return
-    for number in range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1):
+    first, last = getattr(signal, "SIGRTMIN", 0), getattr(signal, "SIGRTMAX", 0)
+    for number in range(last - 1, first, -1):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, on_tick)
             PROCESS.tick = number

@@ -37,6 +37,9 @@ class Saver(Protocol):
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot; what is returned writes it."""
 
+    def refused(self, reason: str, error: Exception, /) -> None:
+        """Be told that there was no save at all, for a reason of lifecycle's."""
+
     def settle(self, seconds: float, tell: Callable[[str], None]) -> str | None:
         """Wait until what was saved is where it must go; else say what is not, and what to do."""
 

@@ -29,10 +29,10 @@ def save_all(
     for saver in savers:
         # Given back before the save: a save waits for another one under way, which may need the gate.
         if not saver.gate.acquire(timeout=min(patience, 1e6)):
-            failure = failure or TimeoutError("a block of atomic() stays open")
-            tell(
-                f"no save ({reason}): a block of atomic() stays open in another thread; the last checkpoint stands"
-            )
+            open_block = TimeoutError("a block of atomic() stays open in another thread")
+            tell(f"no save ({reason}): {open_block}; the last checkpoint stands")
+            saver.refused(reason, open_block)
+            failure = failure or open_block
             continue
         saver.gate.release()
         try:

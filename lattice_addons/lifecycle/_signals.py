@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._host import block_signals, signals_of
+
 from ._after_call import after_call
 from ._hold import others_held
 from ._process import PROCESS, is_main_thread
@@ -34,8 +36,8 @@ __all__ = [
 ]
 
 # What a signal does by default that does not end the process: after it we go on.
-_HARMLESS = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
-_STOPPING = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_HARMLESS = signals_of("SIGCHLD", "SIGURG", "SIGWINCH", "SIGCONT")
+_STOPPING = signals_of("SIGTSTP", "SIGTTIN", "SIGTTOU")
 
 
 class Hook:
@@ -105,7 +107,7 @@ class Hook:
         standing = signal.getsignal(self.signum)
         signal.signal(self.signum, signal.SIG_DFL)
         os.kill(os.getpid(), self.signum)
-        if self.signum in signal.pthread_sigmask(signal.SIG_BLOCK, []):
+        if self.signum in block_signals(()):
             time.sleep(0.2)  # blocked in this thread: another one dies of it, and takes us along
         # Still here: stopped and continued.
         signal.signal(self.signum, standing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING
+
+from lattice_addons._host import signal_thread, thread_seconds
 
 from ._process import PROCESS
 from ._signals import is_ours
@@ -42,7 +43,7 @@ class Standstill:
             return 0.0
         place = id(frame), frame.f_lasti
         # Computing is no standstill, however long it takes.
-        cpu = time.clock_gettime(time.pthread_getcpuclockid(ident))
+        cpu = thread_seconds(ident)
         if place != self._place or cpu - self._cpu > _COMPUTING:
             self._place, self._since = place, time.monotonic()
         self._cpu = cpu
@@ -56,7 +57,7 @@ def break_off(error: BaseException) -> None:
         PROCESS.breaking = error
         PROCESS.tick_expected = True
         # A real signal: waiting for a lock ends for nothing less.
-        signal.pthread_kill(ident, PROCESS.tick)
+        signal_thread(ident, PROCESS.tick)
 
 
 def raise_if_broken_off(frame: FrameType | None) -> None:

@@ -7,6 +7,8 @@ import select
 import stat
 import sys
 
+from lattice_addons._host import POSIX
+
 __all__ = ["tell", "tell_over"]
 
 _STDERR = 2
@@ -50,7 +52,7 @@ def _write(text: str) -> None:
     line = text.encode("utf-8", "backslashreplace")
     try:
         # A full pipe that nobody reads must not hold up the end of the program.
-        if _is_stderr() and select.select([], [_STDERR], [], 1)[1]:
+        if _is_stderr() and (not POSIX or select.select([], [_STDERR], [], 1)[1]):
             os.write(_STDERR, line)
     except (OSError, ValueError):
         return  # there is nowhere left to say it

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import block_signals, restore_signals, signal_thread
 from lattice_addons.errors import EncodeError
 
 from ._process import PROCESS
@@ -31,11 +32,11 @@ def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
     """Start a daemon thread that takes no signals: they go to the main thread, as they would without it."""
     thread = threading.Thread(target=run, name=name, daemon=True)
     # Blocked around the start: the mask is inherited, and a signal may come before the thread's first line.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    mask = block_signals(signal.valid_signals())
     try:
         thread.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        restore_signals(mask)
     return thread
 
 
@@ -52,7 +53,9 @@ class Watcher:
     """Reads the numbers of signals from the wakeup descriptor, as the system's handler writes them."""
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
         self._came: dict[int, tuple[float, float]] = {}  # signal: not before, not after
         self._saved_for: set[int] = set()
         self._told = False
@@ -205,7 +208,7 @@ class Watcher:
         if PROCESS.tick is not None and main.ident is not None:
             PROCESS.tick_expected = True
             # A real signal, so that a sleep or a read ends, which a simulated one does not do.
-            signal.pthread_kill(main.ident, PROCESS.tick)
+            signal_thread(main.ident, PROCESS.tick)
         while PROCESS.pending and not PROCESS.serving and time.monotonic() - asked < self.patience:
             time.sleep(0.01)
         if not PROCESS.pending or PROCESS.serving:

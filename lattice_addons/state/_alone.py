@@ -53,6 +53,13 @@ class Alone:
         """Go back to what is newest in the store."""
         self._own_session().reload()
 
+    def _repr_html_(self) -> str | None:
+        if self._session is None:
+            return None
+        from ._status import describe
+
+        return describe(self._session, closely=False)._repr_html_()
+
     def _own_session(self) -> Session:
         if self._session is None:
             name = type(self).__name__

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
+from lattice_addons._system import O_CLOEXEC, O_NONBLOCK
 from lattice_addons.errors import FileStateError
 
 from ._file_back import reopen
 from ._file_contents import DiskContents
-from ._file_facts import checked, identify, is_file, locate, mode_of, newline_of
+from ._file_facts import appends, checked, identify, is_file, locate, mode_of, newline_of, path_of
 from ._file_state import FileState
 from ._manager import NOTHING, NoValue, StateManager
 
@@ -126,8 +126,10 @@ class StateFileManager(StateManager):
         descriptor = file.fileno()
         self._path = locate(file, self._path)
         self._identity = identify(descriptor)
-        fixed = not file.writable() or bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND)
-        reader = os.dup(descriptor) if file.readable() else self._open_to_read(f"/proc/self/fd/{descriptor}")
+        fixed = not file.writable() or appends(file)
+        reader = (
+            os.dup(descriptor) if file.readable() else self._open_to_read(path_of(descriptor) or self._path)
+        )
         return self._state(file, reader, position, fixed=fixed)
 
     def _look_closed(self, file: OpenFile) -> FileState:
@@ -138,7 +140,7 @@ class StateFileManager(StateManager):
 
     def _open_to_read(self, path: str) -> int:
         # Non-blocking, so that a pipe that has taken the file's place does not hang the save.
-        reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        reader = os.open(path, os.O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         if identify(reader) != self._identity:
             os.close(reader)
             message = f"{self._path!r} is closed, and another file has its name now; update() the slot"

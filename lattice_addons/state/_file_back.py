@@ -10,6 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, link, set_rights
 from lattice_addons.errors import FileStateError
 
 from ._file_contents import read_at, write_all
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lattice_addons.state")
 
 # Non-blocking, so that a pipe in the file's place does not hang the program.
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
 
 
 def reopen(state: FileState) -> OpenFile:
@@ -110,7 +111,7 @@ def _write_anew(place: str, state: FileState) -> None:
     # Nobody else's until its permissions are set at the end, whatever the umask.
     with _closing(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)) as writer:
         _write(writer, state, 0)
-        os.fchmod(writer, state.permissions)
+        set_rights(writer, state.permissions)
 
 
 def _write(descriptor: int, state: FileState, start: int) -> None:
@@ -128,7 +129,7 @@ def _move_aside(place: str, why: str) -> None:
         aside = f"{place}.aside-{number}"
         try:
             # A link and not a rename, which would replace a file that has this name.
-            os.link(place, aside, follow_symlinks=False)
+            link(place, aside)
         except FileExistsError:
             continue
         except OSError:
@@ -145,7 +146,7 @@ def _move_aside(place: str, why: str) -> None:
 def _open(place: str, state: FileState) -> OpenFile:
     def opener(_path: str, flags: int) -> int:
         # What "w" would empty and "x" refuse is what has just been put back.
-        return os.open(place, flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC) | os.O_NOFOLLOW)
+        return os.open(place, flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC) | O_NOFOLLOW | O_CLOEXEC)
 
     file = open(  # noqa: SIM115 - it is the caller's
         state.path, state.mode, state.buffering, state.encoding, state.errors, state.newline, opener=opener
@@ -155,7 +156,7 @@ def _open(place: str, state: FileState) -> OpenFile:
             file.reconfigure(write_through=True)
         file.seek(state.position)
         if not state.read_only and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != state.permissions:
-            os.fchmod(file.fileno(), state.permissions)
+            set_rights(file.fileno(), state.permissions)
     except BaseException:  # Ctrl-C too: what nobody gets must not stay open
         file.close()
         raise

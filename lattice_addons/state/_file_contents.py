@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from lattice_addons._system import O_CLOEXEC, O_TMPFILE, pread
 from lattice_addons.encoding import Stream
 from lattice_addons.errors import FileStateError
 
@@ -79,19 +81,22 @@ class DiskContents(Stream):
 
 def _open_nameless(folder: str) -> int:
     """Open a new file without a name; by hand, for tempfile is a large import for who keeps no files."""
-    try:
-        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
-    except OSError:  # not every file system has these; what else is wrong is met again
-        path = os.path.join(folder, f".{os.urandom(8).hex()}")
-        copy = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    if O_TMPFILE:
+        with suppress(OSError):  # not every file system has these; what else is wrong is met again
+            return os.open(folder, os.O_RDWR | O_TMPFILE | O_CLOEXEC, 0o600)
+    path = os.path.join(folder, f".{os.urandom(8).hex()}")
+    # Windows removes it when it is closed, and not before.
+    gone_when_closed = getattr(os, "O_TEMPORARY", 0)
+    copy = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | O_CLOEXEC | gone_when_closed, 0o600)
+    if not gone_when_closed:
         os.unlink(path)
-        return copy
+    return copy
 
 
 def read_at(descriptor: int, start: int, length: int) -> bytes:
     """Read ``length`` bytes from ``start`` on; fewer only where the file ends."""
-    piece = os.pread(descriptor, length, start)
-    while len(piece) < length and (more := os.pread(descriptor, length - len(piece), start + len(piece))):
+    piece = pread(descriptor, length, start)
+    while len(piece) < length and (more := pread(descriptor, length - len(piece), start + len(piece))):
         piece += more
     return piece
 

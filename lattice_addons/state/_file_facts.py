@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import io
 import os
 import stat
 import struct
+import sys
+from contextlib import suppress
 from typing import Final, TypeAlias, cast
 
 from lattice_addons.errors import FileStateError
@@ -80,11 +81,29 @@ def locate(file: OpenFile, path: str | None) -> str:
 def identify(descriptor: int) -> tuple[int, int, int]:
     """Give device, inode and generation of an open file."""
     status = os.fstat(descriptor)
-    try:
-        (generation,) = struct.unpack("i4x", fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(8)))
-    except OSError:
-        generation = 0
+    generation = 0
+    if sys.platform == "linux":
+        with suppress(OSError, ImportError):
+            import fcntl
+
+            (generation,) = struct.unpack("i4x", fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(8)))
     return status.st_dev, status.st_ino, generation
+
+
+def appends(file: OpenFile) -> bool:
+    """Say whether whatever is written goes to the end of the file."""
+    if sys.platform != "win32":
+        with suppress(ImportError):
+            import fcntl
+
+            return bool(fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_APPEND)
+    return "a" in mode_of(file)
+
+
+def path_of(descriptor: int) -> str | None:
+    """Give a path that leads to an open file whatever becomes of its name, where the system has such."""
+    path = f"/proc/self/fd/{descriptor}"
+    return path if os.path.exists(path) else None
 
 
 def mode_of(file: OpenFile) -> str:

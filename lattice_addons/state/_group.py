@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from lattice_addons.errors import UnknownSlotError
 from lattice_addons.settings import Settings
 
+from ._again import Made, runs_again, stands
 from ._background import in_background
 from ._into import restore_into
 from ._manager import StateManager, not_a_manager
 from ._ranks import rule_of
 from ._resume import Loops
 from ._session import Session
-from ._stats import Stats, describe_stats
-from ._status import Status, describe
+from ._shown import Shown
 from ._track import Tracks
 from ._turns import finish_element
 
@@ -30,12 +31,13 @@ Value = TypeVar("Value")
 _NO_FILES = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set})
 
 
-class StateManagerGroup(Tracks, Loops):
+class StateManagerGroup(Tracks, Loops, Shown):
     """Named slots, saved together however the program ends, and found again when it is started again.
 
     ``StateManagerGroup()`` is the process's one group, the same object at every call; its settings are read
     from ``LATTICE_CHECKPOINT_TYPE`` and ``LATTICE_CHECKPOINT_CONFIG``. ``StateManagerGroup(settings)`` is a new
-    group with settings of its own.
+    group with settings of its own; in a notebook's cell that is run again, the one that it made before. Such a group
+    is saved for as long as the program holds it: a local of a function that has returned is gone.
 
     Raises:
         SettingsError: a setting says what cannot be.
@@ -48,19 +50,26 @@ class StateManagerGroup(Tracks, Loops):
 
     _of_process: StateManagerGroup | None = None
     _making = threading.RLock()
+    _made: Made[StateManagerGroup] = Made()
 
     def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:  # noqa: PYI034 - the one of the process
         """Give the process's group, or a new one that has these settings."""
+        again = runs_again(sys._getframe(1))  # noqa: SLF001 - the cell of a notebook, or the program
         if settings is not None:
-            group = super().__new__(cls)
-            group._session = Session(settings, own=True)
-            return group
+            return (again and StateManagerGroup._made.instead(settings)) or cls._make(settings, own=True)
         with StateManagerGroup._making:
             if StateManagerGroup._of_process is None:
-                group = super().__new__(cls)
-                group._session = Session(Settings.from_environ(), own=False)
-                StateManagerGroup._of_process = group
+                settings = Settings.from_environ()
+                group = again and StateManagerGroup._made.instead(settings)
+                StateManagerGroup._of_process = group or cls._make(settings, own=False)
             return StateManagerGroup._of_process
+
+    @classmethod
+    def _make(cls, settings: Settings, *, own: bool) -> StateManagerGroup:
+        group = super().__new__(cls)
+        group._session = Session(settings, own=own)
+        StateManagerGroup._made.add(group)
+        return group
 
     # -- slots
 
@@ -75,7 +84,8 @@ class StateManagerGroup(Tracks, Loops):
     ) -> None:
         """Make a slot named ``key``; what is stored under this name is read at its first `get`.
 
-        With ``auto_load=False`` the stored value stays out of sight until `load`, and in the store until `update`.
+        With ``auto_load=False`` the stored value stays out of sight until `load`, and in the store until `update`. In a
+        notebook's cell that is run again the slot stays as it is; one with another manager takes its place.
 
         ``ranks`` or ``merge`` says what its value is after a restart with another number of ranks: the same on all
         (``replicated``), that of each rank (``per-rank``; None on additional ones), or what ``merge`` makes of the
@@ -89,7 +99,10 @@ class StateManagerGroup(Tracks, Loops):
         """
         if not (isinstance(manager, type) and issubclass(manager, StateManager)):  # type: ignore[redundant-expr]
             raise not_a_manager(manager)
-        self._session.add(key, manager(), auto_load=auto_load, rule=rule_of(ranks, merge))
+        rule = rule_of(ranks, merge)
+        if runs_again(sys._getframe(1)) and stands(self._session, key, manager, rule):  # noqa: SLF001
+            return
+        self._session.add(key, manager(), auto_load=auto_load, rule=rule)
 
     def update(self, key: str, value: object) -> None:
         """Give a slot its value, in the way of its manager.
@@ -114,7 +127,13 @@ class StateManagerGroup(Tracks, Loops):
         if session.attachment is not None:
             session.attachment.glance()
 
-    def get(self, key: str | None = None, *, into: Any = None) -> Any:  # noqa: ANN401 - whatever the program gave
+    @overload
+    def get(self, key: str | None = None, *, into: None = None) -> Any: ...  # noqa: ANN401 - whatever the program gave
+
+    @overload
+    def get(self, key: str | None = None, *, into: Value) -> Value: ...
+
+    def get(self, key: str | None = None, *, into: Any = None) -> Any:
         """Give a slot's value, from the store after a restart; None when there is none.
 
         Without a key the only slot is meant. With ``into``, an array of the stored type and shape, the value is
@@ -256,17 +275,6 @@ class StateManagerGroup(Tracks, Loops):
         stay until retention or ``lattice clear``.
         """
         return self._session.complete()
-
-    def status(self) -> Status:
-        """Say which job this is, what would be saved how, what cannot be, and why."""
-        return describe(self._session)
-
-    def stats(self) -> Stats:
-        """Say what saves have cost so far, and what would be lost if the process were killed now.
-
-        The values are looked at as a save would do it, which takes as long as a save of nothing new.
-        """
-        return describe_stats(self._session)
 
     def close(self) -> None:
         """Take the group's hooks off and let another process write its job; nothing is saved."""

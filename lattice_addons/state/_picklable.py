@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import copyreg
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from lattice_addons._html import brief
 from lattice_addons.encoding import encode
 from lattice_addons.errors import EncodeError
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+# More of them nobody looks at.
+_ROWS: Final = 100
 _SCALARS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
@@ -71,7 +75,7 @@ class State(Picklable):
 
         def __getattr__(self, name: str) -> Any: ...
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it changes
 
     def __eq__(self, other: object) -> bool:
         """Compare class and values."""
@@ -83,6 +87,11 @@ class State(Picklable):
         """Show the values by name."""
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({values})"
+
+    def _repr_html_(self) -> str:
+        from ._shown import values_html
+
+        return values_html(self, vars(self))
 
 
 class PicklableWrapper(Picklable):
@@ -98,6 +107,11 @@ class PicklableWrapper(Picklable):
     def __repr__(self) -> str:
         """Show what is wrapped."""
         return f"{type(self).__name__}({self.wrapped!r})"
+
+    def _repr_html_(self) -> str:
+        from ._shown import values_html
+
+        return values_html(self, {"wrapped": self.wrapped})
 
 
 class PicklableDict(dict[Any, Any]):
@@ -166,6 +180,12 @@ class PicklableDict(dict[Any, Any]):
     def __repr__(self) -> str:
         """Show the items."""
         return f"{type(self).__name__}({super().__repr__()})"
+
+    def _repr_html_(self) -> str:
+        from ._shown import values_html
+
+        shown = {brief(key): self[key] for key in islice(self, _ROWS)}
+        return values_html(self, shown, left_out=len(self) - _ROWS)
 
     def _check_item(self, key: object, value: object) -> None:
         _check(self, f"key {key!r}", key)

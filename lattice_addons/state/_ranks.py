@@ -114,8 +114,8 @@ class Moved:
         self._ranks = ranks
         self._trust = trust
         self._parts: dict[int, tuple[Line, Checkpoint]] = {}
-        self.stored = ranks.resume.world
-        self.own = ranks.line.rank if self.stored == ranks.world else None
+        self.stored: int = ranks.resume.world
+        self.own: int | None = ranks.line.rank if self.stored == ranks.world else None
 
     def part(self, rank: int) -> tuple[Line, Checkpoint]:
         """Give what a rank had, and the line to read it from."""

@@ -26,11 +26,11 @@ class Progress(StateManager):
     __module__ = "lattice_addons.state"
 
     def __init__(self) -> None:
-        self.position = 0  # elements that are finished
-        self.finished = False
+        self.position: int = 0  # elements that are finished
+        self.finished: bool = False
         self.inside: list[list[object]] = []  # the loops around it, each with the index of its element
         self.sequence: dict[str, object] = {}
-        self.ended_here = False  # in this process; not stored
+        self.ended_here: bool = False  # in this process; not stored
         self.era = 0  # how often the work of this process had been completed when it began; not stored
 
     def capture(self) -> object:

@@ -20,6 +20,7 @@ from ._instants import COMPLETE
 from ._keys import check_key
 from ._manager import NoValue
 from ._ranks import Elsewhere, settle
+from ._refused import note_refused, noting
 from ._resume import Progress
 from ._slot import Slot
 from ._snapshot import Snapshot, capture, outcome, with_what_can_be_read
@@ -46,26 +47,27 @@ class Session:
     def __init__(self, settings: Settings, *, own: bool) -> None:
         log_from(settings.loglevel)
         self.settings = settings
-        self.gate = Gate()
+        self.gate: Gate = Gate()
         self.slots: dict[str, Slot] = {}
-        self.blocks = Blocks()
+        self.blocks: Blocks = Blocks()
         self.loops: list[weakref.ref[Turns[Any]]] = []
         # Loops that were left within an element, by an exception or a break: it will be worked on again.
         self.broken_off: dict[str, Callable[[], None] | None] = {}
-        self.completed = False
-        self.completions = 0
-        self.way_back = WayBack()
-        self.stored = Stored(settings, own=own)
+        self.completed: bool = False
+        self.completions: int = 0
+        self.way_back: WayBack = WayBack()
+        self.stored: Stored = Stored(settings, own=own)
         # What was read from the store or written to it last: for saves in which a value cannot be stored.
-        self._good = self._of_base()
+        self._good: Mapping[str, Entry] = self.stored.base_slots or {}
         # Slots whose stored value counts no more, each with the number of the last snapshot that has it.
         self._void: dict[str, int] = {}
         # Slots in the store that nobody has registered yet: they go into the next checkpoint as they are.
-        self.unclaimed = dict.fromkeys(self._good, self._good)
+        self.unclaimed: dict[str, Mapping[str, Entry]] = dict.fromkeys(self._good, self._good)
         self.deleted: set[str] = set()
         # Slots that were deleted and registered again, whose value stands in a checkpoint of this session.
         self._reclaimed: set[str] = set()
         self._serial = 0
+        self.refused: partial[None] = partial(note_refused, self.stored)
         self.attachment = attach(self) if self.stored.passive is None else None
         way = self.stored.way
         if way is not None:
@@ -107,7 +109,7 @@ class Session:
         """Let a slot take hold of a value."""
         slot = self.slot(key)
         if slot.source is not None and slot.manager.restore_first:
-            self._rehydrate(slot)
+            self._rehydrate(slot, mapped=slot.manager.copies)
         # Other threads' snapshots are not excluded: the lock order of the program's own locks and ours would
         # then decide between life and deadlock. A manager takes hold in one step.
         with self.gate.busy():
@@ -158,7 +160,7 @@ class Session:
         """Let every slot have what is newest in the store."""
         with self.gate:
             self.stored.reload()
-            self._good, self._void = self._of_base(), {}
+            self._good, self._void = self.stored.base_slots or {}, {}
             self.unclaimed = dict.fromkeys(self._good, self._good)
             self._reclaimed.clear()
             for name, slot in self.slots.items():
@@ -167,15 +169,12 @@ class Session:
                     # The program uses the bound object itself and may never ask for it here.
                     self._rehydrate(slot)
 
-    def _of_base(self) -> Mapping[str, Entry]:
-        return self.stored.base_slots or {}
-
-    def _rehydrate(self, slot: Slot) -> None:
+    def _rehydrate(self, slot: Slot, *, mapped: bool = False) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
             self.way_back.read(slot)
             if slot.source is not None:
-                slot.restore(self.stored.read(slot.name, slot.source, older=slot.manager.takes_older))
+                slot.restore(self.stored.read(slot, slot.source, mapped=mapped))
 
     # -- saving
 
@@ -193,15 +192,16 @@ class Session:
         self, snapshot: Snapshot, reason: str, notes: Sequence[str] = (), *, whole: bool = False
     ) -> Checkpoint | None:
         """Write a snapshot; raise `NotSavedError`, after that (``whole``: before), if slots keep their last value."""
-        if whole and snapshot.failures:
-            raise snapshot.not_saved(None)
-        commit = partial(self.stored.commit, snapshot, reason=reason, notes=notes)
-        checkpoint = commit() if whole else with_what_can_be_read(self, snapshot, commit)
-        if checkpoint is not None:
-            self._learn(snapshot.serial)
-        if snapshot.failures and self.stored.passive is None:
-            raise snapshot.not_saved(checkpoint)
-        return checkpoint
+        with noting(self.stored, reason):
+            if whole and snapshot.failures:
+                raise snapshot.not_saved(None)
+            commit = partial(self.stored.commit, snapshot, reason=reason, notes=notes)
+            checkpoint = commit() if whole else with_what_can_be_read(self, snapshot, commit)
+            if checkpoint is not None:
+                self._learn(snapshot.serial)
+            if snapshot.failures and self.stored.passive is None:
+                raise snapshot.not_saved(checkpoint)
+            return checkpoint
 
     def _learn(self, serial: int) -> None:
         # No gate: the thread that writes must not wait for a program that waits for it in a closed section.
@@ -259,7 +259,7 @@ class Session:
         """Take the snapshot now, so that the program may go on; what is returned writes it, or says what was wrong."""
         if self.stored.passive is not None:
             return lambda: None
-        with self.gate:
+        with noting(self.stored, reason), self.gate:
             begun = time.perf_counter()
             snapshot = self.snapshot(reason, step)
             copied = with_what_can_be_read(self, snapshot, lambda: self.stored.detach(snapshot.slots))

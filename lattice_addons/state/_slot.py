@@ -33,11 +33,11 @@ class Slot:
     def __init__(
         self, name: str, manager: StateManager, source: Mapping[str, Entry] | None, rule: Rule | None = None
     ) -> None:
-        self.name = name
-        self.kind = type(manager)
-        self.manager = manager
+        self.name: str = name
+        self.kind: type[StateManager] = type(manager)
+        self.manager: StateManager = manager
         self.source = source
-        self.rule = rule
+        self.rule: Rule | None = rule
         self.quick: StateManager | None = None
         self.suits: type | None = None
         self.experience: Experience | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lattice_addons._amounts import duration, size
 from lattice_addons.checkpoint import Fresh, as_stored
@@ -49,6 +49,11 @@ class SaveCosts:
             f"in {self.seconds:.3f} s (stood still {self.standstill:.3f} s{stages})"
         )
 
+    def _repr_html_(self) -> str:
+        from ._shown import costs_html
+
+        return costs_html({"": self})
+
     def __add__(self, other: SaveCosts) -> SaveCosts:
         """Give what both took together."""
         names = (*self.stages, *(name for name in other.stages if name not in self.stages))
@@ -92,6 +97,11 @@ class SaveStats:
     """When, in UTC."""
     costs: SaveCosts
 
+    def _repr_html_(self) -> str:
+        from ._shown import costs_html
+
+        return costs_html({f"checkpoint {self.number} ({self.reason}, {self.created})": self.costs})
+
 
 @dataclass(frozen=True)
 class Stats:
@@ -121,9 +131,22 @@ class Stats:
         if self.last is not None:
             lines.append(f"last: checkpoint {self.last.number} ({self.last.reason}, {self.last.created}):")
             lines.append(f"  {self.last.costs}")
+        return "\n".join([*lines, self.at_stake])
+
+    @property
+    def at_stake(self) -> str:
+        """Say in a line what would be lost if the process were killed now."""
         passed = f"{duration(self.since_durable)} and" if self.since_durable is not None else "everything:"
-        lines.append(f"if killed now, you lose {passed} {size(self.dirty)}")
-        return "\n".join(lines)
+        return f"if killed now, you lose {passed} {size(self.dirty)}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - as IPython calls it
+        del cycle
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from ._shown import stats_html
+
+        return stats_html(self)
 
 
 class _Told(NamedTuple):
@@ -140,7 +163,7 @@ class Tally:
 
     def __init__(self, *, carries_on: bool) -> None:
         # What was carried on from is safe already: only what comes after it can be lost.
-        self.told = _Told(0, None, SaveCosts(), time.monotonic() if carries_on else None)
+        self.told: _Told = _Told(0, None, SaveCosts(), time.monotonic() if carries_on else None)
 
     def add(self, checkpoint: Checkpoint, captured: float) -> None:
         """Count a save whose values were captured then, by the monotonic clock."""

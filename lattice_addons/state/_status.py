@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lattice_addons._html import brief
 from lattice_addons.checkpoint import Fresh
 from lattice_addons.errors import LatticeError
 
-from ._manager import NoValue
+from ._copy import StateCopyManager
+from ._manager import NoValue, StateManager
+from ._symbolic import StateSymbolicManager
 from ._words import in_words
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint import Entry
+    from lattice_addons.encoding import Encoded
 
     from ._session import Session
     from ._slot import Slot
+
+
+# Their values are there, and looking at them runs nothing and makes nothing.
+_AT_HAND = frozenset({StateManager, StateCopyManager, StateSymbolicManager})
+# The repr of any other may take as long as it likes.
+_SHORT = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set})
+_INLINE = 80
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,13 @@ class SlotStatus:
     """Bytes it would take, before what is stored already is left out."""
     problem: str
     """Why it cannot be stored; empty when it can."""
+    shown: str = ""
+    """The value in a line, where it can be had at no cost."""
+
+    def _repr_html_(self) -> str:
+        from ._shown import slots_html
+
+        return slots_html([self])
 
 
 @dataclass(frozen=True)
@@ -60,13 +78,18 @@ class Status:
     complete: str = ""
     """The newest instant of which every rank has its part; empty where there is none, and for a job of one process."""
 
-    def __str__(self) -> str:
-        """Show it for people."""
+    @property
+    def heading(self) -> str:
+        """Say in a line which job it is, and how far."""
         newest = (
             f"checkpoint {self.newest} ({self.reason})" if self.newest is not None else "no checkpoint yet"
         )
         rank = f"rank {self.rank}" + (f" of {self.world}" if self.world > 1 else "")
-        lines = [f"job {self.job!r}, {rank}, in {self.store}: {newest}"]
+        return f"job {self.job!r}, {rank}, in {self.store}: {newest}"
+
+    def __str__(self) -> str:
+        """Show it for people."""
+        lines = [self.heading]
         if self.world > 1:
             lines.append(f"  complete on all ranks: {self.complete or 'nothing yet'}")
         for slot in self.slots:
@@ -79,17 +102,25 @@ class Status:
         lines += [f"  ! {problem}" for problem in self.problems]
         return "\n".join(lines)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - as IPython calls it
+        del cycle
+        printer.text(str(self))
 
-def describe(session: Session) -> Status:
-    """Look at a session as it would be saved now."""
+    def _repr_html_(self) -> str:
+        from ._shown import status_html
+
+        return status_html(self)
+
+
+def describe(session: Session, *, closely: bool = True) -> Status:
+    """Look at a session as it would be saved now; where not ``closely``, encode no value for it."""
     newest = session.stored.newest
     with session.gate:
         slots = tuple(
-            _describe_slot(slot, session.last_good(slot.name)) for slot in list(session.slots.values())
+            (_describe_slot if closely else _glance_at)(slot, session.last_good(slot.name))
+            for slot in list(session.slots.values())
         )
-    for name, source in session.unclaimed.items():
-        entry = source[name]
-        slots += (SlotStatus(name, entry.manager, "unclaimed", entry.encoding, entry.type, entry.size, ""),)
+    slots += tuple(_of_entry(name, "unclaimed", source[name]) for name, source in session.unclaimed.items())
     complete, missing = _of_ranks(session)
     return Status(
         job=session.stored.job,
@@ -132,4 +163,41 @@ def _describe_slot(slot: Slot, good: Entry | None) -> SlotStatus:
         return SlotStatus(slot.name, manager, "live", "", "", 0, in_words(error))
     told = item.encoded if isinstance(item, Fresh) else item
     where = "stored" if slot.source is not None else "live"
-    return SlotStatus(slot.name, manager, where, told.encoding, told.type, told.size, "")
+    return SlotStatus(slot.name, manager, where, told.encoding, told.type, told.size, "", _text_of(told))
+
+
+def _glance_at(slot: Slot, good: Entry | None) -> SlotStatus:
+    """Say of a slot what is known without work: nothing is read, encoded, or asked of the program's own code."""
+    manager = type(slot.manager).__name__
+    if slot.pending is not None:
+        return _of_entry(slot.name, "stored", slot.pending, manager)
+    if type(slot.manager) not in _AT_HAND:
+        # How its value is made, and how long that takes, is not ours to know.
+        return _of_entry(slot.name, "live", good, manager)
+    try:
+        value = slot.manager.capture()
+    except NoValue:
+        return _of_entry(slot.name, "none", good, manager)
+    encoding, size = (good.encoding, good.size) if good is not None else ("", 0)
+    kind = type(value)
+    shown = brief(value) if kind in _SHORT else ""
+    return SlotStatus(
+        slot.name, manager, "live", encoding, f"{kind.__module__}.{kind.__qualname__}", size, "", shown
+    )
+
+
+def _of_entry(name: str, where: str, entry: Entry | None, manager: str = "") -> SlotStatus:
+    if entry is None:
+        return SlotStatus(name, manager, where, "", "", 0, "")
+    shown = _text_of(entry) if where != "live" else ""
+    return SlotStatus(
+        name, manager or entry.manager, where, entry.encoding, entry.type, entry.size, "", shown
+    )
+
+
+def _text_of(told: Encoded | Entry) -> str:
+    """Give the beginning of what stands in the manifest; empty where the value is not stored as readable text."""
+    text = told.value or b""
+    if told.encoding != "json":
+        return ""
+    return text.decode("utf-8") if len(text) <= _INLINE else text[:_INLINE].decode("utf-8", "ignore") + "…"

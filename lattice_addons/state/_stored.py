@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lattice_addons.storage import Store
 
     from ._ranks import Moved, Rule
+    from ._slot import Slot
     from ._snapshot import Snapshot
 
 log = logging.getLogger("lattice_addons.state")
@@ -62,8 +63,8 @@ class Stored:
 
     def __init__(self, settings: Settings, *, own: bool) -> None:
         self.settings = settings
-        self.job = job_id(settings)
-        self.rank = rank()
+        self.job: str = job_id(settings)
+        self.rank: int = rank()
         self.base: Checkpoint | None = None
         self.newest: Checkpoint | None = None
         self._pid = os.getpid()
@@ -73,12 +74,12 @@ class Stored:
         self._last_serial = 0
         self._line: Line | None = None
         self.ranks: Ranks | None = None
-        self.instants = Instants(None)
+        self.instants: Instants = Instants(None)
         # What other ranks stored, where it was another number of them.
         self.moved: Moved | None = None
         if not settings.disabled and not (self._passive or "").startswith("pytest"):
             self._open()
-        self.tally = Tally(carries_on=self.base is not None)
+        self.tally: Tally = Tally(carries_on=self.base is not None)
 
     @property
     def passive(self) -> str | None:
@@ -145,17 +146,18 @@ class Stored:
         """The line of checkpoints that is read and written; None where nothing is stored."""
         return self._line
 
-    def fetch(self, name: str, entry: Entry, *, older: bool = True) -> object:
+    def fetch(self, name: str, entry: Entry, *, older: bool = True, mapped: bool = False) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good, if that will do."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
-        return Fetching(self._line, self.base, self.settings.trust).value(name, entry, older=older)
+        fetching = Fetching(self._line, self.base, self.settings.trust, mapped)
+        return fetching.value(name, entry, older=older)
 
-    def read(self, name: str, source: Mapping[str, Entry], *, older: bool) -> object:
-        """Read a slot's value from what was found for it."""
-        return (
-            source.value() if isinstance(source, Elsewhere) else self.fetch(name, source[name], older=older)
-        )
+    def read(self, slot: Slot, source: Mapping[str, Entry], *, mapped: bool = False) -> object:
+        """Read a slot's value from what was found for it, as `fetch` does."""
+        if isinstance(source, Elsewhere):
+            return source.value()
+        return self.fetch(slot.name, source[slot.name], older=slot.manager.takes_older, mapped=mapped)
 
     def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
         """Read the values of slots into memory of the program's, as `fetch` does; give those that are damaged."""

@@ -40,10 +40,11 @@ class Turns(Generic[Element]):
 
     def __init__(self, session: Session, key: str) -> None:
         self.key = key
-        self.thread = threading.get_ident()
-        self.place = self.since = next(_PLACES)  # when the loop began, and its element
-        self.within = False
-        self.at_work = False  # the program is in its body, or asks for its next element
+        self.thread: int = threading.get_ident()
+        self.place: int = next(_PLACES)  # when the loop began
+        self.since: int = self.place  # when its element did
+        self.within: bool = False
+        self.at_work: bool = False  # the program is in its body, or asks for its next element
         self._session = session
         # Weakly, so that a loop that was broken out of goes when the program lets go of it.
         self._reference = weakref.ref(self)
@@ -151,7 +152,8 @@ class Turns(Generic[Element]):
 
     def _leave(self) -> None:
         if self._running:
-            self._running = self.at_work = False
+            self._running = False
+            self.at_work = False
             self._session.loops.remove(self._reference)
             self._session.gate.leave(self.key)
             act = self.left()

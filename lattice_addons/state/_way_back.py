@@ -72,7 +72,7 @@ class WayBack:
             if name not in lost:
                 slot = session.slots[name]
                 with session.gate:
-                    slot.restore(session.stored.read(name, sources[name], older=slot.manager.takes_older))
+                    slot.restore(session.stored.read(slot, sources[name]))
         if lost:
             _log.warning(
                 "%s: changed by the program between track() and the loop over %r, in which it was stopped: it goes on "

@@ -64,4 +64,4 @@ _LATER = {
     "upload": "spool",
 }
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import FOLDERS_OPEN, fdatasync, link
 from lattice_addons.errors import StoreError
 from lattice_addons.storage import _files
 from lattice_addons.storage._faults import already_there, told, vanished
@@ -17,6 +18,7 @@ from lattice_addons.storage._held import hold_descriptor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lattice_addons.storage._files import Folder
     from lattice_addons.storage._folders import Folders
     from lattice_addons.storage._held import Held
     from lattice_addons.storage._store import Bytes
@@ -44,14 +46,19 @@ def _commit_once(folders: Folders, parts: Sequence[str], data: Bytes, *, over: b
         place(folders, parts, (folder, temporary, opened), over=over)
 
 
-def place(folders: Folders, parts: Sequence[str], made: tuple[int, str, int], *, over: bool) -> None:
+def place(folders: Folders, parts: Sequence[str], made: tuple[Folder, str, int], *, over: bool) -> None:
     """Make what was written durable and give it its name; ``made``: the folder, the name so far, the open file."""
     folder, temporary, opened = made
-    rename = os.rename if over else _link
     # When this fails the pages count as clean and a second one would succeed without them: give it up.
     os.fsync(opened)
     try:
-        rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        if isinstance(folder, str):
+            _give_name(folder, temporary, parts[-1], opened, over=over)
+            return
+        if over:
+            os.rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            _link(temporary, parts[-1], folder)
         _files.sync_folder(folder)
         folders.expect(parts, opened)
     except BaseException:
@@ -62,20 +69,32 @@ def place(folders: Folders, parts: Sequence[str], made: tuple[int, str, int], *,
         raise
 
 
-def _link(temporary: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+def _give_name(folder: str, temporary: str, name: str, opened: int, *, over: bool) -> None:
+    """Give a file its name on a system that opens no folders, and names no file that is open."""
+    here, there = os.path.join(folder, temporary), os.path.join(folder, name)
+    os.close(opened)
+    if over:
+        os.replace(here, there)
+    elif os.path.lexists(there):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    else:
+        os.rename(here, there)
+
+
+def _link(temporary: str, name: str, folder: int) -> None:
     """Give a file its name, never over another one; the temporary name may stay."""
     try:
-        os.link(temporary, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
+        link(temporary, name, folder=folder)
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
         # A file system without hard links: the lease keeps others away between the look and the rename.
-        if os.access(name, os.F_OK, dir_fd=dst_dir_fd, follow_symlinks=False):
+        if os.access(name, os.F_OK, dir_fd=folder, follow_symlinks=False):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        os.rename(temporary, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _take_back(folder: int, name: str, descriptor: int) -> None:
+def _take_back(folder: Folder, name: str, descriptor: int) -> None:
     """Remove a name that leads to this file, and to no other."""
     if _files.same_file(folder, name, descriptor) and _files.remove(folder, name):
         _files.sync_folder(folder)
@@ -146,7 +165,7 @@ class FileWriter:
             # The block went on after a write that failed: what is there is not what was meant.
             raise self._fault
         with told("write", self._path):
-            os.fdatasync(self._descriptor)
+            fdatasync(self._descriptor)
             try:
                 with self._folders.enter(self._parts[:-1]) as folder:
                     _files.sync_folder(folder)
@@ -190,7 +209,7 @@ class FileWriter:
         return held
 
 
-def sweep_file(folder: int, name: str) -> bool:
+def sweep_file(folder: Folder, name: str) -> bool:
     """Remove a temporary whose writer is dead; tell whether it was removed."""
     try:
         descriptor = _files.open_file(folder, name, os.O_RDWR)
@@ -203,5 +222,7 @@ def sweep_file(folder: int, name: str) -> bool:
     with held, suppress(OSError):
         age = time.time() - os.fstat(held.descriptor).st_mtime
         if held.locked or age > _FORGOTTEN_SECONDS:
+            if not FOLDERS_OPEN:
+                held.release()  # such systems remove no file that is open
             return _files.remove(folder, name)
     return False

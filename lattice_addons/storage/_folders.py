@@ -12,8 +12,10 @@ from lattice_addons.errors import StoreError
 from lattice_addons.storage._faults import coded
 from lattice_addons.storage._files import (
     close,
+    make_folder,
     new_file,
     open_descriptor,
+    open_folder,
     owner_only,
     remove,
     same_file,
@@ -24,9 +26,13 @@ from lattice_addons.storage._files import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Folders"]
+    from lattice_addons.storage._files import Folder
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+__all__ = ["NO_KEYS", "Folders"]
+
+_LOCK = ".lock"  # stands in a root where no folder can be locked
+# What we put into a root beside the keys.
+NO_KEYS = (".gitignore", _LOCK)
 _OWNER_ONLY = 0o700
 _log = logging.getLogger("lattice_addons.storage")
 
@@ -45,7 +51,7 @@ class Folders:
         self._durable: set[tuple[int, int]] = set()
 
     @contextmanager
-    def enter(self, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+    def enter(self, parts: Sequence[str], *, make: bool = False) -> Iterator[Folder]:
         """Open the folder of these parts for a block; with ``make``, make what is missing, durably."""
         folder = self.open(parts, make=make)
         try:
@@ -53,7 +59,7 @@ class Folders:
         finally:
             close(folder)
 
-    def open(self, parts: Sequence[str], *, make: bool = False) -> int:
+    def open(self, parts: Sequence[str], *, make: bool = False) -> Folder:
         """Open the folder of these parts; the root may be a link of the user's, below it none is followed."""
         folder = self._open_root(make=make)
         for name in parts:
@@ -66,11 +72,18 @@ class Folders:
                 close(parent)
         return folder
 
-    def leads_to(self, parts: Sequence[str], descriptor: int) -> bool:
+    def open_to_lock(self, parts: Sequence[str]) -> tuple[int, Sequence[str]]:
+        """Open a folder, made if need be, or the file that is locked in its stead; say where that is."""
+        folder = self.open(parts, make=True)
+        if isinstance(folder, int):
+            return folder, parts
+        return open_descriptor(_LOCK, os.O_RDWR | os.O_CREAT, folder=self.root), (_LOCK,)
+
+    def leads_to(self, parts: Sequence[str], opened: Folder) -> bool:
         """Tell whether these parts lead, now, to this open file or folder."""
         try:
             with self.enter(parts[:-1]) as folder:
-                return same_file(folder, parts[-1] if parts else ".", descriptor)
+                return same_file(folder, parts[-1] if parts else ".", opened)
         except (FileNotFoundError, NotADirectoryError):
             return False
 
@@ -79,9 +92,9 @@ class Folders:
         if not self.leads_to(parts, descriptor):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
-    def _open_root(self, *, make: bool) -> int:
+    def _open_root(self, *, make: bool) -> Folder:
         try:
-            folder = open_descriptor(self.root, _FOLDER)
+            folder = open_folder(self.root)
         except FileNotFoundError:
             if not make:
                 raise
@@ -96,12 +109,12 @@ class Folders:
             self._settle_root(folder)
         return folder
 
-    def _make_root(self) -> int:
+    def _make_root(self) -> Folder:
         """Make the root, not its parents: a missing parent is more often a typing error or a lost mount."""
         # Where the user's own link leads, if it leads to what is not there yet.
         parent_path, name = os.path.split(os.path.realpath(self.root))
         try:
-            parent = open_descriptor(parent_path, _FOLDER)
+            parent = open_folder(parent_path)
         except FileNotFoundError as error:
             raise self._no_parent(parent_path) from error
         try:
@@ -126,28 +139,28 @@ class Folders:
             errno.ENOENT,
         )
 
-    def _settle_root(self, folder: int) -> None:
+    def _settle_root(self, folder: Folder) -> None:
         """Make the name of a root that was there already durable, where its parent can be opened."""
-        status = os.fstat(folder)
+        status = os.stat(folder)
         if (status.st_dev, status.st_ino) in self._durable:
             return
-        parent = -1
+        parent: Folder | None = None
         with suppress(OSError):
-            parent = open_descriptor(os.path.dirname(os.path.realpath(self.root)), _FOLDER)
-        if parent >= 0:
+            parent = open_folder(os.path.dirname(os.path.realpath(self.root)))
+        if parent is not None:
             try:
                 sync_folder(parent)
             finally:
                 close(parent)
         self._durable.add((status.st_dev, status.st_ino))
 
-    def _settle(self, parent: int, folder: int, *, made: bool) -> None:
+    def _settle(self, parent: Folder, folder: Folder, *, made: bool) -> None:
         """Make a folder's name durable in its parent, or close the folder.
 
         This is done once for each folder, also for one that was there: whoever made it may have died before.
         """
         try:
-            status = os.fstat(folder)
+            status = os.stat(folder)
             known = status.st_dev, status.st_ino
             if made:
                 # It may have got the inode of one that was removed.
@@ -160,10 +173,10 @@ class Folders:
             raise
 
 
-def _open_below(parent: int, name: str, *, make: bool) -> tuple[int, bool]:
+def _open_below(parent: Folder, name: str, *, make: bool) -> tuple[Folder, bool]:
     """Open a folder that is no link, and make it if need be; tell whether it was made."""
     try:
-        return open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent), False
+        return open_folder(name, below=parent), False
     except FileNotFoundError:
         if not make:
             raise
@@ -171,27 +184,29 @@ def _open_below(parent: int, name: str, *, make: bool) -> tuple[int, bool]:
     return _open_made(parent, name), made
 
 
-def _make(parent: int, name: str) -> bool:
+def _make(parent: Folder, name: str) -> bool:
     """Make a folder; tell whether it was not there."""
     try:
-        os.mkdir(name, _OWNER_ONLY, dir_fd=parent)
+        make_folder(parent, name, _OWNER_ONLY)
     except FileExistsError:
         return False
     return True
 
 
-def _open_made(parent: int, name: str) -> int:
+def _open_made(parent: Folder, name: str) -> Folder:
     """Open a folder that was just made, and give its owner, and nobody else, all rights to it."""
     try:
-        folder = open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
+        folder = open_folder(name, below=parent)
     except PermissionError:
         # A umask that takes rights from the owner himself.
+        if isinstance(parent, str):
+            raise
         os.chmod(name, _OWNER_ONLY, dir_fd=parent)
-        folder = open_descriptor(name, _FOLDER | os.O_NOFOLLOW, folder=parent)
-    return owner_only(folder, _OWNER_ONLY)
+        folder = open_folder(name, below=parent)
+    return owner_only(folder, _OWNER_ONLY) if isinstance(folder, int) else folder
 
 
-def _ignore_for_git(folder: int) -> None:
+def _ignore_for_git(folder: Folder) -> None:
     """Keep a root out of the version control of the project it lies in."""
     try:
         descriptor = new_file(folder, ".gitignore")

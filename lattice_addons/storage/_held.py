@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 import weakref
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import lock, unlock
 from lattice_addons.storage import _process
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Held:
         try:
             # Closing alone would leave the lock with a forked child that has the same descriptor.
             if _process.identity(self._descriptor) == self._identity:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                unlock(self._descriptor)
         except OSError:
             pass
         _process.close(self._descriptor, self._identity)
@@ -128,7 +128,7 @@ def _lock(descriptor: int, seconds: float) -> bool:
     pause = 0.001
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise

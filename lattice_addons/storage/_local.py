@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import can_write, is_read_only
 from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage import _files
 from lattice_addons.storage._commit import FileWriter, commit, sweep_file
@@ -20,7 +21,7 @@ from lattice_addons.storage._faults import (
     replaced,
     told,
 )
-from lattice_addons.storage._folders import Folders
+from lattice_addons.storage._folders import NO_KEYS, Folders
 from lattice_addons.storage._held import hold_descriptor
 from lattice_addons.storage._keys import is_temporary, split_key
 from lattice_addons.storage._listed import listed_file
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from lattice_addons.storage._files import Folder
     from lattice_addons.storage._held import Held
     from lattice_addons.storage._listed import Listed
     from lattice_addons.storage._store import Bytes, Keys, Writer
@@ -56,7 +58,8 @@ class LocalStore(Store):
         if not given or "\0" in given:
             raise StoreError(f"{given!r} names no folder: set `root` to the folder for the store", url=given)
         with told("find the working directory for the store", given):
-            self.root = self.url = os.path.abspath(given)
+            self.root: str = os.path.abspath(given)
+        self.url: str = self.root
         self._folders = Folders(self.root)
         keep_spare()
         with told("open the store", self.root):
@@ -66,9 +69,8 @@ class LocalStore(Store):
             except FileNotFoundError as error:
                 message = f"there is no store at {self.root}: set `root` to the folder a program has saved to"
                 raise coded(NotInStoreError(message, url=self.root, key=""), errno.ENOENT) from error
-            if create and not os.access(self.root, os.W_OK | os.X_OK, effective_ids=True):
-                read_only = os.statvfs(self.root).f_flag & os.ST_RDONLY
-                code = errno.EROFS if read_only else errno.EACCES
+            if create and not can_write(self.root):
+                code = errno.EROFS if is_read_only(self.root) else errno.EACCES
                 raise OSError(code, os.strerror(code))
 
     def __repr__(self) -> str:
@@ -121,12 +123,12 @@ class LocalStore(Store):
             found = {key: _files.facts(folder, name) for key, folder, name in self._found(top)}
         return {key: listed_file(facts) for key, facts in sorted(found.items()) if facts is not None}
 
-    def _found(self, top: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
+    def _found(self, top: tuple[str, ...]) -> Iterator[tuple[str, Folder, str]]:
         """Give each key below a folder, with the descriptor of its folder and its name there."""
         for parts, folder, files in self._walk(top):
             for name in files:
                 key = "/".join((*parts, name))
-                if key != ".gitignore" and not is_temporary(name):
+                if key not in NO_KEYS and not is_temporary(name):
                     yield key, folder, name
 
     def folders(self, prefix: str = "") -> Keys:
@@ -201,7 +203,7 @@ class LocalStore(Store):
                 # One that is not empty, or in use, stays.
                 with suppress(OSError), self._folders.enter(parts[:-1]) as parent:
                     if parts:
-                        os.rmdir(parts[-1], dir_fd=parent)
+                        _files.remove_folder(parent, parts[-1])
 
     def sweep(self, folder: str = "") -> int:
         """Remove the temporaries of dead writers below a folder; a live one holds a lock on its own."""
@@ -253,8 +255,8 @@ class LocalStore(Store):
     def _lock_folder(self, parts: tuple[str, ...]) -> Held:
         """Lock a folder, made if need be; a folder removed meanwhile is locked again under its name."""
         for _ in range(_TRIES):
-            descriptor = self._folders.open(parts, make=True)
-            held = hold_descriptor(descriptor, partial(self._folders.leads_to, parts), seconds=LOCK_SECONDS)
+            descriptor, there = self._folders.open_to_lock(parts)
+            held = hold_descriptor(descriptor, partial(self._folders.leads_to, there), seconds=LOCK_SECONDS)
             if held is None:
                 raise kept_locked(self.url, "/".join(parts), LOCK_SECONDS)
             if held.valid():
@@ -262,7 +264,7 @@ class LocalStore(Store):
             held.release()
         raise replaced(self.url, "/".join(parts))
 
-    def _walk(self, top: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int, Keys]]:
+    def _walk(self, top: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Folder, Keys]]:
         """Give each folder from this one down, past no link: its parts, its descriptor, its files."""
         pending = [top]
         while pending:

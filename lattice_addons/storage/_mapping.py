@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 from typing import Any
 
 __all__ = ["map_private"]
@@ -14,7 +15,7 @@ _libc: list[Any] = []
 
 def map_private(descriptor: int, start: int, length: int) -> memoryview | None:
     """Map a stretch of a file copy-on-write, without keeping a descriptor; None where that cannot be."""
-    if length <= 0 or start % _MAPPABLE:
+    if sys.platform == "win32" or length <= 0 or start % _MAPPABLE:
         return None
     try:
         import ctypes
@@ -34,6 +35,8 @@ def map_private(descriptor: int, start: int, length: int) -> memoryview | None:
 
 
 def _replace_pages(address: int, length: int, descriptor: int, start: int) -> bool:
+    if sys.platform == "win32":
+        return False
     import ctypes
 
     fixed = 0x10

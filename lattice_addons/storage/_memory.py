@@ -26,7 +26,7 @@ class MemoryStore(Store):
     """
 
     def __init__(self, name: str = "") -> None:
-        self.url = f"memory://{name}"
+        self.url: str = f"memory://{name}"
         self._data = memory(name)
 
     def __repr__(self) -> str:

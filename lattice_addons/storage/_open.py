@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import POSIX
+from lattice_addons._only_on import only_where
 from lattice_addons.storage._local import LocalStore
 from lattice_addons.storage._memory import MemoryStore
 
@@ -26,6 +28,7 @@ def open_store(settings: Settings, *, create: bool = True) -> Store:
 
 def _open_spooled(settings: Settings) -> SpooledStore:
     """Open a remote store with its spool: nothing is asked of it, and no uploader runs, before it is used."""
+    only_where(POSIX, "a remote store", "process that sends on what programs leave when they end")
     from lattice_addons.storage.remote import RemoteStore
     from lattice_addons.storage.spool import Spool, SpooledStore
     from lattice_addons.storage.spool._poke import Uploader

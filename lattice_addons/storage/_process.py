@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, TypeVar
+
+from lattice_addons._host import at_fork
+from lattice_addons._system import FOLDERS_OPEN, O_CLOEXEC, duplicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,8 @@ Result = TypeVar("Result")
 LOCK_SECONDS = 15.0  # a critical section is a few milliseconds; only a stopped process takes longer
 _STDERR = 2
 _SPARE = 6  # a commit has at most this many descriptors open at once
+# Where it can be, without asking for the right to read there.
+_PLACE: int = getattr(os, "O_PATH", os.O_RDONLY)
 
 _spare: list[tuple[int, tuple[int, int]]] = []
 _held: weakref.WeakSet[Held] = weakref.WeakSet()
@@ -45,9 +49,9 @@ _memories: dict[str, dict[str, tuple[bytes]]] = {}
 
 def keep_spare() -> None:
     """Keep a few descriptors in reserve, so that a program that has used up its own can still be saved."""
-    while len(_spare) < _SPARE:
+    while FOLDERS_OPEN and len(_spare) < _SPARE:
         try:
-            descriptor = above_standard(os.open("/", os.O_PATH | os.O_CLOEXEC))
+            descriptor = above_standard(os.open("/", _PLACE | O_CLOEXEC))
         except OSError:
             return
         _spare.append((descriptor, identity(descriptor)))
@@ -61,7 +65,7 @@ def above_standard(descriptor: int) -> int:
     if descriptor > _STDERR:
         return descriptor
     try:
-        return with_spare(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1)
+        return with_spare(duplicate, descriptor, _STDERR + 1)
     finally:
         os.close(descriptor)
 
@@ -120,4 +124,4 @@ def _in_child() -> None:
         held.abandon()
 
 
-os.register_at_fork(after_in_child=_in_child)
+at_fork(after_in_child=_in_child)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import sys
 from typing import TYPE_CHECKING, Protocol
 
+from lattice_addons._system import is_direct, read_at, set_direct
 from lattice_addons.storage._faults import ends_early, told
 from lattice_addons.storage._listed import listed_file
 from lattice_addons.storage._mapping import map_private
@@ -75,7 +76,7 @@ class FileReader:
         self._path = os.path.join(url, key)
         self.facts = listed_file(os.fstat(descriptor))
         self.size = self.facts.size
-        self._direct = bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT)
+        self._direct = is_direct(descriptor)
 
     def read_into(self, start: int, buffer: memoryview) -> None:
         """Fill a buffer with the bytes that begin at ``start``."""
@@ -91,7 +92,7 @@ class FileReader:
         there = max(min(buffer.nbytes, self.size - start), 0)
         with told("read", self._path):
             done = self._fill(start, buffer, there)
-            if not self._direct:
+            if not self._direct and sys.platform == "linux" and hasattr(os, "posix_fadvise"):
                 # What is read once must not push out of the cache what is read often.
                 os.posix_fadvise(self._descriptor, start, done, os.POSIX_FADV_DONTNEED)
         return done
@@ -107,15 +108,14 @@ class FileReader:
 
     def _read(self, start: int, buffer: memoryview) -> int:
         try:
-            return os.preadv(self._descriptor, [buffer], start)
+            return read_at(self._descriptor, buffer, start)
         except OSError as error:
             if error.errno != errno.EINVAL or not self._direct:
                 raise
         # The file can be opened for direct reads, and wants another alignment than a page's.
-        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+        set_direct(self._descriptor, on=False)
         self._direct = False
-        return os.preadv(self._descriptor, [buffer], start)
+        return read_at(self._descriptor, buffer, start)
 
     def map(self, start: int, length: int) -> memoryview | None:
         """Map the file's pages; what is changed in them is the caller's alone."""

@@ -13,6 +13,7 @@ from lattice_addons.storage._faults import already_there, told, vanished
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lattice_addons.storage._files import Folder
     from lattice_addons.storage._folders import Folders
     from lattice_addons.storage._store import Bytes
 
@@ -70,7 +71,7 @@ def staging(folders: Folders, parts: Sequence[str], url: str, *, over: bool) -> 
                 raise vanished(url, key) from None
 
 
-def _begin(stack: ExitStack, folders: Folders, parts: Sequence[str]) -> tuple[int, str, int]:
+def _begin(stack: ExitStack, folders: Folders, parts: Sequence[str]) -> tuple[Folder, str, int]:
     """Open the folder, and a file in it that nobody can see; both are closed with the stack."""
     folder = stack.enter_context(folders.enter(parts[:-1], make=True))
     return (folder, *stack.enter_context(_files.temporary_file(folder)))

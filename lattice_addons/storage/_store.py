@@ -219,6 +219,10 @@ class Store(abc.ABC):
         """Write there no more."""
         del folder
 
+    def needed_from(self, key: str) -> None:
+        """Know that no rank of a job needs what is deleted from now on of this one, once this checkpoint is there."""
+        split_key(key)
+
     def make_room(self) -> bool:
         """Drop what is kept nearby of what is elsewhere; say whether there was something."""
         return False

@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 __all__ = ["LatticeFileSystem", "Listed", "RemoteStore", "without_secrets"]
 
-__getattr__, __dir__ = later(globals(), {"LatticeFileSystem": "_file_system"})
+later(globals(), {"LatticeFileSystem": "_file_system"})

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import AbstractFileSystem
@@ -34,7 +34,7 @@ class LatticeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     """
 
     __module__ = "lattice_addons.storage"
-    protocol = tuple(SCHEMES)
+    protocol: ClassVar[tuple[str, ...]] = tuple(SCHEMES)
     root_marker = ""
 
     def __init__(  # noqa: PLR0913 - as storage options are given
@@ -49,7 +49,7 @@ class LatticeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         **more: Any,  # noqa: ANN401 - those of every fsspec file system
     ) -> None:
         super().__init__(host=host, port=port, token=token, tls=tls, cafile=cafile, timeout=timeout, **more)
-        self.address = Address(tls, host, int(port), "")
+        self.address: Address = Address(tls, host, int(port), "")
         self._files = service_at(self.address, {"token": token, "cafile": cafile}, timeout)
 
     # -- names

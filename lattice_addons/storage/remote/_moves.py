@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import FOLDERS_OPEN, O_CLOEXEC
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -68,11 +70,12 @@ def _local(old: str, new: str, over: bool) -> None:  # noqa: FBT001 - as every m
                 os.link(old, new)
                 os.unlink(old)
             continue
-        descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if not os.path.isdir(each) or FOLDERS_OPEN:
+            descriptor = os.open(each, os.O_RDONLY | O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _asyncssh(system: Any) -> Callable[[str, str, bool], None]:  # noqa: ANN401 - sshfs has no types

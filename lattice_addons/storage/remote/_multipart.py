@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import O_CLOEXEC
 from lattice_addons.errors import StoreError
 from lattice_addons.storage._faults import already_there, coded
 from lattice_addons.storage.remote._bucket import Answered
@@ -40,7 +41,7 @@ class _VanishedError(Exception):
 
 def send_in_parts(bucket: S3Files, sending: Sending) -> None:
     """Store a file by a multipart upload; one that has vanished is begun anew."""
-    descriptor = os.open(sending.path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(sending.path, os.O_RDONLY | O_CLOEXEC)
     try:
         try:
             _Upload(bucket, sending, descriptor).run()

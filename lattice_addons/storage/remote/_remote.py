@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import write_at
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._store import Store
 from lattice_addons.storage.remote._files import Sending
@@ -34,7 +35,7 @@ class RemoteStore(Store):
     """
 
     def __init__(self, url: str, options: Mapping[str, str] | None = None, *, patience: float = 30.0) -> None:
-        self.url = without_secrets(url)
+        self.url: str = without_secrets(url)
         self._whole_url = url
         self._options = dict(options or {})
         self._patience = patience
@@ -167,17 +168,15 @@ class RemoteStore(Store):
     @contextmanager
     def stage(self, key: str, *, over: bool = False) -> Iterator[_RemoteWriter]:
         """Write a key piece by piece to a file of this machine, which goes up when the block ends well."""
-        import tempfile
-
         split_key(key)
-        with tempfile.NamedTemporaryFile(prefix="lattice-") as opened:
-            writer = _RemoteWriter(opened.fileno())
+        with _unnamed() as (descriptor, path):
+            writer = _RemoteWriter(descriptor)
             yield writer
-            with open(opened.name, "rb") as whole:
+            with open(path, "rb") as whole:
                 if os.fstat(whole.fileno()).st_size <= _PIECE:
                     self._files.write(key, whole.read(), over=over)
                     return
-            self._files.send(Sending(key, opened.name, over=over, parts=None, tell=None))
+            self._files.send(Sending(key, path, over=over, parts=None, tell=None))
 
     # -- removing
 
@@ -198,8 +197,25 @@ class RemoteStore(Store):
         return self._files.sweep(_folder(folder))
 
 
+@contextmanager
+def _unnamed() -> Iterator[tuple[int, str]]:
+    """Give a file, and a path to it that only this process has: who is killed leaves nothing, however large it was.
+
+    Elsewhere than on Linux it has a name.
+    """
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix="lattice-") as opened:
+        path = f"/proc/self/fd/{opened.fileno()}"
+        if os.path.exists(path):
+            yield opened.fileno(), path
+            return
+    with tempfile.NamedTemporaryFile(prefix="lattice-") as named:
+        yield named.fileno(), named.name
+
+
 class _RemoteWriter:
-    """Collects the pieces in a file without a name."""
+    """Collects the pieces in a file."""
 
     def __init__(self, descriptor: int) -> None:
         self.position = 0
@@ -217,7 +233,7 @@ class _RemoteWriter:
         with self._writing:
             self.position = max(self.position, offset + len(left))
         while left:
-            done = os.pwrite(self._descriptor, left, offset)
+            done = write_at(self._descriptor, left, offset)
             left, offset = left[done:], offset + done
 
 

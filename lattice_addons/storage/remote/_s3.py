@@ -7,6 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import O_CLOEXEC, pread
 from lattice_addons.storage._faults import already_there, ends_early
 from lattice_addons.storage._keys import ulid
 from lattice_addons.storage._listed import Listed
@@ -163,7 +164,7 @@ class S3Files(Bucket):
             send_in_parts(self, sending)
             return
         condition = {} if sending.over else {"IfNoneMatch": "*"}
-        descriptor = os.open(sending.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(sending.path, os.O_RDONLY | O_CLOEXEC)
         try:
 
             def once(pulse: Pulse, _: int) -> Answer:
@@ -194,7 +195,7 @@ class S3Files(Bucket):
             return True
         # Encrypted by the store, or put in other parts: then the tag says nothing.
         starts = range(0, size, PART)
-        return all(self.read(key, at, at + PART) == os.pread(descriptor, PART, at) for at in starts)
+        return all(self.read(key, at, at + PART) == pread(descriptor, PART, at) for at in starts)
 
     # -- removing
 
@@ -213,5 +214,5 @@ class S3Files(Bucket):
 def _md5(descriptor: int, size: int) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     for at in range(0, size, _AT_ONCE):
-        digest.update(os.pread(descriptor, _AT_ONCE, at))
+        digest.update(pread(descriptor, _AT_ONCE, at))
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from lattice_addons._system import O_CLOEXEC, pread
 from lattice_addons.errors import NoAccessError, NotInStoreError
 from lattice_addons.storage._faults import already_there, ends_early
 from lattice_addons.storage._keys import ulid
@@ -154,7 +155,7 @@ class ServiceFiles:
     def send(self, sending: Sending) -> None:
         """Put a file; one that has the same bytes may be there."""
         size = os.stat(sending.path).st_size
-        descriptor = os.open(sending.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(sending.path, os.O_RDONLY | O_CLOEXEC)
         try:
             if size > _PIECE and not sending.over and self._is_there(sending, descriptor, size):
                 return  # asked for first: to be refused costs all of its bytes
@@ -195,7 +196,7 @@ class ServiceFiles:
         except NotInStoreError:
             return False
         starts = range(0, size, _PIECE)
-        if all(self.read(sending.key, at, at + _PIECE) == os.pread(descriptor, _PIECE, at) for at in starts):
+        if all(self.read(sending.key, at, at + _PIECE) == pread(descriptor, _PIECE, at) for at in starts):
             return True
         raise already_there(self._where.url, sending.key)
 
@@ -248,5 +249,5 @@ def _digest(descriptor: int, size: int) -> str:
 
     digest = blake3()
     for at in range(0, size, _PIECE):
-        digest.update(os.pread(descriptor, _PIECE, at))
+        digest.update(pread(descriptor, _PIECE, at))
     return str(digest.hexdigest())

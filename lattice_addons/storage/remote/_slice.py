@@ -6,6 +6,8 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import pread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ class Slice(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Give the next bytes, none at the end of the range."""
         left = max(self._length - self._at, 0)
-        data = os.pread(self._descriptor, left if size < 0 else min(size, left), self._start + self._at)
+        data = pread(self._descriptor, left if size < 0 else min(size, left), self._start + self._at)
         self._at += len(data)
         self._moved()
         return data

@@ -9,6 +9,7 @@ import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import O_CLOEXEC
 from lattice_addons.errors import StoreError
 from lattice_addons.storage._faults import already_there, coded, ends_early, not_there, told
 from lattice_addons.storage._held import hold_descriptor
@@ -199,7 +200,7 @@ class ZipFiles:
     def _locked(self) -> Iterator[None]:
         """Keep all other writers on this machine out."""
         with critical_section(self._archive, "\0zip"), self._told("lock"):
-            descriptor = os.open(f"{self._archive}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(f"{self._archive}.lock", os.O_RDWR | os.O_CREAT | O_CLOEXEC, 0o666)
             held = hold_descriptor(descriptor, seconds=LOCK_SECONDS)
             if held is None:
                 message = (
@@ -221,7 +222,7 @@ class ZipFiles:
 
 
 def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

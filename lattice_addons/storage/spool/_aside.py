@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from lattice_addons._system import link, sync_folder
 from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage._faults import told
 from lattice_addons.storage._local import LocalStore
@@ -96,7 +97,7 @@ class Asides:
             with suppress(FileNotFoundError):
                 os.rename(os.path.join(target, "lease.json"), os.path.join(source, "lease.json"))
             for place in (target, os.path.dirname(target), source, os.path.dirname(source)):
-                _synchronise(place)
+                sync_folder(place)
         self._needed.pop(folder, None)
         return self._open(number, folder)
 
@@ -108,10 +109,10 @@ class Asides:
             with told("take back", source):
                 os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
                 with suppress(FileExistsError, FileNotFoundError):
-                    os.link(source, target, follow_symlinks=False)
+                    link(source, target)
                     # Another time than it may have been sent with: it may not be there any more.
                     os.utime(target)
-                _synchronise(os.path.dirname(target))
+                sync_folder(os.path.dirname(target))
 
     def drop(self, aside: Aside) -> None:
         """Forget a line that was put aside."""
@@ -163,7 +164,8 @@ class AsideStore(Store):
     """A line that was put aside, for reading; packs that it has not are those of the job."""
 
     def __init__(self, root: str, job_store: Store) -> None:
-        self.root = self.url = root
+        self.root: str = root
+        self.url: str = root
         self._local = LocalStore(root, create=False)
         self._rest = job_store
 
@@ -230,11 +232,3 @@ def _told(told: object) -> str:
     host = f"host {facts['host']}" if facts.get("host") else "another machine"
     created = str(facts.get("created") or facts.get("found") or "")[:19].replace("T", " ")
     return f"checkpoint {facts.get('number', '?')} of {host} ({created})"
-
-
-def _synchronise(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -104,9 +104,11 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
     if claim is not None and not claim.get("pending") and keep(spool, remote, folder):
         return None
     listed = set(remote.listing(folder))
-    owner = Owner.current()
+    # Where no program writes, as when a name was given, it is for the time that it takes to send.
+    owner, left = Owner.current(), True
     with suppress(ValueError):
         owner = Owner.from_dict((claim or {}).get("owner", {}))
+        left = bool((claim or {}).get("left"))
     taken = take(remote, folder, listed, owner, claim, place=spool.place)
     lines = compare(spool, remote, folder, listed, taken)
     parted = lines.parted
@@ -118,7 +120,7 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
     if not parted:
         with spool.claiming(folder):
             if spool.claim(folder) == claim:
-                spool.set_claim(folder, taken | {"left": bool((claim or {}).get("left"))})
+                spool.set_claim(folder, taken | {"left": left})
                 return None
     # Parted; or a program began meanwhile, and has a claim of its own.
     give_back(remote, folder, taken)

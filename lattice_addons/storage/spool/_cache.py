@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xxhash import xxh3_64_digest
 
+from lattice_addons._system import O_CLOEXEC
 from lattice_addons.storage._keys import split_key, temporary_name
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Cache:
         temporary = os.path.join(folder, temporary_name())
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_CLOEXEC, 0o600)
             try:
                 # What a full disk, or a power cut, leaves has another check sum: nothing is synchronised.
                 with open(descriptor, "wb") as file:

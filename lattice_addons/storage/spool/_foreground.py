@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import NoAccessError, NotInStoreError
 from lattice_addons.storage.remote import RemoteStore
 from lattice_addons.storage.spool._holding import Holding
+from lattice_addons.storage.spool._pauses import Pauses
 from lattice_addons.storage.spool._pending import pending
 from lattice_addons.storage.spool._poke import URGENT
 from lattice_addons.storage.spool._process import lock, open_poke
@@ -92,9 +93,9 @@ def upload(
 
 
 def _send(spool: Spool, remote: RemoteStore, tell: Callable[[str, int, int], None]) -> None:
-    holding = Holding(spool, remote)
+    holding, pauses = Holding(spool, remote), Pauses()
     holding.keep_renewing(lambda: None)
-    while take_turn(spool, remote, holding, tell) is Outcome.AGAIN:
+    while take_turn(spool, remote, holding, tell, pauses) is Outcome.AGAIN:
         pass
 
 

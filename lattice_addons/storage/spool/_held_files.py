@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from typing import TYPE_CHECKING
+
+from lattice_addons._system import O_CLOEXEC, O_NOFOLLOW, lock, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ class OpenFile:
 
     def __init__(self, path: str) -> None:
         self._named = path
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self.descriptor = os.open(path, os.O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         try:
             facts = os.fstat(self.descriptor)
             self.stamp: Stamp = [facts.st_size, facts.st_mtime_ns]
@@ -41,8 +42,8 @@ class OpenFile:
         # has made it, and takes the lock next.
         if size:
             try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+                lock(self.descriptor, shared=True)
+                unlock(self.descriptor)
             except BlockingIOError:
                 raise InWritingError(self._named) from None
             except OSError:

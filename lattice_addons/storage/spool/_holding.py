@@ -75,6 +75,11 @@ class Holding:
             drop(self._spool, self._remote, folder)
             self._known.pop(folder, None)
 
+    def is_needed(self) -> bool:
+        """Say whether a process of this machine seems to have a claim still."""
+        claims = (self._spool.claim(folder) for folder in self._spool.folders())
+        return any(claim is not None and "session" in claim and not is_over(claim) for claim in claims)
+
     def renew(self) -> bool:
         """Renew all claims; say whether one of them need not be held any more."""
         over = False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.storage.spool._spool import Spool
 
-__all__ = ["Pending", "is_begun", "is_manifest", "pending", "stamps"]
+__all__ = ["Pending", "is_begun", "is_manifest", "newest_counts", "pending", "stamps"]
 
 
 class Pending(NamedTuple):
@@ -34,6 +34,12 @@ class Pending(NamedTuple):
 def is_manifest(key: str) -> bool:
     """Say whether a key is that of a checkpoint."""
     return key.split("/")[-2:-1] == ["checkpoints"]
+
+
+def newest_counts(key: str) -> bool:
+    """Say whether a key is sent over another machine's: a name given by a person, or what is told of refused saves."""
+    folder, _, name = key.rpartition("/")
+    return folder.endswith("/kept") or name == "refused.jsonl"
 
 
 def is_begun(key: str, found: Stamp) -> bool:

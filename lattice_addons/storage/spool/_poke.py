@@ -63,7 +63,7 @@ class Uploader:
         self._words: dict[str, bytes] = {}
         self._pipe: Held | None = None
         self._refused = -_AGAIN
-        self.why_not = ""
+        self.why_not: str = ""
 
     def ensure(self, folder: str = "") -> bool:
         """Have it run, and know of this process; say whether it does. A warning says what is wrong.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -12,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
+from lattice_addons._system import lock as lock_file
 from lattice_addons.errors import StoreError
 
 if TYPE_CHECKING:
@@ -45,18 +46,16 @@ def open_poke(home: str) -> int:
     with suppress(FileExistsError):
         os.mkfifo(path, 0o600)
     # For reading, too: so it can be opened before there is an uploader.
-    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    return os.open(path, os.O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)
 
 
 def lock(home: str, seconds: float = 0.0) -> int | None:
     """Become the one that sends, until the descriptor is closed; None where another one is."""
-    descriptor = os.open(
-        os.path.join(home, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    descriptor = os.open(os.path.join(home, LOCK), os.O_RDWR | os.O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     deadline = time.monotonic() + seconds
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(descriptor)
         except BlockingIOError:
             if time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -71,12 +70,12 @@ def lock(home: str, seconds: float = 0.0) -> int | None:
 def is_running(home: str) -> bool:
     """Say whether somebody sends what is in a spool."""
     try:
-        descriptor = os.open(os.path.join(home, LOCK), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(os.path.join(home, LOCK), os.O_RDWR | O_CLOEXEC | O_NOFOLLOW)
     except OSError:
         return False
     try:
         # Shared, and for an instant: who wants to become the one tries again.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock_file(descriptor, shared=True)
     except BlockingIOError:
         return True
     except OSError:
@@ -128,7 +127,7 @@ def _started(python: str, home: str, told: dict[str, Any], *, wait: bool) -> boo
     path = [os.path.abspath(entry) for entry in sys.path]
     known = told | {"version": version, "home": home, "path": path if package in path else [*path, package]}
     log = os.open(
-        os.path.join(home, LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        os.path.join(home, LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600
     )
     try:
         child = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours

@@ -34,6 +34,9 @@ _SECRET = re.compile(
 _SECRET_VALUE = re.compile(r"//[^/@\s]*:[^/@\s]*@")
 _NAMES_IN_VALUE = re.compile(r"""["']([^"']*)["']\s*:""")
 
+# So many that are not there yet are remembered: those before them are superseded, and may never be sent.
+_FLOORS = 3
+
 Stamp = list[int]
 
 
@@ -65,7 +68,7 @@ class Spool:
     """
 
     def __init__(self, top: str, url: str, options: Mapping[str, str] | None = None) -> None:
-        self.url = without_secrets(url.rstrip("/"))
+        self.url: str = without_secrets(url.rstrip("/"))
         known = public(options or {})
         with told("make the spool's folder", top):
             os.makedirs(top, mode=0o700, exist_ok=True)
@@ -84,9 +87,9 @@ class Spool:
     def _make(self, home: str) -> None:
         self.home = home
         self._home = LocalStore(home)
-        self.store = LocalStore(os.path.join(home, "store"))
+        self.store: LocalStore = LocalStore(os.path.join(home, "store"))
         self._state = LocalStore(os.path.join(home, "state"))
-        self.cache = os.path.join(home, "cache")
+        self.cache: str = os.path.join(home, "cache")
 
     @classmethod
     def at(cls, home: str) -> tuple[Spool, dict[str, str]]:
@@ -196,6 +199,19 @@ class Spool:
         found = sorted(numbers)
         if set(found) != self.seen(folder):
             self._write(f"{folder}seen.json", found)
+
+    def floors(self, folder: str) -> list[str]:
+        """Give the checkpoints, each of which, once it is there, lets no other rank need an older one of this."""
+        record = self._record(f"{folder}floors.json")
+        return [key for key in record if isinstance(key, str)] if isinstance(record, list) else []
+
+    def add_floor(self, folder: str, key: str) -> None:
+        """Write down, durably, one more such checkpoint, before what is older is to go."""
+        known, sent = self.floors(folder), self.uploaded(folder)
+        if key not in known:
+            there = [each for each in known if each in sent][-1:]
+            waiting = [each for each in known if each not in sent][-_FLOORS:]
+            self._write(f"{folder}floors.json", [*there, *waiting, key])
 
     def trouble(self, folder: str) -> dict[str, Any] | None:
         """Say what keeps the uploader from its work, and since when; None when nothing does."""

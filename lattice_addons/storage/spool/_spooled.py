@@ -51,7 +51,7 @@ class SpooledStore(Store):
     def __init__(
         self, spool: Spool, remote: RemoteStore, uploader: Uploader, *, offline: bool = False
     ) -> None:
-        self.url = spool.url
+        self.url: str = spool.url
         self.spool = spool
         self.remote = remote
         self.uploader = uploader
@@ -59,7 +59,7 @@ class SpooledStore(Store):
         self._there = There(spool, remote, offline=offline)
         self._cache = Cache(spool.cache)
         self._distant = Distant(remote, self._there, self._cache)
-        self.asides = Asides(spool, self)
+        self.asides: Asides = Asides(spool, self)
         self._attendance = Attendance(
             Sides(spool, remote, self._there, self.asides), uploader, offline=offline
         )
@@ -190,6 +190,10 @@ class SpooledStore(Store):
             self._cache.drop(key)
         if by_folder:
             self._attendance.poke()
+
+    def needed_from(self, key: str) -> None:
+        """Write down that the uploader may delete what is older before what is new is up, once this one is."""
+        self.spool.add_floor(folder_of(key), key)
 
     def make_room(self) -> bool:
         """Drop what is in the remote store as well; say whether there was something."""

@@ -24,8 +24,8 @@ class Outcome(enum.Enum):
     # The later ones count where folders end differently.
     DONE = "nothing is left"
     STUCK = "it will not go better by itself"
-    AGAIN = "there is more at once"
     FAILED = "it may go better later"
+    AGAIN = "there is more at once"
 
 
 class DivergedError(StoreError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import select
 import signal
 import threading
@@ -14,9 +13,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lattice_addons._owner import Owner
+from lattice_addons._system import O_CLOEXEC, O_NONBLOCK
 from lattice_addons.errors import StoreError
 from lattice_addons.storage.remote import RemoteStore
 from lattice_addons.storage.spool._holding import Holding
+from lattice_addons.storage.spool._pauses import Pauses
 from lattice_addons.storage.spool._poke import URGENT
 from lattice_addons.storage.spool._process import LOG, POKE, lock, open_poke
 from lattice_addons.storage.spool._room import keep_room
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _LOG_BYTES = 256 << 10
-_LONGEST_PAUSE = 60.0
 _PROGRESS = 0.2
+_ALL = ""  # what waits when not a folder has failed, but a whole turn
 # So long one that is about to end, or looks whether there is one, has the lock, in seconds.
 _HANDOVER = 2.0
+# How often one that is left alone looks whether the last program is dead, and how long it sleeps between, in seconds.
+_LOOKS, _DYING = 20, 0.1
 
 
 def main(told: Mapping[str, Any]) -> NoReturn:
@@ -76,7 +79,7 @@ def note(text: str, home: str) -> None:
     with suppress(OSError):
         if os.stat(path).st_size > _LOG_BYTES:
             os.replace(path, f"{path}.1")
-            fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | O_CLOEXEC, 0o600)
             os.dup2(fresh, 2)
             os.close(fresh)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -100,7 +103,7 @@ class _Watch:
         threading.Thread(target=self._run, name="lattice-pokes", daemon=True).start()
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.open(self._path, os.O_RDONLY | O_NONBLOCK | O_CLOEXEC)
 
     def poke(self, *, urgent: bool = False) -> None:
         """Have the main thread look."""
@@ -164,7 +167,7 @@ class _Loop:
         self._holding = Holding(spool, remote)
         self._watch = _Watch(spool.home, told["linger"], remote.learn)
         signal.signal(signal.SIGTERM, self._terminate)
-        self._failures = 0
+        self._pauses = Pauses()
         self._swept = False
         self._known = ""
         self._told_at = 0.0
@@ -174,7 +177,7 @@ class _Loop:
         note(f"begins for {self._spool.url}", self._spool.home)
         self._holding.keep_renewing(self._watch.poke)
         self._tell("", 0, 0)
-        sent = False
+        sent, dying = False, _LOOKS
         while True:
             self._watch.poked.clear()
             alone = self._watch.alone.is_set()
@@ -185,7 +188,12 @@ class _Loop:
             if outcome is Outcome.DONE and sent and not alone:
                 self._sweep()
             if alone and outcome is not Outcome.FAILED and not self._watch.poked.is_set():
-                break
+                # A process that is killed closes its files a moment before it is dead: its claim is given back then.
+                if dying <= 0 or not self._holding.is_needed():
+                    break
+                dying -= 1
+                time.sleep(_DYING)
+                continue
             if not alone and not self._watch.poked.is_set():
                 with suppress(Exception):  # the next turn meets it again, and tells
                     self._remote.warm()
@@ -211,12 +219,14 @@ class _Loop:
 
     def _turn(self) -> Outcome:
         try:
-            outcome = take_turn(self._spool, self._remote, self._holding, self._tell)
+            outcome = take_turn(self._spool, self._remote, self._holding, self._tell, self._pauses)
         # The folders' troubles are written down there: this is the spool itself, perhaps a full disk.
         except Exception as error:  # noqa: BLE001
             outcome = Outcome.FAILED
+            self._pauses.failed(_ALL)
             self._note(f"{type(error).__name__}: {error}")
-        self._failures = self._failures + 1 if outcome is Outcome.FAILED else 0
+        else:
+            self._pauses.went_well(_ALL)
         self._tell("", 0, 0)
         with suppress(OSError):
             self._note_troubles(keep_room(self._spool, self._limit))
@@ -248,10 +258,10 @@ class _Loop:
             self._watch.poked.wait()
             self._watch.urgent.clear()
             return
-        # Pokes of saves do not hurry what has just failed: a program that ends, or begins, does.
-        pause = min(2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        if self._watch.urgent.wait(pause):
-            self._failures = 0
+        # Saves do not hurry what has just failed, and are sent where nothing has: a program that ends, or begins, does.
+        self._watch.poked.wait(self._pauses.seconds())
+        if self._watch.urgent.is_set():
+            self._pauses.forget()
         self._watch.urgent.clear()
 
     def _tell(self, key: str, done: int, of: int) -> None:

@@ -35,6 +35,9 @@ class Recorder:
             self.saves.append((reason, self.a - self.b))
             say("save", reason, *notes)
 
+    def refused(self, reason, error):
+        say("refused", reason)
+
     def begin_save(self, reason, notes=()):
         with self.gate:
             torn = self.a - self.b

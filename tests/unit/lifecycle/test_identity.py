@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +66,38 @@ def test_without_a_program(tmp_path: Path) -> None:
     assert said(tmp_path, typed=NAMED) == "interactive None"
     assert said(tmp_path, "-", typed=NAMED) == "interactive None"
     assert said(tmp_path, "-i", "-q", typed=NAMED) == "interactive None"
+
+
+@pytest.mark.parametrize(
+    ("environ", "names", "name"),
+    [
+        ({"JPY_SESSION_NAME": "/home/me/my study.ipynb"}, {}, "my_study"),
+        ({"JPY_SESSION_NAME": "study.v2.ipynb"}, {}, "study.v2"),
+        ({"JPY_SESSION_NAME": "/home/me/study.ipynb-jvsc-0f3a"}, {}, "study"),
+        (
+            {"JPY_SESSION_NAME": "/home/me/study.ipynb"},
+            {"__vsc_ipynb_file__": "/home/me/other.ipynb"},
+            "other",
+        ),
+        # A console, which is another at each start; and nobody says anything, as in Colab.
+        ({"JPY_SESSION_NAME": "console-1-5f2b"}, {}, "interactive"),
+        ({}, {}, "interactive"),
+    ],
+)
+def test_a_notebooks_name(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], names: dict[str, str], name: str
+) -> None:
+    """The file's, where whoever runs the kernel says it; what the kernel starts is another program."""
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    main = ModuleType("__main__")
+    vars(main).update(names)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    assert job_id(Settings()) == name
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert job_id(Settings()) == "interactive"
 
 
 def test_a_zipped_program(tmp_path: Path) -> None:

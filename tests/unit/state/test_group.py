@@ -85,7 +85,7 @@ def test_a_name_that_no_slot_can_have_is_refused(start: Start, wrong: object) ->
     """The error shows the name, and nothing is registered."""
     group = start()
 
-    with pytest.raises(SlotNameError):
+    with pytest.raises(SlotNameError, match=r"cannot name a slot: .* Use a name such as 'loss'"):
         group.register(wrong)  # type: ignore[arg-type]
 
     assert group.list() == []

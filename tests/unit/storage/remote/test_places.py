@@ -195,3 +195,18 @@ def test_what_a_link_leads_to_is_sent(sftp: Folder, tmp_path: Path) -> None:
     there = sftp.path / "job" / "pack"
     assert not there.is_symlink()
     assert there.read_bytes() == source.read_bytes()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="where there is no /proc, the file has a name")
+def test_what_comes_piece_by_piece_has_no_file_with_a_name(
+    store: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed while it takes a large object leaves nothing of it on its disk."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    data = os.urandom(20 << 20)
+    with store.stage("job/large") as writer:
+        writer.write(data)
+        assert list(folder.iterdir()) == []
+    assert store.read("job/large") == data

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons._owner import Owner
-from lattice_addons.checkpoint import Fresh, Line, clear
+from lattice_addons.checkpoint import Fresh, Instant, Line, Part, clear, refusals
+from lattice_addons.checkpoint._parts import Parts
 from lattice_addons.encoding import encode
 from lattice_addons.errors import LeaseHeldError, StoreError, UnreachableError
 from lattice_addons.settings import Settings
@@ -279,8 +280,8 @@ def test_what_was_sent_in_vain_makes_room(tmp_path: Path) -> None:
     assert Machine(tmp_path, "c").value()[0] == 3
 
 
-def test_of_several_ranks_nothing_goes_first(tmp_path: Path) -> None:
-    """What a restart needs there, no rank can tell by its own."""
+def test_of_ranks_of_which_nothing_is_known_nothing_goes_first(tmp_path: Path) -> None:
+    """What a restart needs there, none can tell by its own."""
     a = restart(tmp_path, "a")
     a.remote.put(f"{SECOND}checkpoints/000000000001.json", b"{}")
     a.line.settings = Settings(keep=2)
@@ -294,6 +295,106 @@ def test_of_several_ranks_nothing_goes_first(tmp_path: Path) -> None:
     assert Machine(tmp_path, "c").line.numbers() == [1, 2]
     turn(a.spool, Bounded(a.remote.url, 3))
     assert Machine(tmp_path, "d").line.numbers() == [2, 3]
+
+
+class Together(Bounded):
+    """A remote store with room for so many packs, in which all ranks have a checkpoint of one instant at any time."""
+
+    without_a_start = 0
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys, and see that all can start again."""
+        super().delete(keys)
+        lines = [Line(RemoteStore(self.url), "job", rank, settings=Settings()) for rank in range(2)]
+        found = Parts(lines[0]).newest({})
+        numbers = found.numbers if found is not None else (0, 0)
+        good = [
+            line.numbers() and _is_whole(line, number) for line, number in zip(lines, numbers, strict=True)
+        ]
+        # What is raised here, the uploader would take for trouble of the store's.
+        self.without_a_start += not all(good)
+
+
+def _is_whole(line: Line, number: int) -> bool:
+    """Say whether a checkpoint is there with all that it names."""
+    return [each.error for each in line.verify() if each.number == number] == [None]
+
+
+class Rank:
+    """One rank of a job of two, on a machine of its own, or beside the other one."""
+
+    def __init__(self, top: Path, name: str, rank: int) -> None:
+        self.machine = Machine(top, name)
+        self.line = Line(self.machine.store, "job", rank, settings=Settings(keep=1))
+        self.line.acquire()
+        self.step = self.more = 0
+
+    def save(self, *, alone: bool = False) -> None:
+        """Save the next step, or after the last one at a moment of its own, and delete what is old."""
+        self.step, self.more = (self.step, self.more + 1) if alone else (self.step + 1, 0)
+        part = Part(2, 1, Instant(0, self.step, 0, self.more), counts=True)
+        slots = {"x": Fresh("reference", encode(large(self.step)))}
+        self.line.commit(slots, parent=None, reason="manual", part=part)
+        # At once, and not after some seconds.
+        self.machine.store._there._listed.clear()
+        self.line.together._look_again = 0.0
+        self.line.retain()
+
+    def send(self, packs: int) -> bool:
+        """Send what there is to be sent; say whether it was."""
+        remote = Together(self.machine.remote.url, packs)
+        turn(self.machine.spool, remote)
+        assert not remote.without_a_start
+        return self.machine.spool.trouble(self.line.folder) is None
+
+
+@pytest.mark.parametrize("names", ["aa", "ab"], ids=["one machine", "two machines"])
+def test_of_several_ranks_what_was_superseded_for_all_goes_first(tmp_path: Path, names: str) -> None:
+    """A job of two ranks goes on at a quota of what stays of both and one more of each."""
+    ranks = [Rank(tmp_path, name, rank) for rank, name in enumerate(names)]
+    for _ in range(4):
+        for rank in ranks:
+            rank.save()
+        assert all(rank.send(4) for rank in ranks)
+    for rank in ranks:
+        assert [int(key[-8:-5]) for key in rank.machine.remote.list(f"{rank.line.folder}checkpoints/")][
+            -1
+        ] == 4
+
+
+def test_what_all_can_start_from_stays_until_more_is_there(tmp_path: Path) -> None:
+    """The newest of one rank may be of a moment of its own: then what is older and of all is what counts."""
+    a, b = (Rank(tmp_path, "ab"[rank], rank) for rank in range(2))
+    for rank in (a, b):
+        rank.save()
+        assert rank.send(99)
+    a.save(alone=True)
+    assert a.send(99)
+    b.save()
+    assert b.send(99)
+    a.save()
+    assert not a.send(4)
+    assert a.send(5)
+    assert a.machine.remote.list(f"{a.line.folder}checkpoints/")[-1].endswith("3.json")
+
+
+def test_what_is_told_of_refused_saves_goes_along(tmp_path: Path) -> None:
+    """It is sent, over what another machine has told; who looks is told what is here and there; no save asks there."""
+    a = restart(tmp_path, "a")
+    a.save("one")
+    refusals(a.line).add("exit", ValueError("of a"))
+    a.end()
+    assert [each.text for each in refusals(Machine(tmp_path, "x").line).all()] == ["of a"]
+    b = restart(tmp_path, "b")
+    b.save("two")
+    b.remote.asked.clear()
+    refusals(b.line).add("exit", TypeError("of b"))
+    assert b.remote.asked == []
+    assert b.send() is None
+    refusals(b.line).add("exit", TypeError("of b, too"))
+    b.end()
+    told = {name: [each.text for each in refusals(Machine(tmp_path, name).line).all()] for name in "abx"}
+    assert told == {"a": ["of a", "of b, too"], "b": ["of b, too"], "x": ["of b, too"]}
 
 
 def test_what_is_to_go_is_noted_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,3 +493,16 @@ def test_a_group_that_is_made_again_at_once(tmp_path: Path) -> None:
         sending.join(60)
     a.end()
     assert not list((tmp_path / "remote" / FOLDER / "claims").iterdir())
+
+
+def test_who_is_no_program_has_a_claim_only_while_it_sends(tmp_path: Path) -> None:
+    """A name that a command has given is sent by an uploader that lives on: programs elsewhere are not kept out."""
+    a = restart(tmp_path, "a")
+    a.save("one")
+    a.end()
+    command = Machine(tmp_path, "b")
+    command.line.keeps.put(1, "good")
+    assert command.send() is None
+    assert (tmp_path / "remote" / FOLDER / "kept" / "000000000001.json").exists()
+    assert not list((tmp_path / "remote" / FOLDER / "claims").glob("*"))
+    restart(tmp_path, "c").end()
