@@ -42,8 +42,7 @@ def complete(build: Callable[[Collection[str]], argparse.ArgumentParser]) -> Non
     """Answer the shell, which asks by environment variables, and end; nothing happens where it is another that asks."""
     from argcomplete import autocomplete
 
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    _end_after(_PATIENCE)
     parser = build(_commands_in(os.environ.get("COMP_LINE", "")))
     for each in _parsers(parser):
         for action in each._actions:  # noqa: SLF001 - argparse has no public way to list them
@@ -51,7 +50,14 @@ def complete(build: Callable[[Collection[str]], argparse.ArgumentParser]) -> Non
             if completer is not None:
                 action.completer = completer  # type: ignore[attr-defined] # the name that argcomplete looks for
     autocomplete(parser, always_complete_options="long")
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _end_after(0)
+
+
+def _end_after(seconds: float) -> None:
+    """End this process then, where alarms are, so that a shell does not hang; 0 takes it back."""
+    if sys.platform != "win32" and hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _commands_in(line: str) -> list[str]:

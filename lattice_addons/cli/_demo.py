@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import POSIX
+from lattice_addons._only_on import only_where
 from lattice_addons.errors import LatticeError
 
 from ._output import add_json_argument, print_json
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status: 1 when the results differ."""
+    only_where(POSIX, "lattice demo", "signals that stop a program")
     with ExitStack() as stack:
         if options.keep is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lattice-demo-")))

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import O_CLOEXEC, sync_folder
 from lattice_addons.checkpoint import exported
 from lattice_addons.errors import DamagedError, StoreError
 from lattice_addons.storage import ulid
@@ -90,7 +91,7 @@ def _new_file(path: str, *, force: bool) -> Iterator[Callable[[bytes | memoryvie
     if not force and os.path.lexists(path):
         raise _there(path)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_CLOEXEC, 0o666)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
@@ -131,11 +132,7 @@ def _name(temporary: str, path: str, *, force: bool) -> None:
             if os.path.lexists(path):
                 raise _there(path) from None
             os.rename(temporary, path)
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(os.path.dirname(path) or ".")
 
 
 def _there(path: str) -> StoreError:

@@ -10,7 +10,7 @@ from lattice_addons.service import Jobs
 
 from ._apart import Apart
 from ._glance import ago
-from ._output import duration, print_json, print_table, size
+from ._output import duration, plain, print_json, print_table, size
 from ._places import places_of, take_words
 from ._ranks import of_jobs
 from ._store import OpenStore, add_store_arguments
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     shown = [_shown(row, view) for row, view in found]
     print_table(opened.store.url, shown, right=("rank", "newest", "saved", "slots", "bytes"))
     for sentence in filter(None, (*runs, *asides, *told_of_jobs)):
-        print(sentence)
+        print(plain(sentence))
     return apart.status
 
 
@@ -87,8 +87,10 @@ def _row(line: Line, view: RankView) -> dict[str, object]:
         "checkpoints": len(line.numbers()),
     }
     unknown = dict.fromkeys(("newest", "created", "reason", "slots", "bytes"))
+    held = running(line.store, line.job, line.rank)
     runs: dict[str, object] = {
-        "running": running(line.store, line.job, line.rank),
+        # A store elsewhere has no leases: another machine may write it, which its claim tells.
+        "running": None if held is False and view.lost_seconds is not None else held,
         "age": view.lost_seconds,
         "unsaved": view.lost_bytes,
     }

@@ -1,10 +1,10 @@
-"""``lattice log``: the checkpoints of a job, newest first."""
+"""``lattice log``: the checkpoints of a job, newest first, and the saves that were refused between them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint import check_key
+from lattice_addons.checkpoint import check_key, refusals
 from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._output import print_json, print_table, size
@@ -13,8 +13,12 @@ from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-    from lattice_addons.checkpoint import Line
+    from lattice_addons.checkpoint import Line, Refused
+
+# So much of an error is shown to people.
+_LONG = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +33,15 @@ def run(options: argparse.Namespace) -> int:
     opened = OpenStore(options)
     line = line_of(opened, opened.job(options.job), options.rank)
     check_key(line)
-    rows = [row for number in reversed(line.numbers()) if (row := _row(line, number)) is not None]
+    made = [row for number in reversed(line.numbers()) if (row := _row(line, number)) is not None]
+    rows = list(_with_refused(made, refusals(line).all()))
     if options.json:
         print_json(rows)
         return 0
     for row in rows:
+        refused = row.pop("refused")
+        if isinstance(refused, dict):
+            row["notes"] = [_in_words(refused)]
         for column in ("new", "total"):
             amount = row[column]
             row[column] = size(amount) if isinstance(amount, int) else None
@@ -43,6 +51,29 @@ def run(options: argparse.Namespace) -> int:
         row["notes"] = "\n".join(notes) if isinstance(notes, list) else None
     print_table(f"{line.job}, rank {line.rank}", rows, right=("number", "new", "total", "seconds"))
     return 0
+
+
+def _with_refused(rows: list[dict[str, object]], refused: list[Refused]) -> Iterator[dict[str, object]]:
+    """Put what was refused between the checkpoints, by time; these are in the order of their numbers."""
+    left = list(refused)
+    for row in rows:
+        while left and left[-1].time > str(row["created"] or "~"):
+            yield _refused_row(left.pop())
+        yield row | {"refused": None}
+    yield from map(_refused_row, reversed(left))
+
+
+def _refused_row(refused: Refused) -> dict[str, object]:
+    unknown = dict.fromkeys(("new", "total", "seconds"))
+    told = {"notes": [refused.text], "refused": refused.told()}
+    return {"number": None, "created": refused.time, "reason": refused.reason} | unknown | told
+
+
+def _in_words(refused: dict[str, object]) -> str:
+    what = "not saved" if refused["checkpoint"] is None else f"saved in part, as {refused['checkpoint']}"
+    times = f", {refused['times']} times since {str(refused['since'])[:19]}" if refused["times"] != 1 else ""
+    text = str(refused["text"])
+    return f"{what}{times}: {refused['error']}: {text if len(text) <= _LONG else text[: _LONG - 1] + '…'}"
 
 
 def _row(line: Line, number: int) -> dict[str, object] | None:

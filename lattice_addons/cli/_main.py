@@ -97,8 +97,10 @@ def _tell(error: Exception, said: str, *, debug: bool) -> int:
     """Say in a line what went wrong; give the exit code."""
     from lattice_addons.errors import LatticeError, StoreError
 
+    from ._output import plain
+
     if isinstance(error, LatticeError):
-        sys.stderr.write(f"{said}: {error}\n")
+        sys.stderr.write(f"{said}: {plain(str(error))}\n")
         return error.exit_code
     if isinstance(error, OSError) and error.filename is None:
         # What the store raises is a LatticeError: this is our own output, as `> /dev/full`.

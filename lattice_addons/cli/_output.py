@@ -26,6 +26,20 @@ def print_json(answer: object) -> None:
     sys.stdout.write("\n")
 
 
+def plain(text: str) -> str:
+    r"""Give a text with all that a terminal would obey written out: another may have put it into the store.
+
+    >>> print(plain("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        mark if mark.isprintable() or mark == "\n" else mark.encode("unicode_escape").decode()
+        for mark in text
+    )
+
+
 def print_table(
     title: str, rows: Sequence[Mapping[str, object]], right: Sequence[str] = (), empty: str = ": nothing"
 ) -> None:
@@ -37,10 +51,10 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=Text(plain(title)), title_justify="left", title_style="bold")
     for column in rows[0] if rows else ():
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         # As text: a slot named "[red]" is no markup.
-        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row.values()))
-    Console().print(table if rows else Text(title + empty))
+        table.add_row(*(Text("–" if cell is None else plain(str(cell))) for cell in row.values()))
+    Console().print(table if rows else Text(plain(title) + empty))

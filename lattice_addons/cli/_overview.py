@@ -9,7 +9,7 @@ from lattice_addons.settings import Settings
 from lattice_addons.storage import open_store
 
 from ._glance import RIGHT, by_state, cells
-from ._output import print_table
+from ._output import plain, print_table
 from ._status import OK
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     print_table(str(settings.root), rows, right=RIGHT)
     for view in views:
         if view.problem:
-            print(f"{view.name}: {view.problem}")
+            print(plain(f"{view.name}: {view.problem}"))
     print()
     _next(_steps(views))
     return OK

@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import signals_of
+from lattice_addons._only_on import only_where
 from lattice_addons.errors import SettingsError
 from lattice_addons.lifecycle import world_size
 from lattice_addons.settings import Settings, check_job_id
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give the exit status of the program's last life."""
+    only_where(hasattr(signal, "sigwaitinfo"), "lattice run", "queue of signals to wait at")
     from lattice_addons.cli.run import Lives
 
     command = options.program[1:] if options.program[:1] == ["--"] else options.program
@@ -90,7 +93,7 @@ def _warning(given: str | None, slurm: Slurm) -> signal.Signals | None:
         return None
     name = "SIG" + (given or "USR1").upper().removeprefix("SIG")
     found = getattr(signal, name, None)
-    if not isinstance(found, signal.Signals) or found in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
+    if not isinstance(found, signal.Signals) or found in signals_of("SIGKILL", "SIGSTOP", "SIGCHLD"):
         message = f"--requeue {given}: there is no such signal, or it cannot be caught; use USR1, or {_NONE}"
         raise SettingsError(message, variable="--requeue", part=str(given))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from lattice_addons import service
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 
 _HERE = "127.0.0.1"
+_IN_THE_CLEAR = (
+    "lattice serve: without --certfile, who can listen to the network can read what is sent, tokens included; "
+    "leave it out only where something in front of the service does TLS"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,9 +88,15 @@ def run(options: argparse.Namespace) -> int:
         quota=options.quota,
         **({} if options.max_request is None else {"text": options.max_request}),
     )
-    required = options.require_tokens or not service.is_loopback(options.host)
+    elsewhere = not service.is_loopback(options.host)
+    if elsewhere and options.certfile is None and not options.behind_proxy:
+        print(_IN_THE_CLEAR, file=sys.stderr)
     app = service.make_app(
-        store, tokens=tokens, limits=limits, audit=audit_of(options.audit, store, settings), required=required
+        store,
+        tokens=tokens,
+        limits=limits,
+        audit=audit_of(options.audit, store, settings),
+        required=options.require_tokens or elsewhere,
     )
     service.serve(
         app,

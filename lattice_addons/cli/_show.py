@@ -18,7 +18,7 @@ from lattice_addons.service import (
 )
 from lattice_addons.state import SaveCosts
 
-from ._output import print_json, print_table, size
+from ._output import plain, print_json, print_table, size
 from ._ranks import of_checkpoint
 from ._store import OpenStore, add_store_arguments
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _show_checkpoint(checkpoint)
         for told in of_checkpoint(line, checkpoint):
-            print(told)
+            print(plain(told))
     return 0
 
 

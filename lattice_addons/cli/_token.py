@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import user_name
 from lattice_addons.service import Tokens, open_root
 from lattice_addons.settings import Settings
 
@@ -69,16 +68,7 @@ def _note(audit: Audit | None, act: str, token: Token) -> None:
     """Write down which user of this machine did it."""
     if audit is not None:
         rights = {name: token.told()[name] for name in ("prefix", "exact", "rights")}
-        audit.note(f"user {_user()}", act, None, token=token.id, **rights, address="local")
-
-
-def _user() -> str:
-    """Give the user's name; in a container there may be none for the number."""
-    number = os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
+        audit.note(f"user {user_name()}", act, None, token=token.id, **rights, address="local")
 
 
 def _tokens(options: argparse.Namespace, settings: Settings) -> Tokens:

@@ -151,11 +151,7 @@ def _page(console: Console, url: str, views: list[JobView], problem: str) -> Ren
 @contextmanager
 def _keys() -> Iterator[Callable[[float], bool]]:
     """Let single keys be read; give what waits for so long, and says whether q was pressed."""
-    import select
-    import termios
-    import tty
-
-    if sys.stdin is None or not sys.stdin.isatty():
+    if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty():
 
         def slept(seconds: float) -> bool:
             time.sleep(seconds)
@@ -163,6 +159,10 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
         yield slept
         return
+    import select
+    import termios
+    import tty
+
     stdin = sys.stdin.fileno()
     before = termios.tcgetattr(stdin)
 

@@ -94,4 +94,4 @@ _LATER = {
     "serve": "_run",
 }
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import resource
 import socket
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from lattice_addons._host import raise_descriptors
 from lattice_addons.errors import SettingsError
 from lattice_addons.service.access import Unasked
 
@@ -49,12 +49,15 @@ def serve(  # noqa: PLR0913 - where, by what certificate, how long
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     _check_proxy(behind)
-    _raise_descriptors()
+    raise_descriptors()  # each request that stores something takes three
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
+        # Not httptools, where it is installed: that takes headers of any length.
+        http="h11",
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -135,6 +138,4 @@ def _check_proxy(behind: str) -> None:
 
 def _raise_descriptors() -> None:
     """Use as many descriptors as may be: each request that stores something takes three."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_descriptors()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons import Settings
-from lattice_addons.checkpoint import Fresh, Line
+from lattice_addons.checkpoint import Fresh, Line, refusals
 from lattice_addons.encoding import encode
 from lattice_addons.storage import LocalStore
 from tests.program import Program, clean_environ
@@ -135,6 +135,7 @@ def evil(store: Path) -> None:
             hyperparams={EVIL: {EVIL: EVIL}},
         )  # fmt: skip
     line.keeps.put(1, EVIL)
+    refusals(line).add(EVIL, type(EVIL, (Exception,), {})(EVIL), [EVIL])
     line.release()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +25,6 @@ from tests.integration.services import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -114,6 +116,29 @@ def test_connections_that_ask_nothing_are_closed(tmp_path: Path, monkeypatch: py
         thread.join()
 
 
+def test_who_takes_nothing_of_an_answer_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the file nor the connection stays open for one who asks and does not read."""
+    monkeypatch.setattr(_run, "_UNASKED", 0.3)
+    monkeypatch.setattr(_run, "_LOOK", 1)
+    store = LocalStore(tmp_path)
+    store.put("a/x", bytes(16 << 20))
+    listener = _run._listen("127.0.0.1", 0)
+    app = make_app(store, limits=Limits(patience=0.2))
+    server = _run._Server(uvicorn.Config(app, log_config=None), app, "")
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with socket.socket() as opened:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            opened.connect(listener.getsockname())
+            opened.sendall(b"GET /v1/jobs/a/objects/x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert wait_for(lambda: bool(server.server_state.connections))
+            assert wait_for(lambda: not server.server_state.connections)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 def test_who_asks_too_often_waits() -> None:
     """Over the rate there is 429, with the seconds after which it is let in again, for each who asks alone."""
     store = MemoryStore("rate")
@@ -178,3 +203,63 @@ def test_text_has_a_limit(tmp_path: Path) -> None:
     )
 
     assert (status, json.loads(told)["limit"]) == (413, 1000)
+
+
+def test_a_head_without_end_is_not_read(served: Server) -> None:
+    """Long headers, many of them, a long path, a length of a thousand digits: refused before they take memory."""
+    heads = (
+        b"X: " + b"a" * 10_000_000,
+        b"X: a\r\n" * 1_000_000,
+        b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3;" + b"a" * 10_000_000,
+    )
+    before = memory_of(served.pid)
+    for head in heads:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=60) as opened:
+            opened.sendall(b"PUT /v1/jobs/a/objects/x HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            opened.sendall(f"Lattice-Digest: {digest_of(b'')}\r\n".encode())
+            with contextlib.suppress(OSError):
+                opened.sendall(head)
+            with contextlib.suppress(ConnectionResetError):
+                assert opened.recv(100).startswith(b"HTTP/1.1 400")
+    assert memory_of(served.pid) - before < 8 << 20
+
+
+def memory_of(pid: int) -> int:
+    """Give the bytes of memory that a process has had at most."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(text.partition("VmHWM:")[2].split()[0]) << 10
+
+
+def test_a_form_of_nobody_is_short(tmp_path: Path) -> None:
+    """Whoever has no token yet cannot fill the memory by the page that asks for one."""
+    store = LocalStore(tmp_path)
+    app = make_app(store, tokens=Tokens(store))
+    pieces: list[bytes | None] = [b"token=" + b"x" * 5000, b"x" * 5000, None]
+
+    status, told = asyncio.run(
+        asked(app, "POST", "/login", pieces, content_type="application/x-www-form-urlencoded")
+    )
+
+    assert (status, json.loads(told)["type"]) == (403, "NoAccessError")
+
+
+@pytest.mark.parametrize("more", [b"x", b"x" * 2000])
+def test_a_question_with_a_body(tmp_path: Path, more: bytes) -> None:
+    """It is answered while the body still comes, and nobody has to look after what does not, or is too much."""
+    app = make_app(LocalStore(tmp_path), limits=Limits(text=1000))
+    unheard: list[dict[str, object]] = []
+
+    async def main() -> tuple[int, bytes]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
+        await asked(app, "PUT", OBJECT, [b"abc"], lattice_digest=digest_of(b"abc"))
+        answer = await asked(app, "GET", OBJECT, [b"x", more, None])
+        await asyncio.sleep(0)
+        gc.collect()
+        return answer
+
+    status, told = asyncio.run(main())
+    assert status == 200
+    assert told in (b"abc", b"")
+    assert unheard == []

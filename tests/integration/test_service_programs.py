@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.integration.services import Server
+    from tests.integration.services import Server, Service
 
 SOURCE = """
 import sys
@@ -245,3 +245,34 @@ def test_who_cannot_be_reached_is_said_at_the_start(machine: Callable[..., Machi
         process.communicate(timeout=90)
     eventually(a.is_free)
     assert machine("b").run().stdout == f"begun 3 {total(3)}\n"
+
+
+def test_saves_that_were_refused_are_told_through_a_service(service: Service, tmp_path: Path) -> None:
+    """They stand beside the checkpoints there, and whoever looks is told of them."""
+    program = Program(
+        tmp_path,
+        """
+        from lattice_addons import StateManagerGroup
+        group = StateManagerGroup()
+        for name, value in (("good", 1), ("bad", (each for each in "abc"))):
+            group.register(name)
+            group.update(name, value)
+        """,
+    )
+    done = program.run(environ=service.environ | {"LATTICE_CHECKPOINT_CONFIG": service.config("spool=spool")})
+    assert "NotSavedError" in done.stderr
+    assert service.get("program/rank-00000/refused.jsonl")
+    looked = subprocess.run(
+        [sys.executable, "-m", "lattice_addons.cli", "log", "--root", service.root, "--json"],
+        env=clean_environ(XDG_STATE_HOME=str(tmp_path / "another")),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    refused, made = json.loads(looked.stdout)
+    assert (refused["refused"]["slots"], refused["refused"]["checkpoint"], refused["reason"]) == (
+        ["bad"],
+        1,
+        "exit",
+    )
+    assert (made["number"], made["refused"]) == (1, None)

@@ -140,3 +140,21 @@ def test_no_start_with_files_that_do_not_fit(tmp_path: Path, missing: str) -> No
     assert "--certfile" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - with a token, and for a moment
+def test_who_serves_others_in_the_clear_is_told(tmp_path: Path, host: str) -> None:
+    """A service for other machines says that tokens can be read on the way; one for this machine has nothing to say."""
+    command = [sys.executable, "-m", "lattice_addons.cli"]
+    root = ["--root", str(tmp_path)]
+    subprocess.run(
+        [*command, "token", "create", "team-", "--rights", "write", *root], check=True, capture_output=True
+    )
+    serve = [*command, "serve", *root, "--host", host, "--port", "0"]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stderr is not None
+        # It listens when it says where.
+        assert "127.0.0.1" in (first := service.stdout.readline()) or "0.0.0.0" in first  # noqa: S104
+        service.terminate()
+        assert ("--certfile" in service.stderr.read()) is (host != "127.0.0.1")

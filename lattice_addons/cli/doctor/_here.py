@@ -26,6 +26,7 @@ __all__ = ["held_back", "here"]
 
 # Less than this is no room for a checkpoint of anything.
 _LITTLE = 64 * 1024 * 1024
+_FEW = 100  # files
 _NEEDED = re.compile(r"([A-Za-z0-9._-]+)>=([0-9.]+)(?:; python_version < ['\"]([0-9.]+)['\"])?")
 _VOLATILE = ("tmpfs", "ramfs")
 
@@ -88,20 +89,28 @@ def _disks(settings: Settings) -> Iterator[Check]:
     folders += [settings.spool] if settings.type in ("s3", "fsspec", "remote") else []
     for folder in folders:
         there = _nearest(Path(folder).absolute())
-        usage, inodes = shutil.disk_usage(there), os.statvfs(there)
+        usage = shutil.disk_usage(there)
         kind, options = _mount(there)
         free = f"{size(usage.free)} of {size(usage.total)} are free for {folder}"
         if "ro" in options:
             yield problem(
                 "disk", f"{folder} is on a file system that is mounted read-only", "name another root"
             )
-        elif usage.free < _LITTLE or (inodes.f_files and inodes.f_favail < 100):  # noqa: PLR2004 - files
+        elif usage.free < _LITTLE or _few_files(there):
             yield problem("disk", f"only {free}", "`lattice prune`, make room, or name another root")
         elif kind in _VOLATILE:
             todo = "name a root on a disk, if it is to survive a restart of the machine"
             yield warning("disk", f"{free}, in memory ({kind})", todo)
         else:
             yield good("disk", free)
+
+
+def _few_files(folder: Path) -> bool:
+    """Say whether the file system has next to no room for more names, where it counts them."""
+    if sys.platform == "win32" or not hasattr(os, "statvfs"):
+        return False
+    inodes = os.statvfs(folder)
+    return bool(inodes.f_files) and inodes.f_favail < _FEW
 
 
 def _nearest(path: Path) -> Path:
@@ -133,7 +142,7 @@ def _signals(settings: Settings) -> Iterator[Check]:
             yield problem(
                 "signals", f"{name} is blocked here, and so in programs", "start them from another shell"
             )
-        elif why:
+        elif why == "ignored":
             todo = f"nohup does that: such a program does not end by {name}, and so needs no save"
             yield warning("signals", f"{name} is ignored here, and so in programs", todo)
     if saved:
@@ -157,7 +166,9 @@ def _signals(settings: Settings) -> Iterator[Check]:
 
 def held_back(name: str, pid: str | int) -> str:
     """Say whether a signal is ``blocked`` or ``ignored`` in a process; an empty text when it is neither."""
-    number = getattr(signal, name).value
+    number = int(getattr(signal, name, 0))
+    if not number:
+        return "not there"
     masks = {"SigBlk:": "blocked", "SigIgn:": "ignored"}
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")

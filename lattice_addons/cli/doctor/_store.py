@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from lattice_addons._host import user_number
 from lattice_addons.checkpoint import Line, jobs, ranks
 from lattice_addons.cli._output import duration, size
 from lattice_addons.errors import LatticeError, NotInStoreError
@@ -108,7 +109,7 @@ def _clock(before: float, after: float, stored: float | None) -> Iterator[Check]
 def _safe(settings: Settings) -> Iterator[Check]:
     """See that nobody else can put a pickle there."""
     facts = os.stat(settings.root)
-    others = facts.st_mode & stat.S_IWOTH or (facts.st_uid not in (os.geteuid(), 0))
+    others = facts.st_mode & stat.S_IWOTH or facts.st_uid not in (user_number(), 0)
     if others and settings.trust == "pickle" and settings.key is None:
         found = f"others can write into {settings.root}, and what they put there would be unpickled"
         yield warning(

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import signals_of
+
 from ._mailbox import ENDING
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Life", "Start", "live", "reap"]
 
 # Python ignores these; what it starts shall not.
-_AS_BY_HAND = (signal.SIGPIPE, signal.SIGXFSZ)
+_AS_BY_HAND = signals_of("SIGPIPE", "SIGXFSZ")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import signals_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["ENDING", "Letter", "Mailbox"]
 
 #: By these somebody wants a program to end.
-ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU})
+ENDING = signals_of("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGXCPU")
 # Not those by which a terminal stops a job: they do what they do without us.
-_TAKEN = ENDING | {signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGCONT}
+_TAKEN = ENDING | signals_of("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT")
 # What a terminal sends goes to all processes of its foreground group, and so to the program, too.
-_OF_TERMINALS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
+_OF_TERMINALS = signals_of("SIGINT", "SIGQUIT", "SIGHUP")
 _BY_THE_KERNEL = 0x80
 
 

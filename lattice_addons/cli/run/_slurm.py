@@ -19,11 +19,11 @@ class Slurm:
     """The allocation that this process runs in."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.job = environ.get("SLURM_JOB_ID", "")
+        self.job: str = environ.get("SLURM_JOB_ID", "")
         self._task = environ.get("SLURM_PROCID", "0")
         count = environ.get("SLURM_RESTART_COUNT", "0")
         #: How often the job has been put back into the queue.
-        self.restarts = int(count) if count.isdecimal() else 0
+        self.restarts: int = int(count) if count.isdecimal() else 0
 
     def __bool__(self) -> bool:
         """Say whether there is one."""

@@ -58,4 +58,4 @@ _LATER = {
     "login_routes": "_login",
 }
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

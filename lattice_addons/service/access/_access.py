@@ -22,6 +22,7 @@ CSRF_HEADER = "x-lattice-csrf"
 CSRF_FIELD = "csrf"
 _OBJECTS = ("/v1/jobs/", "/v1/store/")  # what programs ask for, with a token of their own
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+_LONGEST_FORM = 1 << 20
 
 
 def check_listening(host: str, tokens: Tokens | None) -> None:
@@ -57,10 +58,10 @@ class Access:
 
     def __init__(self, tokens: Tokens | None, required: bool | None = None) -> None:  # noqa: FBT001 - two cases
         self.tokens = tokens
-        self.required = tokens is not None if required is None else required
+        self.required: bool = tokens is not None if required is None else required
         if self.required and tokens is None:
             raise SettingsError("a token is required, and there are none", variable="--host", part="")
-        self.sessions = Sessions(tokens)
+        self.sessions: Sessions = Sessions(tokens)
 
     def caller(self, request: HTTPConnection) -> Caller:
         """Say who asks; `NoAccessError` when that is nobody known."""
@@ -145,22 +146,19 @@ def _shown(request: HTTPConnection) -> str:
     return shown.strip() if scheme.lower() == "bearer" else ""
 
 
-async def fields_of(request: HTTPConnection) -> dict[str, str]:
-    """Read a form as browsers send it by default; no file can be in it."""
+async def fields_of(request: HTTPConnection, most: int = _LONGEST_FORM) -> dict[str, str]:
+    """Read a form as browsers send it by default, up to a length; no file can be in it."""
     from urllib.parse import parse_qsl
 
     body = bytearray()
     async for piece in request.stream():  # type: ignore[attr-defined]  # what has a form is a Request
         body += piece
-        if len(body) > _LONGEST_FORM:
+        if len(body) > most:
             raise _refused_form(request)
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000))
     except ValueError:
         raise _refused_form(request) from None
-
-
-_LONGEST_FORM = 1 << 20
 
 
 def _unknown(request: HTTPConnection, why: str) -> NoAccessError:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import O_CLOEXEC, O_NOFOLLOW
 from lattice_addons.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Audit:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, size: int = 16 << 20, files: int = 8) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path: str = os.path.abspath(os.fspath(path))
         self._size, self._files = size, max(files, 2)
         self._torn = False
         self._writing = threading.Lock()
@@ -116,7 +117,7 @@ class Audit:
         self._descriptor = fresh
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | O_CLOEXEC | O_NOFOLLOW
         return os.open(self.path, flags, 0o600)
 
 

@@ -37,10 +37,14 @@ class Limits:
         quota: int = 0,
         patience: float = 60.0,
     ) -> None:
-        self.rate, self.burst, self.strangers = rate, max(burst, rate, 1.0), strangers
+        self.rate: float = rate
+        self.burst: float = max(burst, rate, 1.0)
+        self.strangers: float = strangers
         self._strangers_burst = max(_BURST * strangers, 1.0)
-        self.text, self.largest, self.patience = text, largest, patience
-        self.quotas = Quotas(quota)
+        self.text: int = text
+        self.largest: int = largest
+        self.patience: float = patience
+        self.quotas: Quotas = Quotas(quota)
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._counting = threading.Lock()
 

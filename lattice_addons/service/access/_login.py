@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["login_routes"]
 
 _SEE_OTHER = 303
+_LONGEST = 8192  # bytes of its form: anybody may send one
 
 
 def login_routes(access: Access) -> list[Route]:
@@ -29,7 +30,7 @@ def login_routes(access: Access) -> list[Route]:
         from starlette.responses import RedirectResponse
 
         check_origin(request)
-        fields = await fields_of(request)
+        fields = await fields_of(request, _LONGEST)
         path = _path(fields.get("next", "/"))
         shown = fields.get("token", "").strip()
         await access.learn(request, shown)

@@ -46,12 +46,13 @@ class Patience:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Wait for the other side in a block."""
-        self._since = asyncio.get_running_loop().time()
+        """Wait for the other side in a block; two may wait at once, for what it sends and for what it takes."""
+        time = asyncio.get_running_loop().time
+        begun = self._since = time()
         try:
             yield
         finally:
-            self.waited += asyncio.get_running_loop().time() - self._since
+            self.waited += time() - begun
             self._since = None
 
     def __enter__(self) -> None:

@@ -79,7 +79,7 @@ class Room:
     def __init__(self, quotas: Quotas, store: Store, job: str) -> None:
         self._quotas, self._store, self._job = quotas, store, job
         self._facts = quotas.facts(job)
-        self.taken = 0
+        self.taken: int = 0
 
     def take(self, count: int) -> None:
         """Count so many bytes more; blocks where the job must be measured first.

@@ -77,7 +77,7 @@ class Tokens:
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store.shared
+        self.store: Store = store.shared
         self._known: dict[str, Token] = {}
         self._damaged: frozenset[str] = frozenset()
         self._used: dict[str, str] = {}

@@ -19,11 +19,16 @@ class Unasked:
         self._seconds = seconds
         # With the request that came last: with another one the time begins anew.
         self._since: WeakKeyDictionary[Any, tuple[object, float]] = WeakKeyDictionary()
+        self._closed: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     def close(self, connections: Iterable[Any]) -> None:
-        """Close those that have had none for too long."""
+        """Close those that have had none for too long; and cut off those that do not take what was still to be sent."""
         now = time.monotonic()
         for connection in list(connections):
+            if connection.transport.is_closing():
+                if now - self._closed.setdefault(connection, now) > self._seconds:
+                    connection.transport.abort()
+                continue
             last = connection.cycle
             if last is not None and not last.response_complete:
                 self._since.pop(connection, None)

@@ -14,7 +14,7 @@ from lattice_addons.errors import NotInStoreError
 from lattice_addons.service.view import compared, hyperparams_of, slot_value, slots_of, timeline
 
 from ._compare_page import named
-from ._pages import HEADERS, number_in
+from ._pages import HEADERS, number_in, shallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +43,19 @@ def routes(pages: Pages) -> list[Route]:
 
 def _route(pages: Pages, path: str, make: Callable[[Pages, Request], object]) -> Route:
     async def answered(request: Request) -> Response:
-        facts = await pages.threads.run(make, pages, request)
-        text = orjson.dumps(
-            facts, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-        )
+        text = await pages.threads.run(shallow(_text), make, pages, request)
         return Response(text, media_type="application/json", headers=HEADERS)
 
     return Route(path, answered, methods=["GET"], name=f"view{make.__name__}")
+
+
+def _text(make: Callable[[Pages, Request], object], pages: Pages, request: Request) -> bytes:
+    option = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    try:
+        return orjson.dumps(make(pages, request), default=_plain, option=option)
+    except orjson.JSONEncodeError as error:
+        # It is made of plain facts only, but for what programs say; that may be of any depth.
+        raise RecursionError(str(error)) from None
 
 
 def _plain(told: object) -> object:
@@ -77,7 +83,7 @@ def _job(pages: Pages, request: Request) -> object:
 def _checkpoints(pages: Pages, request: Request) -> object:
     name, rank, numbers = _asked(pages, request)
     told = timeline(pages.jobs.manifests, name, rank, numbers)
-    return {"names": told.names, "lives": told.lives}
+    return {"names": told.names, "lives": told.lives, "refused": told.refused}
 
 
 def _checkpoint(pages: Pages, request: Request) -> object:

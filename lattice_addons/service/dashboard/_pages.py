@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import jinja2
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
-__all__ = ["HEADERS", "Pages", "number_in"]
+__all__ = ["HEADERS", "Pages", "number_in", "shallow"]
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _HERE = Path(__file__).parent
 #: Nothing from elsewhere, nothing inline: what a program stored cannot run even where escaping would fail.
@@ -78,14 +81,14 @@ class Pages:
     ) -> None:
         self.store = store
         self.access = access
-        self.jobs = Jobs(store, settings)
-        self.board = Board(self.jobs)
-        self.experiments = Experiments(store, beside)
-        self.series = SeriesReader(self.jobs.manifests)
+        self.jobs: Jobs = Jobs(store, settings)
+        self.board: Board = Board(self.jobs)
+        self.experiments: Experiments = Experiments(store, beside)
+        self.series: SeriesReader = SeriesReader(self.jobs.manifests)
         # Apart from those in which programs' objects come and go.
-        self.threads = Threads(_AT_ONCE)
-        self.news = News()
-        self.steering = Steering()
+        self.threads: Threads = Threads(_AT_ONCE)
+        self.news: News = News()
+        self.steering: Steering = Steering()
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -100,7 +103,7 @@ class Pages:
 
         @functools.wraps(make)
         async def answered(request: Request) -> Response:
-            return await self.answered(request, lambda: self.threads.run(make, request))
+            return await self.answered(request, lambda: self.threads.run(shallow(make), request))
 
         return Route(path, answered, methods=["GET"], name=name or make.__name__)
 
@@ -160,6 +163,20 @@ class Pages:
             there = request.url.path + query if request.method == "GET" else "/"
             return RedirectResponse(f"/login?{urlencode({'next': there})}", 303)
         return self.problem(request, str(error), _FORBIDDEN)
+
+
+def shallow(make: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Say of data that is nested deeper than Python goes that it is, wherever on the way that is found out."""
+
+    @functools.wraps(make)
+    def made(*args: Given.args, **named: Given.kwargs) -> Result:
+        try:
+            return make(*args, **named)
+        except RecursionError:
+            message = "something in this checkpoint is nested too deep to be shown; a program that restores it reads it"
+            raise CheckpointError(message) from None
+
+    return made
 
 
 def _is_name(job: str) -> bool:

@@ -18,6 +18,7 @@ from lattice_addons.service.view import (
     range_text,
     sample_text,
     shape_text,
+    when,
 )
 
 from ._chart import histogram_bars, line_chart, sparkline
@@ -153,6 +154,7 @@ WORDS: dict[str, Callable[..., Any] | dict[str, str]] = {
     "moment": moment,
     "number": number,
     "passed": passed,
+    "time_of": when,
     "range_text": range_text,
     "rate": rate,
     "sample_text": sample_text,

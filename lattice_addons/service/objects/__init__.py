@@ -21,4 +21,4 @@ _LATER = {
     "object_routes": "_routes",
 }
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

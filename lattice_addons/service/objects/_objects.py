@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from lattice_addons.errors import LatticeError, NotInStoreError
+from lattice_addons.service._gone import gone
 from lattice_addons.service._threads import settled
 
 from ._ask import etag, has, match_on, wanted
@@ -101,13 +102,13 @@ class _Pieces(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; who has gone away is not read for."""
-        gone = asyncio.ensure_future(_gone(receive))
+        left = asyncio.ensure_future(gone(receive))
         coming: asyncio.Future[bytearray] | None = None
         started = False
         try:
             with self._threads.stream():
                 coming = self._next()
-                while coming is not None and not gone.done():
+                while coming is not None and not left.done():
                     piece = await coming
                     coming = self._next() if self._at < self._stop else None
                     if not started:
@@ -127,7 +128,7 @@ class _Pieces(Response):
             # Too late to tell: the connection is closed before all has come, which is an error to who reads.
             _log.warning("%s: reading stopped in the middle: %s", scope["path"], error)
         finally:
-            gone.cancel()
+            left.cancel()
             if coming is not None:
                 await settled(coming)
             self._opened.close()
@@ -141,9 +142,3 @@ class _Pieces(Response):
         if data:
             self._reader.read_into(start, memoryview(data))
         return data
-
-
-async def _gone(receive: Receive) -> None:
-    """Wait until who has asked goes away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

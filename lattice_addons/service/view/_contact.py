@@ -42,10 +42,22 @@ class Contacts:
     def of(self, line: Line, recent: tuple[CheckpointFacts, ...], age: float | None) -> Contact:
         """Say how a rank stands, whose newest checkpoints these are, the newest first."""
         lease = _told(line, f"{line.folder}lease.json")
-        if lease is not None:
-            lives = _lives(lease)
-            state = {True: RUNNING, False: CRASHED}[lives] if lives is not None else _believed(recent, age)
-            return Contact(state, *_who(lease))
+        if lease is None:
+            return self._without_lease(line, recent)
+        lives = _lives(lease)
+        state = {True: RUNNING, False: CRASHED}[lives] if lives is not None else _believed(recent, age)
+        holder = Contact(state, *_who(lease))
+        if lives is not False or line.store.at_home:
+            return holder
+        # Of this machine alone: the job may have gone on elsewhere since.
+        claimed = self._claimed(line)
+        if claimed is not None and claimed.host and claimed[1:] != holder[1:]:
+            return claimed
+        if not _is_later(line, recent, holder):
+            return holder
+        return Contact(CRASHED if recent[0].reason in ("exception", "periodic") else STOPPED)
+
+    def _without_lease(self, line: Line, recent: tuple[CheckpointFacts, ...]) -> Contact:
         reason = recent[0].reason if recent else ""
         if reason == "exception":
             return Contact(CRASHED)
@@ -99,6 +111,20 @@ def _told(line: Line, key: str) -> dict[str, Any] | None:
     except (LatticeError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _is_later(line: Line, recent: tuple[CheckpointFacts, ...], holder: Contact) -> bool:
+    """Say whether the newest checkpoint is another process's, made after this one had taken its lease."""
+    newest = recent[0] if recent else None
+    if newest is None or newest.created is None:
+        return False
+    if (newest.program.get("host"), newest.program.get("pid")) == (holder.host, holder.pid):
+        return False
+    try:
+        taken = line.store.facts(f"{line.folder}lease.json").modified
+    except LatticeError:
+        return False
+    return taken is not None and newest.created.timestamp() > taken
 
 
 def _lives(told: dict[str, Any]) -> bool | None:

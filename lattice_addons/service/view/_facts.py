@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from lattice_addons.checkpoint import Entry, Refused
+
 __all__ = [
     "CRASHED",
     "ENDINGS",
@@ -19,6 +21,7 @@ __all__ = [
     "CheckpointFacts",
     "JobView",
     "RankView",
+    "SlotFacts",
 ]
 
 RUNNING, LOST, CRASHED, STOPPED = "running", "lost contact", "crashed", "stopped"
@@ -54,6 +57,24 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotFacts:
+    """What a manifest says of a slot: how its value is kept, what it is, and how large."""
+
+    __module__ = "lattice_addons.service"
+
+    name: str
+    manager: str
+    encoding: str
+    type: str
+    size: int
+
+    @staticmethod
+    def told(name: str, entry: Entry) -> tuple[str, str, str, str, int]:
+        """Read them."""
+        return name, entry.manager, entry.encoding, entry.type, entry.size
+
+
+@dataclass(frozen=True, slots=True)
 class RankView:
     """One rank of a job: who writes it, its newest checkpoints, and what would be lost now."""
 
@@ -71,6 +92,8 @@ class RankView:
     saves_per_minute: float
     bytes_per_second: float
     problem: str = ""
+    #: The last save that was refused, where none went well since.
+    refused: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +124,8 @@ class JobView:
     problem: str = ""
     #: From when on all of its work would be lost, on the rank that would lose most.
     since: datetime | None = None
+    #: The last save that was refused, of a rank where none went well since.
+    refused: Refused | None = None
 
     @property
     def alive(self) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint import refusals
+
 from ._changes import content
+from ._facts import SlotFacts
 from ._values import preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lattice_addons.checkpoint import Checkpoint
+    from lattice_addons.checkpoint import Checkpoint, Refused
 
     from ._facts import CheckpointFacts
     from ._manifests import Manifests
@@ -43,6 +46,8 @@ class Timeline:
 
     lives: tuple[Life, ...]
     names: dict[int, str]
+    #: The saves that were refused, as a whole or in part, the oldest first.
+    refused: tuple[Refused, ...] = ()
 
     @property
     def checkpoints(self) -> list[CheckpointFacts]:
@@ -51,16 +56,11 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotView:
+class SlotView(SlotFacts):
     """One slot of a checkpoint, and what has become of it since the one before."""
 
     __module__ = "lattice_addons.service"
 
-    name: str
-    manager: str
-    encoding: str
-    type: str
-    size: int
     #: ``same``, ``changed``, ``added`` or ``removed``; empty where there is nothing to compare with.
     change: str
     bytes_new: int | None
@@ -82,8 +82,8 @@ def timeline(manifests: Manifests, job: str, rank: int, numbers: Sequence[int]) 
             lives.append(Life(len(lives) + 1))
         lives[-1].checkpoints.append(facts)
         before = facts
-    names = manifests.line(job, rank).keeps.names()
-    return Timeline(tuple(lives), names)
+    line = manifests.line(job, rank)
+    return Timeline(tuple(lives), line.keeps.names(), tuple(refusals(line).all()))
 
 
 def _begins(facts: CheckpointFacts, before: CheckpointFacts) -> bool:
@@ -111,11 +111,7 @@ def slots_of(checkpoint: Checkpoint, before: Checkpoint | None) -> Iterator[Slot
             chunks = {chunk.digest: chunk.length for chunk in entry.chunks()}
             new = sum(length for digest, length in chunks.items() if digest not in known) if chunks else None
         yield SlotView(
-            name,
-            entry.manager,
-            entry.encoding,
-            entry.type,
-            entry.size,
+            *SlotFacts.told(name, entry),
             change,
             new,
             preview(entry),
@@ -123,6 +119,4 @@ def slots_of(checkpoint: Checkpoint, before: Checkpoint | None) -> Iterator[Slot
             max(entry.summaries, key=lambda summary: summary.count).histogram if entry.summaries else (),
         )
     for name, entry in old.items():
-        yield SlotView(
-            name, entry.manager, entry.encoding, entry.type, entry.size, "removed", None, "", preview(entry)
-        )
+        yield SlotView(*SlotFacts.told(name, entry), "removed", None, "", preview(entry))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from lattice_addons import checkpoint
+from lattice_addons.checkpoint import refusals
 from lattice_addons.errors import LatticeError
 
 from ._contact import Contacts
 from ._facts import LOST, RUNNING, STATES, STOPPED, JobView, RankView
-from ._manifests import Manifests
+from ._manifests import Manifests, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lattice_addons.checkpoint import Refused
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Jobs", "age_of", "jobs", "together"]
 
+_log = logging.getLogger("lattice_addons.service")
 # From so many checkpoints it is estimated how fast a job makes something new.
 _RECENT = 5
 _NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -32,7 +36,7 @@ class Jobs:
     """The jobs of one store; what was read once, and cannot change, is not read again."""
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
-        self.manifests = Manifests(store, settings)
+        self.manifests: Manifests = Manifests(store, settings)
         self._contacts = Contacts()
 
     def names(self) -> list[str]:
@@ -53,7 +57,11 @@ class Jobs:
         try:
             return [self.rank(name, rank) for rank in checkpoint.ranks(self.manifests.store, name)]
         except LatticeError as error:
-            return [RankView(0, STOPPED, "", None, (), (), None, None, 0.0, 0.0, str(error))]
+            return [_unreadable(str(error))]
+        # What one job's writer put there, whatever it is, must not keep all others from being seen.
+        except Exception as error:  # noqa: BLE001
+            _log.warning("job %r cannot be shown", name, exc_info=True)
+            return [_unreadable(f"it cannot be shown: {type(error).__name__}")]
 
     def rank(self, name: str, rank: int) -> RankView:
         """Say how one rank of a job stands."""
@@ -61,7 +69,8 @@ class Jobs:
         read = list(self._recent(name, rank, numbers))
         recent = tuple(facts for facts in read if not facts.problem)
         age = age_of(recent[0].created) if recent else None
-        contact = self._contacts.of(self.manifests.line(name, rank), recent, age)
+        line = self.manifests.line(name, rank)
+        contact = self._contacts.of(line, recent, age)
         alive = contact.state in (RUNNING, LOST)
         life = _life(recent)
         passed = _passed(life) if alive else 0.0
@@ -77,6 +86,7 @@ class Jobs:
             60.0 * (len(life) - 1) / passed if passed > 0 else 0.0,
             sum(facts.bytes_written for facts in life[:-1]) / passed if passed > 0 else 0.0,
             read[0].problem if read else "",
+            _still_refused(refusals(line).newest(), recent),
         )
 
     def _recent(self, name: str, rank: int, numbers: tuple[int, ...]) -> Iterator[CheckpointFacts]:
@@ -88,6 +98,10 @@ class Jobs:
                 yield facts
             if readable == _RECENT:
                 return
+
+
+def _unreadable(problem: str) -> RankView:
+    return RankView(0, STOPPED, "", None, (), (), None, None, 0.0, 0.0, problem)
 
 
 _known: dict[str, Jobs] = {}
@@ -108,6 +122,13 @@ def jobs(store: Store, settings: Settings | None = None) -> list[JobView]:
 def age_of(created: datetime | None) -> float | None:
     """Give how many seconds ago something was; None where that is not known."""
     return None if created is None else max((datetime.now(timezone.utc) - created).total_seconds(), 0.0)
+
+
+def _still_refused(refused: Refused | None, recent: tuple[CheckpointFacts, ...]) -> Refused | None:
+    """Give what was refused last, unless a save went well since."""
+    then = when(refused.time) if refused is not None else None
+    newest = recent[0].created if recent else None
+    return refused if then is not None and (newest is None or newest < then) else None
 
 
 def _life(recent: tuple[CheckpointFacts, ...]) -> list[CheckpointFacts]:
@@ -160,6 +181,11 @@ def together(name: str, ranks: list[RankView]) -> JobView:
         problem=next((rank.problem for rank in ranks if rank.problem), ""),
         since=min(
             (rank.recent[0].created or _NEVER for rank in ranks if rank.lost_seconds is not None),
+            default=None,
+        ),
+        refused=max(
+            (rank.refused for rank in ranks if rank.refused is not None),
+            key=lambda each: each.time,
             default=None,
         ),
     )

@@ -6,17 +6,19 @@ import threading
 import time
 from collections import OrderedDict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Generic, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from lattice_addons.checkpoint import Line
 from lattice_addons.errors import CheckpointError, LatticeError, NotInStoreError
 from lattice_addons.settings import Settings
 from lattice_addons.state import SaveCosts
 
+from ._bounded import Bounded
 from ._facts import CheckpointFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     from lattice_addons.checkpoint import Checkpoint
     from lattice_addons.storage import Store
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["Manifests", "Newest", "when"]
 
 Value = TypeVar("Value")
-# So many checkpoints' facts are kept: a few hundred bytes each. Of whole manifests, which may have megabytes, a few.
-_FACTS, _WHOLE = 50_000, 16
+# So many checkpoints' facts are kept: a few hundred bytes each.
+_FACTS = 50_000
+# Of whole manifests, which are many times larger in memory, so many with so many bytes of text together.
+_WHOLE, _WHOLE_BYTES = 16, 32 << 20
+# A longer one is not read: with 100,000 slots one has 20 MiB. Nor are longer tables of what its slots consist of.
+_LONGEST, _TABLES = 32 << 20, 256 << 20
+# Of what a program says of itself, as much as there is room for on a page.
+_TEXT, _TEXTS = 2000, 500
 # Seconds after which it is asked whether a job that nobody looked at is still the one that it was.
 _UNSEEN = 15.0
 
@@ -48,9 +56,19 @@ class Newest(Generic[Value]):
         made = make()
         with self._lock:
             self._kept[key] = made
-            while len(self._kept) > self._most:
+            while len(self._kept) > 1 and self._is_too_much():
                 self._kept.popitem(last=False)
         return made
+
+    def _is_too_much(self) -> bool:
+        return len(self._kept) > self._most
+
+
+class _Whole(Newest[tuple["Checkpoint", int]]):
+    """Whole manifests, each with the length of its text; all but the newest go when these are too much together."""
+
+    def _is_too_much(self) -> bool:
+        return super()._is_too_much() or sum(length for _, length in self._kept.values()) > _WHOLE_BYTES
 
 
 class Manifests:
@@ -58,16 +76,16 @@ class Manifests:
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.store = store
-        self.settings = settings if settings is not None else Settings.from_environ()
+        self.settings: Settings = settings if settings is not None else Settings.from_environ()
         self._facts: Newest[CheckpointFacts] = Newest(_FACTS)
-        self._whole: Newest[Checkpoint] = Newest(_WHOLE)
+        self._whole = _Whole(_WHOLE)
         # A job that was cleared begins at 1 again: then what was known of a rank counts no more.
         self._turns: dict[tuple[str, int], int] = {}
         self._looked: dict[tuple[str, int], tuple[float, int]] = {}
 
     def line(self, job: str, rank: int = 0) -> Line:
         """Give a rank's line, to read. A new one each time: a line remembers every chunk that it has seen."""
-        return Line(self.store, job, rank, settings=self.settings)
+        return Line(cast("Store", Bounded(self.store, _LONGEST)), job, rank, settings=self.settings)
 
     def numbers(self, job: str, rank: int) -> tuple[int, ...]:
         """Give the numbers of a rank's checkpoints, in order."""
@@ -88,7 +106,17 @@ class Manifests:
             NotInStoreError: there is no such checkpoint.
             CheckpointError: it cannot be used.
         """
-        return self._whole.get(self.key(job, rank, number), lambda: self.line(job, rank).load(number))
+        return self._whole.get(self.key(job, rank, number), lambda: self._load(job, rank, number))[0]
+
+    def _load(self, job: str, rank: int, number: int) -> tuple[Checkpoint, int]:
+        line = self.line(job, rank)
+        checkpoint = line.load(number)
+        if sum(chunk.length for table in checkpoint.tables for chunk in table) > _TABLES:
+            message = (
+                f"checkpoint {number} of job {job!r} has too many slots for a page: `lattice show` reads it"
+            )
+            raise CheckpointError(message)
+        return checkpoint, cast("Bounded", line.store).taken
 
     def facts(self, job: str, rank: int, number: int) -> CheckpointFacts | None:
         """Give what a manifest says in short; None where it is gone."""
@@ -126,16 +154,32 @@ def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
     return CheckpointFacts(
         checkpoint.number,
         when(checkpoint.created),
-        checkpoint.reason,
+        checkpoint.reason[:_TEXT],
         checkpoint.parent,
-        checkpoint.notes,
+        tuple(note[:_TEXT] for note in checkpoint.notes[:_TEXTS]),
         costs.bytes_total,
         costs.bytes_new,
         costs.bytes_written,
         costs.seconds if known else None,
         costs.standstill if known else None,
-        checkpoint.program,
+        _program(checkpoint.program),
     )
+
+
+def _program(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Take of what a program says of itself what is shown, as far as it is what it should be, and short."""
+    found: dict[str, Any] = {
+        name: told[name][:_TEXT] for name in ("host", "python", "commit") if isinstance(told.get(name), str)
+    }
+    pid, argv, packages = told.get("pid"), told.get("argv"), told.get("packages")
+    if type(pid) is int:
+        found["pid"] = pid
+    if isinstance(argv, list):
+        found["argv"] = [each[:_TEXT] for each in argv[:_TEXTS] if isinstance(each, str)]
+    if isinstance(packages, dict):
+        known = ((name, release) for name, release in packages.items() if isinstance(release, str))
+        found["packages"] = {name[:_TEXT]: release[:_TEXT] for name, release in islice(known, _TEXTS)}
+    return found
 
 
 def when(told: str) -> datetime | None:

@@ -13,6 +13,7 @@ from lattice_addons.encoding import decode, needs_pickle
 from lattice_addons.errors import LatticeError, UnknownSlotError
 
 from ._arrays import arrays_text
+from ._facts import SlotFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,16 +42,11 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotValue:
+class SlotValue(SlotFacts):
     """What there is to see of one slot's value."""
 
     __module__ = "lattice_addons.service"
 
-    name: str
-    manager: str
-    encoding: str
-    type: str
-    size: int
     chunks: int
     #: Whether ``value`` is the value; otherwise it is at most what the encoding tells about it.
     plain: bool
@@ -78,8 +74,8 @@ def slot_value(line: Line, checkpoint: Checkpoint, name: str) -> SlotValue:
         plain, value, why_not = _read(line, entry, name)
     except LatticeError as error:
         problem = str(error)
-    facts = (name, entry.manager, entry.encoding, entry.type, entry.size, sum(1 for _ in entry.chunks()))
-    return SlotValue(*facts, plain, value, why_not, problem, entry.summaries)
+    facts, chunks = SlotFacts.told(name, entry), sum(1 for _ in entry.chunks())
+    return SlotValue(*facts, chunks, plain, value, why_not, problem, entry.summaries)
 
 
 def _read(line: Line, entry: Entry, name: str) -> tuple[bool, Any, str]:
@@ -89,7 +85,8 @@ def _read(line: Line, entry: Entry, name: str) -> tuple[bool, Any, str]:
         )
         return False, None, told
     if entry.encoding == "json":
-        if entry.value is None and entry.size > _BYTES:
+        # By its chunks, which are what is read: a size is what somebody says.
+        if entry.value is None and sum(chunk.length for chunk in entry.chunks()) > _BYTES:
             return False, None, "It is too long to be shown on a page."
         value, buffers = line.read(entry, slot=name) if entry.value is None else (entry.value, [])
         return True, decode("json", value, buffers, trust="safe", type=entry.type), ""
@@ -146,9 +143,16 @@ def preview(entry: Entry) -> str:
         return ""
     text = entry.value[:_PREVIEWED].decode("utf-8", "replace")
     if entry.encoding == "numpy":
-        told = json.loads(entry.value)
-        shape = " × ".join(map(str, told.get("shape") or [])) or "scalar"
-        return f"{told.get('dtype')}, {shape}"
+        return _numpy(json.loads(entry.value))
+    return text if len(text) <= _PREVIEW else text[: _PREVIEW - 1] + "…"
+
+
+def _numpy(told: object) -> str:
+    """Write what a manifest tells of an array; nothing of what no array of ours is told by."""
+    if not isinstance(told, dict) or not isinstance(told.get("shape"), list):
+        return ""
+    shape = " × ".join(map(str, told["shape"])) or "scalar"
+    text = f"{told.get('dtype')}, {shape}"
     return text if len(text) <= _PREVIEW else text[: _PREVIEW - 1] + "…"
 
 

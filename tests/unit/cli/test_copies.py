@@ -11,6 +11,7 @@ import pytest
 
 from lattice_addons import Settings, StateManagerGroup
 from lattice_addons.cli import main
+from lattice_addons.errors import NotSavedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,36 @@ def test_log_has_the_newest_first(root: str, capsys: pytest.CaptureFixture[str])
     assert "damaged" in rows[1]["notes"][0]
     assert main(["log", "job", "--root", root]) == 0
     assert "MiB" in capsys.readouterr().out
+
+
+def test_log_has_what_was_refused(
+    root: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the checkpoints, where it belongs by time; with all that is known of it for programs."""
+    monkeypatch.setenv("COLUMNS", "250")
+    group = StateManagerGroup(Settings(root=root, job_id="job", signals=(), keep=9))
+    group.register("bad")
+    group.update("bad", (each for each in "abc"))
+    for _ in range(2):
+        with pytest.raises(NotSavedError):
+            group.save(whole=True)
+    group.update("bad", "good")
+    group.save()
+    group.update("bad", (each for each in "abc"))
+    with pytest.raises(NotSavedError):
+        group.save()
+    group.close()
+    rows = told(capsys, "log", "job", "--root", root)
+    assert isinstance(rows, list)
+    assert [row["number"] for row in rows] == [None, 5, 4, None, 3, 2, 1]
+    refused = rows[3]["refused"]
+    assert (refused["error"], refused["slots"], refused["times"]) == ("NotSavedError", ["bad"], 2)
+    assert (refused["checkpoint"], rows[0]["refused"]["checkpoint"], rows[4]["refused"]) == (None, 5, None)
+    assert rows[3]["notes"] == [refused["text"]]
+    assert main(["log", "job", "--root", root]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for word in ("not saved", "2 times since", "saved in part", "NotSavedError"):
+        assert word in shown
 
 
 def test_diff_tells_values_and_bytes(root: str, capsys: pytest.CaptureFixture[str]) -> None:

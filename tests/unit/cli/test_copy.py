@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
-from lattice_addons.checkpoint import Instant, Part, mirrored
+from lattice_addons.checkpoint import Instant, Part, mirrored, refusals
 from lattice_addons.checkpoint._attempts import Attempts
 from lattice_addons.checkpoint._parts import Parts
 from lattice_addons.cli import main
 from lattice_addons.errors import DamagedError, LeaseHeldError
-from lattice_addons.storage import MemoryStore, open_store
+from lattice_addons.storage import LocalStore, MemoryStore, open_store
 from tests.unit.checkpoint.lines import fresh, line_of
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def copy(capsys: pytest.CaptureFixture[str], *words: object, status: int = 0, an
 def test_everything_arrives(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Byte for byte, names that were given included; the program carries on from there."""
     assert main(["keep", "job", "1", "--name", "first", "--root", str(here)]) == 0
+    refusals(line_of(LocalStore(here))).add("exit", ValueError("one"))
     capsys.readouterr()
     there = tmp_path / "there"
     rows = copy(capsys, here, there)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from lattice_addons.checkpoint import exported
 from lattice_addons.errors import LatticeError, NotInStoreError
+from lattice_addons.service._gone import gone
 from lattice_addons.service.dashboard._pages import HEADERS, number_in
 
 if TYPE_CHECKING:
@@ -82,13 +83,13 @@ class _File(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; who has gone away is not read for."""
-        gone = asyncio.ensure_future(_gone(receive))
+        left = asyncio.ensure_future(gone(receive))
         piece: bytes | None = self._first
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            while piece is not None and not gone.done():
+            while piece is not None and not left.done():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = await self._threads.run(next, self._rest, None)
             if piece is None:
@@ -97,12 +98,6 @@ class _File(Response):
             # Too late to tell: the connection is closed before the end, which the browser says.
             _log.warning("%s: reading stopped in the middle: %s", scope["path"], error)
         finally:
-            gone.cancel()
+            left.cancel()
             with suppress(asyncio.CancelledError):
-                await gone
-
-
-async def _gone(receive: Receive) -> None:
-    """Wait until who has asked goes away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+                await left

@@ -39,7 +39,9 @@ def test_rate_is_each_ones_own() -> None:
     for _ in range(3):
         limits.admit("one")
 
-    with pytest.raises(TooManyRequestsError) as refused:
+    with pytest.raises(
+        TooManyRequestsError, match=r"one asks more often .* or have its --rate raised"
+    ) as refused:
         limits.admit("one")
     limits.admit("other")
     assert 0 < refused.value.seconds <= 100
@@ -82,7 +84,9 @@ def test_length() -> None:
     limits.check_length(100, text=False)
 
     for length, text in ((11, True), (101, False)):
-        with pytest.raises(TooLargeError) as refused:
+        with pytest.raises(
+            TooLargeError, match=r"send less at once, or have its --max-\w+ raised"
+        ) as refused:
             limits.check_length(length, text=text)
         assert refused.value.errno == errno.EFBIG
     Limits().check_length(1 << 60, text=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import json
 import os
 import sys
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons import Settings
-from lattice_addons.checkpoint import Fresh, Line
+from lattice_addons.checkpoint import Fresh, Line, refusals
 from lattice_addons.encoding import encode
 from lattice_addons.experiments import Experiment, run_all, search
 from lattice_addons.experiments._record import as_line
@@ -144,6 +145,29 @@ def test_a_journal_that_says_anything_hides_no_other_experiment(store: LocalStor
     status, text = get(hostile, "/experiments/evil/%3Cb%3EEvil")
     assert status == 200
     assert "<b>" not in text
+
+
+def test_what_could_not_be_saved_stands_on_the_page(tmp_path: Path) -> None:
+    """At the top until a save goes well, and in the list for good; the jobs are told apart by it, and so is JSON."""
+    store = LocalStore(tmp_path)
+    line = Line(store, "job", settings=Settings(root=store.root))
+    line.commit({"n": Fresh("x", encode(1))}, parent=None, reason="manual")
+    assert "refused" not in get(store, "/jobs/job")[1]
+    refusals(line).add("periodic", OSError("no <b>room</b>"), ["a & b"])
+    page = get(store, "/jobs/job")[1]
+    assert "The last save (periodic" in page
+    assert page.count("OSError: no &lt;b&gt;room&lt;/b&gt;") == 2
+    assert "a &amp; b" in page
+    assert "save refused" in get(store, "/")[1]
+    told = json.loads(get(store, "/v1/view/jobs/job/checkpoints")[1])["refused"]
+    assert [(each["reason"], each["slots"]) for each in told] == [("periodic", ["a & b"])]
+    assert json.loads(get(store, "/v1/view/jobs/job")[1])["job"]["refused"] == told[0]
+    line.commit({"n": Fresh("x", encode(2))}, parent=None, reason="manual")
+    page = get(store, "/jobs/job")[1]
+    assert "The last save" not in page
+    assert page.count("OSError: no &lt;b&gt;room&lt;/b&gt;") == 1
+    assert "save refused" not in get(store, "/")[1]
+    line.release()
 
 
 def test_what_could_not_be_sent_stands_on_the_page_with_its_error(tmp_path: Path) -> None:

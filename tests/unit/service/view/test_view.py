@@ -15,6 +15,7 @@ import pytest
 
 from lattice_addons import Settings
 from lattice_addons.checkpoint import Checkpoint, Fresh, Line
+from lattice_addons.cli import main
 from lattice_addons.encoding import Encoded, encode
 from lattice_addons.lifecycle import Owner
 from lattice_addons.service import Jobs, JobView
@@ -30,6 +31,7 @@ from lattice_addons.service.view import (
 )
 from lattice_addons.storage import LocalStore
 from tests.program import clean_environ
+from tests.unit.storage.spool.machines import Machine, restart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +142,46 @@ def test_a_writer_elsewhere_is_lost_when_its_claim_is_not_renewed(
     # Its machine gave the claim back, and no last save came: it was killed there.
     store.delete([key])
     assert view(jobs).state == "crashed"
+
+
+def leave_a_dead_lease(machine: Machine) -> None:
+    """Let a machine have been killed while it wrote the job."""
+    owner = Owner.current().to_dict() | {"pid": DEAD, "session": "01"}
+    machine.spool.store.replace(f"{machine.line.folder}lease.json", json.dumps(owner).encode())
+
+
+def seen_on(top: Path, name: str) -> JobView:
+    """Give the job as `lattice list` shows it on a machine: by its spool, and the store that it shares."""
+    machine = Machine(top, name)
+    return view(Jobs(machine.store, machine.line.settings), "job")
+
+
+def test_a_job_that_went_on_elsewhere_is_not_judged_by_the_lease_of_a_dead_process_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed on one machine, it ran on another and ended well: both say so, and while it runs there, that it runs."""
+    monkeypatch.setenv("LATTICE_CHECKPOINT_TYPE", "fsspec")
+    monkeypatch.setenv("LATTICE_CHECKPOINT_CONFIG", f"root=file://{tmp_path}/remote,spool={tmp_path}/a")
+    first = restart(tmp_path, "a")
+    first.save(1)
+    first.end()
+    leave_a_dead_lease(first)
+    assert seen_on(tmp_path, "a").state == "crashed"
+    second = restart(tmp_path, "b")
+    # Not saved anything yet: the claim tells of it.
+    assert seen_on(tmp_path, "a").state == "running"
+    assert main(["list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["running"]) == ("running", None)
+    second.save(2)
+    assert second.send() is None
+    assert (seen_on(tmp_path, "a").state, seen_on(tmp_path, "a").number) == ("running", 2)
+    second.line.commit({}, parent=2, reason="exit")
+    second.end()
+    assert [seen_on(tmp_path, name).state for name in "ab"] == ["stopped", "stopped"]
+    # And a process that is killed here after that has crashed.
+    leave_a_dead_lease(first)
+    assert [seen_on(tmp_path, name).state for name in "ab"] == ["crashed", "stopped"]
 
 
 def test_what_was_read_once_is_not_read_again(store: Counting, jobs: Jobs, line: Line) -> None:
