@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         StateSymbolicManager,
     )
 
-__version__ = "0.1.0"
+try:
+    from lattice_addons._version import __version__ as __version__
+except ImportError:  # a checkout from which nothing was built
+    __version__ = "0+unknown"
 
 __all__ = [
     "LatticeError",
@@ -44,5 +47,7 @@ __all__ = [
 ]
 
 _ROOMS = dict.fromkeys(__all__, "state") | {"LatticeError": "errors", "Settings": "settings"}
+# What `%load_ext lattice_addons` calls.
+_ROOMS |= dict.fromkeys(("load_ipython_extension", "unload_ipython_extension"), "integrations.ipython")
 
-__getattr__, __dir__ = later(globals(), _ROOMS)
+later(globals(), _ROOMS)

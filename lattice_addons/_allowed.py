@@ -20,6 +20,7 @@ YEAR = 366 * 24 * 3600
 MOST_BYTES = 2**60
 SHORTEST_KEY = 16
 LONGEST_JOB_ID = 200
+DEFAULT_SIGNALS = ("SIGTERM", "SIGHUP", "SIGXCPU")  # of which a system need not have all
 UNCATCHABLE = {
     "SIGKILL": "no program can catch it; save periodically instead",
     "SIGSTOP": "no program can catch it",
@@ -164,7 +165,7 @@ def signals(value: object, place: Place) -> tuple[str, ...]:
     for name in value:
         if name in UNCATCHABLE:
             raise place.refuse(name, f"{name} cannot be used: {UNCATCHABLE[name]}")
-        if name not in valid:
+        if name not in valid and name not in DEFAULT_SIGNALS:
             raise place.unknown(str(name), valid, kind="signal")
     return tuple(dict.fromkeys(value))
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["later"]
 
 
-def later(
-    door: dict[str, Any], rooms: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Give a door, by its ``globals()``, its ``__getattr__`` and ``__dir__``; ``rooms`` say where a name is."""
+def later(door: dict[str, Any], rooms: Mapping[str, str]) -> None:
+    """Give a door, by its ``globals()``, its ``__getattr__`` and ``__dir__``; ``rooms`` say where a name is.
+
+    They are put there, and not assigned in the door: a type checker that saw them would take any name for one of it.
+    """
 
     def find(name: str) -> object:
         if name not in rooms:
@@ -26,4 +27,4 @@ def later(
     def names() -> list[str]:
         return sorted({*door, *door["__all__"]})
 
-    return find, names
+    door["__getattr__"], door["__dir__"] = find, names

@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._host import host_name
 from lattice_addons.errors import StoreError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Owner:
         pid = os.getpid()
         found = _look(pid)
         start = found.start if found is not None else 0
-        return cls(os.uname().nodename, _boot_id(), pid, start, _pid_namespace())
+        return cls(host_name(), _boot_id(), pid, start, _pid_namespace())
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data."""

@@ -57,7 +57,8 @@
     │   ├── FormatError                       69  written by a newer Lattice
     │   ├── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
     │   └── WrongKeyError                     77  encrypted, and the key is another one or not there
-    └── NotSavedError                         73  slots that kept their last good value in a save
+    ├── NotSavedError                         73  slots that kept their last good value in a save
+    └── UnsupportedError                      69  something that this operating system cannot do
 """
 
 from __future__ import annotations
@@ -177,6 +178,7 @@ __all__ = [
     "UnknownVariableError",
     "UnreachableError",
     "UnstorableResultError",
+    "UnsupportedError",
     "UntrustedError",
     "WrongKeyError",
 ]
@@ -248,3 +250,14 @@ class NotSavedError(LatticeError):
     exit_code = 73
     failures: dict[str, BaseException]
     number: int | None
+
+
+class UnsupportedError(LatticeError, NotImplementedError):
+    """Something that this operating system cannot do.
+
+    Attributes: ``what``, ``system`` (as `sys.platform` names it).
+    """
+
+    exit_code = 69
+    what: str
+    system: str

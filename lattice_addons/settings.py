@@ -58,7 +58,7 @@ class Settings:
     job_id: str | None = _key(
         None,
         _allowed.job_id,
-        "the program's name (script stem or module; ``interactive`` without one)",
+        "the program's name (script stem, module or notebook; ``interactive`` without one)",
         "which job; also ``LATTICE_JOB_ID``",
     )
     atexit_saving: bool = _key(
@@ -81,7 +81,7 @@ class Settings:
         0.035, _allowed.share, "0.035", "``auto``: the share of the run time that periodic saves may cost"
     )
     signals: tuple[str, ...] = _key(
-        ("SIGTERM", "SIGHUP", "SIGXCPU"),
+        _allowed.DEFAULT_SIGNALS,
         _allowed.signals,
         "``SIGTERM+SIGHUP+SIGXCPU``",
         "signals that save before they take effect; ``none`` for no signal",

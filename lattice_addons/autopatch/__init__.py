@@ -23,6 +23,6 @@ __all__ = ["autopatch_environment", "standing_aside"]
 # What is needed only where a framework's own loop runs.
 _ROOMS = {"standing_aside": "_course"}
 
-__getattr__, __dir__ = later(globals(), _ROOMS)
+later(globals(), _ROOMS)
 
 install(wanted(os.environ.get(VARIABLE)))

@@ -75,7 +75,7 @@ class Joined(Stream):
 
     def __init__(self, parts: Sequence[bytes | memoryview]) -> None:
         self._parts = parts
-        self.size = sum(len(part) for part in parts)
+        self.size: int = sum(len(part) for part in parts)
 
     def pieces(self) -> Iterator[memoryview]:
         """Give the parts, in pieces of at most 4 MiB."""

@@ -15,7 +15,8 @@ from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
-from lattice_addons.encoding._seamless import Seamless, opened
+from lattice_addons.encoding._seamless import Seamless
+from lattice_addons.encoding._spine import containers, items_of
 from lattice_addons.encoding._storages import (
     Span,
     from_storage,
@@ -218,14 +219,23 @@ class ReferencePickler(ByReference, pickle.Pickler):
         super().__init__(self._seamless, keep, by_value=by_value)
 
     def dump(self, value: Any) -> None:
-        """Write a value; what stands in a large container goes in one go, and not a thousand at a time."""
-        items = opened(value)
-        if items is None:
+        """Write a value; what stands in large containers goes in one go, and not a thousand at a time."""
+        parts = containers(value)
+        if not parts:
             super().dump(value)
             return
-        # The first that is remembered: where it is a part of itself, that is found again.
-        self.memo = {id(value): (0, value)}
-        self._seamless.open(type(value))
+        # Remembered from the beginning: wherever one is met, that one is found again.
+        self.memo = {id(part): (number, part) for number, part in enumerate(parts)}
+        self._seamless.open(list(map(type, parts)), whole=parts[0] is value)
+        for number in reversed(range(len(parts))):
+            self._fill(number, parts[number], whole=parts[number] is value)
+        if parts[0] is not value:
+            self._seamless.begin()
+            super().dump(value)
+
+    def _fill(self, number: int, container: Any, *, whole: bool) -> None:
+        items = items_of(container)
+        self._seamless.fill(number, type(container), len(items), whole=whole)
         super().dump(items)
         self._seamless.close()
 

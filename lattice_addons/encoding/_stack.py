@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from lattice_addons._host import at_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ _LIMIT = 50_000 if sys.version_info >= (3, 12) else 10_000
 _STACKS = (256 * 1024 * 1024, 64 * 1024 * 1024)
 _one_at_a_time = [threading.Lock()]
 # A forked child starts with the lock as it was: perhaps held, by a thread that it does not have.
-os.register_at_fork(after_in_child=lambda: _one_at_a_time.__setitem__(0, threading.Lock()))
+at_fork(after_in_child=lambda: _one_at_a_time.__setitem__(0, threading.Lock()))
 
 
 def with_room(function: Callable[..., T], *args: object, **named: object) -> T:

@@ -32,7 +32,7 @@ class AsTree:
     __slots__ = ("value",)
 
     def __init__(self, value: object) -> None:
-        self.value = value
+        self.value: object = value
 
 
 def has_tensor(value: object) -> bool:

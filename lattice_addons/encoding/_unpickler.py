@@ -6,6 +6,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons.encoding._cells import of_cells
 from lattice_addons.encoding._pickler import load_dill
 from lattice_addons.encoding._references import MAINS
 
@@ -29,6 +30,9 @@ class NameUnpickler(pickle.Unpickler):
             module_name = "__main__"  # stored by a multiprocessing child, which calls it __mp_main__
         if module_name.partition(".")[0] == "dill":
             load_dill()
+        maker = of_cells(module_name, name)
+        if maker is not None:
+            return maker
         try:
             return super().find_class(module_name, name)
         except (ImportError, AttributeError) as error:

@@ -109,4 +109,4 @@ __all__ = [
     "value",
 ]
 
-__getattr__, __dir__ = later(globals(), _ROOMS)
+later(globals(), _ROOMS)

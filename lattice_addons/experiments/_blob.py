@@ -10,6 +10,8 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import O_CLOEXEC, write_at
+
 if TYPE_CHECKING:
     from lattice_addons.encoding import Encoded
 
@@ -49,10 +51,12 @@ def copy_blob(path: str, whole: bytes) -> None:
 
 def _write_parts(path: str, parts: list[tuple[int, Any]]) -> None:
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | O_CLOEXEC, 0o600)
     try:
         # Room is taken first: where memory has run out, a write into it would end by a signal later.
-        os.posix_fallocate(descriptor, 0, max(at + len(each) for at, each in parts))
+        size = max(at + len(each) for at, each in parts)
+        if sys.platform != "win32" and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
         for at, each in parts:
             _write(descriptor, each, at)
         os.rename(temporary, path)
@@ -127,7 +131,7 @@ def _has_tensors(value: Encoded, buffers: list[memoryview]) -> bool:
 def _write(descriptor: int, data: bytes | memoryview, at: int) -> None:
     view = memoryview(data)
     while view:
-        done = os.pwrite(descriptor, view[:_MOST], at)
+        done = write_at(descriptor, view[:_MOST], at)
         view, at = view[done:], at + done
 
 

@@ -64,7 +64,7 @@ class Experiment(metaclass=ExperimentType):
         declare(cls, _TAKEN)
         own = vars(cls).get("__post_init__")
         if own is not None and not hasattr(own, "__wrapped__"):
-            cls.__post_init__ = _once_fixed(own)  # type: ignore[attr-defined] # a dataclass's
+            type.__setattr__(cls, "__post_init__", _once_fixed(own))  # a dataclass's
 
     def run(self) -> Any:
         """Run this setting; write your own. What it returns becomes rows of the results."""

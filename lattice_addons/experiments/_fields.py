@@ -36,13 +36,16 @@ _CLASS_VARIABLE = re.compile(r"(\w+\.)?ClassVar\b")
 class ExperimentType(ABCMeta):
     """The type of experiments' classes: an instance is completed once it has been made, by whatever ``__init__``."""
 
-    def __call__(cls, *args: Any, **options: Any) -> Any:
-        """Make an experiment, and check its fields."""
-        settle(cls)
-        _check_names(cls, args, options)
-        made = super().__call__(*args, **options)
-        made._begin()  # noqa: SLF001 - of Experiment
-        return made
+    # Type checkers go by what they know of dataclasses: of this they would learn that anything makes anything.
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args: Any, **options: Any) -> Any:
+            """Make an experiment, and check its fields."""
+            settle(cls)
+            _check_names(cls, args, options)
+            made = super().__call__(*args, **options)
+            made._begin()  # noqa: SLF001 - of Experiment
+            return made
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._system import O_CLOEXEC
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -121,7 +123,7 @@ def _folder() -> str:
 
 
 def _new(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | O_CLOEXEC, 0o600)
 
 
 def flush_streams() -> None:

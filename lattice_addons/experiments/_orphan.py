@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from lattice_addons._host import at_fork
+from lattice_addons._system import O_CLOEXEC, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,7 @@ def end_with_runner(runner: int) -> None:
             time.sleep(_LOOK)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_GRACE)
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     threading.Thread(target=watch, name="lattice-orphan", daemon=True).start()
 
@@ -42,7 +44,7 @@ def present(folder: str) -> Iterator[None]:
     try:
         # On a file system without locks the workers have only their watch.
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            lock(descriptor, shared=True, wait=True)
         yield
     finally:
         _held.discard(descriptor)
@@ -55,7 +57,7 @@ def _let_go() -> None:
         os.close(_held.pop())
 
 
-os.register_at_fork(after_in_child=_let_go)
+at_fork(after_in_child=_let_go)
 
 
 def workers_ended(folder: str, seconds: float) -> bool:
@@ -65,7 +67,7 @@ def workers_ended(folder: str, seconds: float) -> bool:
     try:
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(descriptor)
             except BlockingIOError:
                 if time.monotonic() >= until:
                     return False
@@ -79,4 +81,4 @@ def workers_ended(folder: str, seconds: float) -> bool:
 
 
 def _opened(folder: str) -> int:
-    return os.open(os.path.join(folder, _FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(os.path.join(folder, _FILE), os.O_RDWR | os.O_CREAT | O_CLOEXEC, 0o600)

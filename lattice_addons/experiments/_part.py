@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lattice_addons._system import O_CLOEXEC, fdatasync, sync_folder
 from lattice_addons.errors import StoreError
 
 from ._record import AT, beginning, from_line
@@ -28,7 +29,7 @@ class Part:
         self.path = path
         with _told("open", path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | O_CLOEXEC, 0o600)
             self._end = os.fstat(self._descriptor).st_size
 
     def append(self, lines: bytes) -> None:
@@ -49,7 +50,7 @@ class Part:
     def sync(self) -> None:
         """Make what was appended durable."""
         with _told("write", self.path):
-            os.fdatasync(self._descriptor)
+            fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Append no more; a second time is fine."""
@@ -61,20 +62,11 @@ class Part:
 def sync(path: str) -> None:
     """Make what another process has appended to a part durable."""
     with _told("write", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | O_CLOEXEC)
         try:
-            os.fdatasync(descriptor)
+            fdatasync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def lines_of(path: str, start: int = 0) -> Iterator[bytes]:

@@ -40,8 +40,10 @@ class Place:
     def __init__(self, experiment: type | str, root: str | os.PathLike[str] | None = None) -> None:
         if isinstance(experiment, str):
             experiment = _class_of(experiment)
-        self.module, self.name, beside = _told(experiment)
-        self.root = _absolute(beside if root is None else os.fspath(root))
+        told = _told(experiment)
+        self.module: str = told[0]
+        self.name: str = told[1]
+        self.root: str = _absolute(told[2] if root is None else os.fspath(root))
 
     @classmethod
     def named(cls, module: str, name: str, root: str) -> Place:

@@ -8,6 +8,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from lattice_addons._host import POSIX
+from lattice_addons._only_on import only_where
 from lattice_addons.lifecycle import Owner
 from lattice_addons.storage import ulid
 
@@ -76,7 +78,9 @@ def run_all(experiment: Experiment, num_proc: int = 1, **options: Unpack[Options
         RunFailedError: a setting failed, with ``fail_fast``.
         SettingError: an argument or a field says what cannot be.
         StoreError: the journal cannot be written; what it has stays.
+        UnsupportedError: this system lacks what it needs; see the page on platforms.
     """
+    only_where(POSIX, "run_all", "locks that several processes share, and no forks")
     asked = order(experiment, num_proc, options)
     sampler = asked.make_sampler()
     place = Place(asked.cls, asked.root)

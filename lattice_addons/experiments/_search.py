@@ -42,9 +42,14 @@ class Search:
             )
         if zipped is not None and not isinstance(zipped, str):
             raise _refused(f"zipped={zipped!r} is no name of a group: it is a text")
-        self.kind, self.points = kind, points
-        self.low, self.high, self.step = low, high, step
-        self.when, self.otherwise, self.zipped = when, otherwise, zipped
+        self.kind: str = kind
+        self.points: Sequence[Any] | None = points
+        self.low: float = low
+        self.high: float = high
+        self.step: int = step
+        self.when: Callable[[Any], object] | None = when
+        self.otherwise: object = otherwise
+        self.zipped: str | None = zipped
 
     def altered(self, **changes: Any) -> Search:
         """Give the same but for some attributes."""
@@ -169,7 +174,7 @@ class _Searching:
         return "lattice_addons.experiments.search"
 
 
-search = _Searching()
+search: _Searching = _Searching()
 
 
 def _bounds(kind: str, low: object, high: object) -> None:

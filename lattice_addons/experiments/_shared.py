@@ -7,6 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._host import at_fork
+
 from ._fresh import LARGE, size_of
 from ._load_key import key_of, settings_of, watched
 from ._shelf import Packed, Shelf, new_name, sweep
@@ -45,7 +47,7 @@ class _Mine:
 
 
 _mine = _Mine()
-os.register_at_fork(after_in_child=_mine.after_fork)
+at_fork(after_in_child=_mine.after_fork)
 
 
 def current() -> Shelf:

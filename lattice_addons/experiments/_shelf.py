@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._host import user_number
+from lattice_addons._system import O_CLOEXEC, lock
 from lattice_addons.errors import ExperimentError
 
 from ._blob import copy_blob, encoded, mapped, write_blob
@@ -107,7 +108,7 @@ class Shelf:
             os.path.join(self._folder(_bases()[0]), f"{key}.lock"), os.O_RDWR | os.O_CREAT, 0o600
         )
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor, wait=True)
             yield
         finally:
             os.close(descriptor)
@@ -131,7 +132,7 @@ class Shelf:
         """Note which fields a function has read; its result is here already."""
         line = json.dumps(reads).encode() + b"\n"
         path = os.path.join(self._folder(_bases()[0]), f"{key}.reads")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, line)
         finally:
@@ -197,7 +198,7 @@ def _bases() -> tuple[str, ...]:
 
 def new_name() -> str:
     # Not to be guessed: in a folder that everybody writes to, nobody else can have made it before.
-    return f"lattice-shared-{os.getuid()}-{uuid.uuid4().hex}"
+    return f"lattice-shared-{user_number()}-{uuid.uuid4().hex}"
 
 
 def _hold(folder: str) -> int:
@@ -206,12 +207,12 @@ def _hold(folder: str) -> int:
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
         facts = os.lstat(folder)
-        if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        if facts.st_uid != user_number() or facts.st_mode & 0o077:
             raise ExperimentError(f"{folder} belongs to somebody else, or others can enter it: remove it")
         alive = os.path.join(folder, _ALIVE)
         with suppress(FileNotFoundError):  # who sweeps has just taken it for a dead one
-            descriptor = os.open(alive, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            descriptor = os.open(alive, os.O_RDWR | os.O_CREAT | O_CLOEXEC, 0o600)
+            lock(descriptor, shared=True, wait=True)
             if os.path.exists(alive) and os.path.samestat(os.stat(alive), os.fstat(descriptor)):
                 return descriptor
             os.close(descriptor)
@@ -223,7 +224,7 @@ def sweep() -> int:
     for base in _bases():
         with suppress(OSError):
             for name in os.listdir(base):
-                if name.startswith(f"lattice-shared-{os.getuid()}-"):
+                if name.startswith(f"lattice-shared-{user_number()}-"):
                     count += _removed_if_dead(os.path.join(base, name))
     return count
 
@@ -234,11 +235,11 @@ def _removed_if_dead(folder: str) -> bool:
             os.path.join(folder, _ALIVE)
         ):
             return False  # it is just being made
-        descriptor = os.open(os.path.join(folder, _ALIVE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(os.path.join(folder, _ALIVE), os.O_RDWR | os.O_CREAT | O_CLOEXEC, 0o600)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
         shutil.rmtree(folder, ignore_errors=True)
     except OSError:
         return False

@@ -9,13 +9,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._host import signals_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
 __all__ = ["Stopped", "stoppable", "why_stopped"]
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = signals_of("SIGTERM", "SIGHUP")
 
 
 class Stopped(KeyboardInterrupt):

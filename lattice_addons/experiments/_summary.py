@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._record import Record
@@ -75,3 +75,15 @@ class Summary:
         if self.waiting:
             parts.append(f"{self.waiting} failed before and not run again")
         return f"{self.experiment}: {', '.join(parts)} in {self.seconds:.1f} s"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - as IPython calls it
+        del cycle
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from lattice_addons._html import code, table
+
+        from ._tally import why
+
+        rows = [(record.name, record.status, code(why(record))) for record in self.failures]
+        return table(("setting", "status", "why"), rows, above=str(self), below=[f"in {self.place}"])

@@ -32,4 +32,4 @@ __all__ = [
 # What a program does once, if at all. The rest is asked for when it is saved, and may import nothing then.
 _LATER = {"bind": "_bind", "check": "_check", "print_list": "_shown"}
 
-__getattr__, __dir__ = later(globals(), _LATER)
+later(globals(), _LATER)

@@ -1,10 +1,11 @@
-"""A call of a placeholder that runs: where it is, whether a notebook's cell makes it, and what it lacks."""
+"""A call of a placeholder that runs: where it is, in which cell of a notebook, and what it lacks."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from lattice_addons._typed import is_typed
 from lattice_addons.errors import HyperParameterError, UnknownHyperParameterError
 
 from ._hints import bad_hint
@@ -17,15 +18,9 @@ if TYPE_CHECKING:
 
     from ._manager import HyperParameters
 
-__all__ = ["in_a_cell", "is_interactive", "near", "unknown"]
+__all__ = ["in_a_cell", "is_typed", "near", "unknown"]
 
 _CELL = re.compile(r"<ipython-input-(\d+)-")
-
-
-def is_interactive(frame: FrameType) -> bool:
-    """Tell whether code runs that a person types, in a notebook or at a prompt."""
-    names = frame.f_globals
-    return names.get("__name__") == "__main__" and "__file__" not in names
 
 
 def in_a_cell(frame: FrameType, name: str, default: object, hints: Mapping[str, object]) -> Occurrence:

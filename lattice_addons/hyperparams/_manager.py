@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ._calls import in_a_cell, is_interactive, unknown
+from ._calls import in_a_cell, is_typed, unknown
 from ._carried import Carried
 from ._declarations import Declarations
 from ._declared import Declared
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["HyperParameters"]
+
+Value = TypeVar("Value")
 
 _NOTHING = object()
 
@@ -54,7 +56,13 @@ class HyperParameters:
         """Say which manager this is and what it has."""
         return f"<HyperParameters {self._placeholder}: {', '.join(self.names()) or 'none'}>"
 
-    def __call__(self, name: str, default: Any = MISSING, /, **hints: object) -> Any:  # noqa: ANN401 - of any type
+    @overload
+    def __call__(self, name: str, default: None = None, /, **hints: object) -> Any: ...  # noqa: ANN401 - of any type
+
+    @overload
+    def __call__(self, name: str, default: Value, /, **hints: object) -> Value: ...
+
+    def __call__(self, name: str, default: Any = MISSING, /, **hints: object) -> Any:
         """Give a hyper-parameter's value: what was set, else this default, else the one that parsing found.
 
         Hints are ``type``, ``choices``, ``min``, ``max`` and ``help``, and whatever else you want to find again.
@@ -283,7 +291,7 @@ class HyperParameters:
     def _use(self, name: str, default: object, hints: Mapping[str, object]) -> None:
         """Remember what a call gave; in a notebook's cell it is a declaration, in place of one before."""
         frame = sys._getframe(2)  # noqa: SLF001 - the call of the placeholder
-        if is_interactive(frame):
+        if is_typed(frame):
             self._source.declare(in_a_cell(frame, name, default, hints))
         elif name not in self._source.known and name not in self._used:
             check_place(self, name)

@@ -128,4 +128,4 @@ __all__ = [
     "write_texts",
 ]
 
-__getattr__, __dir__ = later(globals(), _ROOMS)
+later(globals(), _ROOMS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lattice_addons.errors import DamagedError, HyperStateError
 from lattice_addons.lifecycle import world_size
 from lattice_addons.state import StateManagerGroup
 
+from ._again import close_earlier, note_loaded
 from ._edited import open_dicts
 from ._folder import is_folder, read_folder, write_folder
 from ._held import HeldConfig
@@ -35,6 +37,9 @@ __all__ = ["HyperState"]
 
 C = TypeVar("C")
 S = TypeVar("S")
+# What `load` is given: through the class, which has no config yet, its own are not known.
+Config = TypeVar("Config")
+State = TypeVar("State")
 log = logging.getLogger("lattice_addons.hyperstate")
 
 
@@ -78,15 +83,15 @@ class HyperState(Generic[C, S]):
     @classmethod
     def load(  # noqa: PLR0913, PLR0917 - the names are what people know
         cls,
-        config_clz: type[C],
-        state_clz: type[S],
-        initial_state: Callable[[C], S],
+        config_clz: type[Config],
+        state_clz: type[State],
+        initial_state: Callable[[Config], State],
         path: str | os.PathLike[str],
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_key: str | None = None,
         overrides: Sequence[str] | None = None,
         ranks: Rule | None = None,
-    ) -> HyperState[C, S]:
+    ) -> HyperState[Config, State]:
         """Carry on from the newest checkpoint; without one, begin with a config file and its initial state.
 
         ``path`` is a config file, or a folder that `view` or ``lattice edit`` wrote. ``checkpoint_dir`` is the root of
@@ -107,7 +112,11 @@ class HyperState(Generic[C, S]):
             LeaseHeldError: another live process has these checkpoints.
             DamagedError: there are checkpoints, and none is whole.
         """
-        made = cls(settings_of(checkpoint_dir), config_clz, state_clz, checkpoint_key, ranks)
+        settings = settings_of(checkpoint_dir)
+        close_earlier(sys._getframe(1), settings)  # noqa: SLF001 - a notebook's cell, or the program
+        make: type[HyperState[Any, Any]] = cls
+        made: HyperState[Config, State] = make(settings, config_clz, state_clz, checkpoint_key, ranks)
+        note_loaded(made)
         try:
             made._begin(initial_state, os.fspath(path), list(overrides or ()))
         except BaseException:
@@ -164,6 +173,11 @@ class HyperState(Generic[C, S]):
             message = "there is no checkpoint yet; step() makes one"
             raise HyperStateError(message)
         write_folder(self._line, checkpoint, os.fspath(folder), format)
+
+    def _repr_html_(self) -> str:
+        from ._html import html
+
+        return html(f"HyperState in {self._settings.root}", self.config, self.state)
 
     def close(self) -> None:
         """Let another process have these checkpoints; nothing is saved."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from lattice_addons._host import user_number
 from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage import ulid
 
@@ -41,7 +41,7 @@ def who() -> str:
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):  # a user without a name
-        return f"{os.getuid()}@{socket.gethostname()}"
+        return f"{user_number()}@{socket.gethostname()}"
 
 
 def now() -> str:

@@ -21,8 +21,8 @@ class Leaves:
     def __init__(
         self, told: Mapping[str, dict[str, Any]] | None = None, memory: Mapping[str, Any] | None = None
     ) -> None:
-        self.told = dict(told or {})
-        self.memory = dict(memory or {})
+        self.told: dict[str, dict[str, Any]] = dict(told or {})
+        self.memory: dict[str, Any] = dict(memory or {})
 
     def put(self, name: str, value: object) -> None:
         """Take in a plain value.

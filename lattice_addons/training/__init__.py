@@ -37,4 +37,4 @@ __all__ = [
     "unwrapped",
 ]
 
-__getattr__, __dir__ = later(globals(), _ROOMS)
+later(globals(), _ROOMS)

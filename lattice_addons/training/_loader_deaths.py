@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ def hold_back_deaths() -> None:
     """Let no worker's death come in between while a signal waits for the end of a step."""
     if threading.current_thread() is not threading.main_thread():
         return
+    if sys.platform == "win32":
+        return  # its workers die without a signal
     standing = signal.getsignal(signal.SIGCHLD)
     if callable(standing) and not isinstance(standing, _Quiet):
         signal.signal(signal.SIGCHLD, _Quiet(standing))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import secrets
 import sys
 import threading
@@ -16,6 +15,7 @@ import psutil  # here, for a save at exit can import nothing
 
 from lattice_addons._allowed import nearest
 from lattice_addons._amounts import duration, size
+from lattice_addons._host import peak_memory
 from lattice_addons.errors import UnkeepableError
 from lattice_addons.training._readable import readable
 
@@ -185,6 +185,13 @@ class Metadata:
         self.__post_init__()
         self.load_state_dict(state)
 
+    def _repr_html_(self) -> str:
+        from lattice_addons._html import brief, code, table
+
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        rows = ((name, code(brief(value))) for name, value in known.items() if value not in (None, {}))
+        return table(("fact", "value"), rows, above=type(self).__name__)
+
     def _check(self, name: str) -> None:
         known = [each.name for each in fields(self)]
         if name not in known:
@@ -201,8 +208,7 @@ def _now() -> str:
 
 def _memory() -> int:
     """Give the highest residence of this process in bytes."""
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return max(highest, psutil.Process().memory_info().rss)
+    return max(peak_memory(), psutil.Process().memory_info().rss)
 
 
 def _gpu_memory() -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lattice_addons.errors import DecodeError
 from lattice_addons.lifecycle import rank, world_size
@@ -35,7 +35,7 @@ class ShardedManager(TrackedManager):
 
     __module__ = "lattice_addons.training"
 
-    ranks = "sharded"
+    ranks: ClassVar[str | None] = "sharded"
     device = "cpu"
     _given: object = None
     _plain: Any = None  # what keeps such an object where it is not spread

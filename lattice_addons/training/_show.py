@@ -9,15 +9,17 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lattice_addons._amounts import size
+from lattice_addons._html import preformatted
 from lattice_addons.training._unwrap import unwrapped
 
 if TYPE_CHECKING:
     from lattice_addons.training._state import State
 
-__all__ = ["shown"]
+__all__ = ["html", "shown"]
 
 #: So many of a metric's last values are shown.
 _LAST = 3
+_WIDTH = 120
 
 
 def shown(state: State) -> Tree:
@@ -36,6 +38,17 @@ def shown(state: State) -> Tree:
         else:
             tree.add(_line(name, _brief(value)))
     return tree
+
+
+def html(state: State) -> str:
+    """Draw a state for a notebook."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    drawn = StringIO()
+    Console(file=drawn, width=_WIDTH, color_system=None).print(shown(state))
+    return preformatted(drawn.getvalue())
 
 
 def _line(name: str, text: str) -> Text:

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from lattice_addons._system import sync_folder
 from lattice_addons.checkpoint import Fresh, Line, Portable, cipher_of, exported
 from lattice_addons.encoding import AsTree, decode, encode, needs_pickle, tensors_on
 from lattice_addons.errors import StoreError, UntrustedError
@@ -83,11 +84,7 @@ def _put(line: Line, checkpoint: Checkpoint, temporary: str, target: str) -> Non
     with suppress(OSError):
         os.chmod(temporary, os.stat(target).st_mode & 0o777)
     os.replace(temporary, target)
-    folder = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(os.path.dirname(target))
 
 
 def _read(portable: Portable, name: str, trust: str) -> object:

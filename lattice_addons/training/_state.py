@@ -74,7 +74,7 @@ class State(BaseModel):
     wrappers; ``group.track(state=state)`` stores the states of its parts and gives them back to the objects there are.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         arbitrary_types_allowed=True, validate_assignment=True, extra="forbid", protected_namespaces=()
     )
 
@@ -256,6 +256,11 @@ class State(BaseModel):
         from lattice_addons.training._show import shown
 
         show(shown(self))
+
+    def _repr_html_(self) -> str:
+        from lattice_addons.training._show import html
+
+        return html(self)
 
 
 # Only now: pydantic looks for the names in its annotations in the module that a class says it is of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -58,6 +59,26 @@ def test_nothing_heavy_is_imported(tmp_path: Path, program: str) -> None:
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_the_import_alone_imports_next_to_nothing(tmp_path: Path) -> None:
+    """Two modules of ours, a third where it was built, and of Python's only what ``import typing`` brings."""
+    source = (
+        "import sys, __future__, typing; there = {*sys.modules}; import lattice_addons\n"
+        "print({*sys.modules} - there)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=tmp_path,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded = ast.literal_eval(ended.stdout) - {"lattice_addons._version"}
+    assert loaded == {"lattice_addons", "lattice_addons._doors"}
+
+
 def test_the_public_names_are_there() -> None:
     """Each name can be had, and dir() shows it."""
     assert set(lattice_addons.__all__) <= set(dir(lattice_addons))
@@ -68,4 +89,4 @@ def test_the_public_names_are_there() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     """As for any module."""
     with pytest.raises(AttributeError, match="Nothing"):
-        lattice_addons.Nothing  # noqa: B018
+        lattice_addons.Nothing  # type: ignore[attr-defined] # noqa: B018

@@ -145,7 +145,7 @@ class Adds:
 def test_what_changed_in_mid_pickle_is_poured_again_at_the_next_save() -> None:
     """It is made in memory only this time."""
     experience = Experience()
-    value = large()
+    value: dict[object, object] = {"parts": large()}
     value["adds"] = Adds(value)
     flow = flow_of([value], experience, most=64 * 1024)
     assert restored(poured(flow))[0]["more"] == 1

@@ -55,7 +55,7 @@ def test_small_pickles_are_what_they_always_were() -> None:
 
 
 def test_only_the_first_frame_is_written() -> None:
-    """Where the value is not itself a large container."""
+    """Where the value has no large container."""
     value = {"records": parts(tuple, 20_000), "more": [b"x" * 100_000, b"y" * 10]}
     payload = payload_of(value)
     assert len(payload) > 500 * KIB

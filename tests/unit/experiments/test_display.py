@@ -146,3 +146,15 @@ def test_nobody_reads_and_the_runs_go_on() -> None:
         each.begin(PLAN)
         each.ended(record(1, "failed", error="E"))
         each.end(Summary("a.B", "/x"))
+
+
+def test_a_notebook_shows_a_summary_and_its_failures() -> None:
+    """As a sentence and a table, in which errors are text."""
+    summary = Summary("a.B", "/x", done=2, failed=1, seconds=3.0, failures=[record(7, "failed", error="<b>")])
+    html = summary._repr_html_()
+    assert str(summary) in html
+    assert "size=7" in html
+    assert "&lt;b&gt;" in html
+    lines: list[str] = []
+    summary._repr_pretty_(type("Printer", (), {"text": staticmethod(lines.append)}), cycle=False)
+    assert lines == [str(summary)]

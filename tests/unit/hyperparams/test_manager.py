@@ -191,6 +191,6 @@ def test_what_is_no_name_is_refused(hp: HyperParameters, name: str) -> None:
 def test_a_name_that_is_no_text_is_refused(hp: HyperParameters) -> None:
     """With a word about it."""
     with pytest.raises(HyperParameterError, match="not 3"):
-        hp(3, 1)  # type: ignore[arg-type]
+        hp(3, 1)  # type: ignore[call-overload]
     with pytest.raises(HyperParameterError, match="not 3"):
-        hp(3)  # type: ignore[arg-type]
+        hp(3)  # type: ignore[call-overload]

@@ -232,3 +232,10 @@ def test_fields_of_a_newer_program_are_left_out() -> None:
     metadata = Metadata()
     metadata.load_state_dict(stored)
     assert metadata.run_id == "7"
+
+
+def test_a_notebook_shows_what_is_known() -> None:
+    """As text, without the fields that nobody has set."""
+    html = Metadata(run_id="<b>")._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert "avg_bias" not in html

@@ -227,6 +227,9 @@ def test_pretty_print(state: State, capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert told in shown
     assert "3 values" in shown
+    html = state._repr_html_()
+    assert f"{count:,} parameters ({count - 32:,} trained)" in html
+    assert "&lt;tests.unit.training.test_state.Spiteful object" in html
 
 
 def test_pretty_print_of_what_is_not_made_yet(capsys: pytest.CaptureFixture[str]) -> None:
