@@ -33,7 +33,17 @@ html_copy_source = False
 # The examples in docstrings use the public names, as a program that has imported them does.
 doctest_global_setup = "\n".join(
     f"from lattice_addons.{door} import *"
-    for door in ("checkpoint", "encoding", "errors", "lifecycle", "service", "settings", "state", "storage", "testing")
+    for door in (
+        "checkpoint",
+        "encoding",
+        "errors",
+        "lifecycle",
+        "service",
+        "settings",
+        "state",
+        "storage",
+        "testing",
+    )
 )
 
 # Integrations import their frameworks; what is not installed where the documentation is built is stood in for.

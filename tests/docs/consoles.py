@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # What begins a block: a directive, or a paragraph that ends with two colons.
 BEGINS = re.compile(r"^[ ]*\.\. code-block:: (?P<kind>console|shell|bash|sh)$|::$")
-# Comments before a block: why it cannot be run here, or what is done first, and is not worth a reader's while.
-COMMENT = re.compile(r"[ ]*\.\. (?P<what>not run|prepared by): (?P<told>.+)")
+# Comments before a block: why it cannot be run here; what is done first, and is not worth a reader's while; that its
+# last command goes on beside what comes next, as in a terminal of its own, until another one does, or the page ends.
+# And one that stands anywhere: a command that must succeed, when all before it was done.
+COMMENT = re.compile(r"[ ]*\.\. (?P<what>not run|prepared by|checked by|goes on): (?P<told>.+)")
 INLINE = re.compile(r"``((?:[A-Z_]+=\S+ )*lattice [^`]+)``", re.DOTALL)
 SCRIPTS = ("bash", "sh")
 
@@ -31,6 +33,7 @@ class Console:
     prepared: tuple[str, ...]
     commands: tuple[str, ...]
     not_run: str
+    goes_on: bool = False
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
@@ -39,7 +42,14 @@ class Console:
     @property
     def script(self) -> str:
         """Give it as a script that says where it is."""
-        return "\n".join((f"echo '{self}' >&2", *self.prepared, *self.commands)) + "\n"
+        commands = list(self.commands)
+        if self.goes_on:
+            last = max(at for at in range(len(commands)) if not at or not commands[at - 1].endswith("\\"))
+            # A service says where it is when it listens; of any other program the first word will do.
+            word = "://" if re.match("lattice (serve|ui)", commands[last]) else "."
+            commands[-1] += ' > "$HOME/beside.log" 2>&1 &'
+            commands = [*commands[:last], "end_beside", *commands[last:], f"await_beside $! '{word}'"]
+        return "\n".join((f"echo '{self}' >&2", *self.prepared, *commands)) + "\n"
 
 
 def consoles(page: Path) -> list[Console]:
@@ -47,15 +57,20 @@ def consoles(page: Path) -> list[Console]:
     lines = page.read_text(encoding="utf-8").splitlines()
     found = []
     for at, line in enumerate(lines):
-        begins = BEGINS.search(line)
-        if begins is None or COMMENT.match(line):
+        begins, comment = BEGINS.search(line), COMMENT.match(line)
+        if comment is not None and comment["what"] == "checked by":
+            found.append(Console(page, at + 1, (), (comment["told"],), ""))
+        if begins is None or comment is not None:
             continue
         code = _block(lines, at)
         is_script = begins["kind"] in SCRIPTS
         commands = tuple(code if is_script else _prompted(code))
         if commands:
-            why, prepared = _comments(lines, at)
-            found.append(Console(page, at + 1, prepared, commands, why))
+            said = _comments(lines, at)
+            prepared = tuple(told for what, told in said if what == "prepared by")
+            why = next((told for what, told in said if what == "not run"), "")
+            goes_on = any(what == "goes on" for what, _ in said)
+            found.append(Console(page, at + 1, prepared, commands, why, goes_on))
     return found
 
 
@@ -77,22 +92,19 @@ def _prompted(code: list[str]) -> Iterator[str]:
             going = line.endswith("\\")
 
 
-def _comments(lines: list[str], at: int) -> tuple[str, tuple[str, ...]]:
+def _comments(lines: list[str], at: int) -> list[tuple[str, str]]:
     """Give what the comments right before a block say, or before the paragraph that leads to it."""
     while at and lines[at].strip():
         at -= 1
-    why = ""
-    prepared: list[str] = []
+    found: list[tuple[str, str]] = []
     while at:
         at -= 1
         match = COMMENT.fullmatch(lines[at])
         if match is None and lines[at].strip():
             break
-        if match is not None and match["what"] == "not run":
-            why = match["told"]
-        elif match is not None:
-            prepared.insert(0, match["told"])
-    return why, tuple(prepared)
+        if match is not None:
+            found.insert(0, (match["what"], match["told"]))
+    return found
 
 
 def lattice_lines(text: str) -> list[list[str]]:

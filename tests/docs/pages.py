@@ -42,7 +42,7 @@ class Example:
 
 def pages() -> list[Path]:
     """Give the pages whose examples are run."""
-    return [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
+    return [ROOT / "README.rst", ROOT / "SECURITY.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 
 
 def needs(page: Path) -> list[str]:

@@ -7,8 +7,10 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,8 @@ import pytest
 from lattice_addons.cli import build_parser
 from lattice_addons.cli._commands import COMMANDS
 from tests.docs.consoles import Console, consoles, inline, lattice_lines
-from tests.docs.pages import examples, needs, pages
+from tests.docs.pages import ROOT, examples, needs, pages
+from tests.docs.surroundings import PORT, PRELUDE, alone_at, buckets, pip
 from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
@@ -43,18 +46,20 @@ def case(page: Path) -> ParameterSet:
 
 
 def shims(folder: Path) -> Path:
-    """Make a folder with a `lattice` and a `python` that are those of this test."""
+    """Make a folder with a `lattice`, a `python` and a `dask` that are those of this test."""
     folder.mkdir()
-    for name, command in (("lattice", "-m lattice_addons.cli"), ("python", ""), ("experiment", "")):
+    commands = {"lattice": "-m lattice_addons.cli", "python": "", "experiment": "", "dask": "-m dask"}
+    for name, command in commands.items():
         text = f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n'
         (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o755)
+    pip(folder)
     return folder
 
 
 @pytest.mark.skipif(BASH is None, reason="not installed: bash")
 @pytest.mark.parametrize("page", [case(page) for page in PAGES])
-def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """In a folder with the page's programs, one block after the other, each line ends well."""
     folder = tmp_path / "project"
     folder.mkdir()
@@ -68,18 +73,40 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
         COLUMNS="100",
     )
     # One terminal a page: what is exported stays.
-    script = "".join(console.script for console in consoles(page) if not console.not_run)
-    done = subprocess.run(
+    run = [console for console in consoles(page) if not console.not_run]
+    script = "".join(console.script for console in run)
+    with ExitStack() as around:
+        if any(console.goes_on for console in run):
+            script = PRELUDE + script
+        if re.search("^lattice (serve|ui)", script, re.MULTILINE):
+            for name in ("uvicorn", "jinja2"):
+                pytest.importorskip(name, reason="a page serves")
+        if any(words[:1] == ["serve"] and "--port" not in words for words in lattice_lines(script)):
+            around.enter_context(alone_at(PORT))
+        if "s3://" in script and "moto" not in script:
+            environ |= buckets(request.getfixturevalue("s3_port"), script)
+        status, said = typed(script, folder, environ)
+    assert status == 0, f"{script}\n{said}"
+
+
+def typed(script: str, folder: Path, environ: dict[str, str]) -> tuple[int, str]:
+    """Type a script into a terminal, whose end is that of all that was started there; give its status and output."""
+    shell = subprocess.Popen(
         [str(BASH), "-euo", "pipefail", "-c", script],
         cwd=folder,
         env=environ,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    assert done.returncode == 0, f"{script}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+    try:
+        out, err = shell.communicate(timeout=240)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+    return shell.returncode, out[-4000:] + err[-4000:]
 
 
 @pytest.mark.parametrize("console", LEFT_OUT)
@@ -156,16 +183,49 @@ def test_blocks_are_told_apart(tmp_path: Path) -> None:
         ".. prepared by: one\n.. prepared by: two\n\n"
         ".. code-block:: console\n\n   $ lattice list \\\n     --json\n   output\n   $ ls\n\nText::\n\n   no prompt\n\n"
         ".. not run: no cluster\n\n.. code-block:: bash\n\n   exec lattice run -- srun x\n\n"
-        ".. prepared by: three\n\nSome text, and\nthis::\n\n   $ ls\n",
+        ".. prepared by: three\n\nSome text, and\nthis::\n\n   $ ls\n\n.. checked by: four\n\nThe end.\n",
         encoding="utf-8",
     )
-    first, second, third = consoles(page)
+    first, second, third, fourth = consoles(page)
+    assert (fourth.prepared, fourth.commands, fourth.not_run) == ((), ("four",), "")
     assert (third.prepared, third.commands, third.not_run) == (("three",), ("ls",), "")
     assert first.prepared == ("one", "two")
     assert first.commands == ("lattice list \\", "  --json", "ls")
     assert (second.not_run, second.commands) == ("no cluster", ("exec lattice run -- srun x",))
     assert lattice_lines(second.commands[0]) == [["run", "--", "srun", "x"]]
     assert lattice_lines("A=1 lattice run --report x -- p &") == [["run", "--report", "x", "--", "p"]]
+
+
+def test_what_goes_on_beside_is_started_last() -> None:
+    """The other lines of its block are done before; what was going on ends first."""
+    page = ROOT / "docs" / "page.rst"
+    console = Console(page, 1, ("one",), ("two", "lattice serve \\", "  --root x"), "", goes_on=True)
+    assert console.script.splitlines()[1:] == [
+        "one",
+        "two",
+        "end_beside",
+        "lattice serve \\",
+        '  --root x > "$HOME/beside.log" 2>&1 &',
+        "await_beside $! '://'",
+    ]
+
+
+@pytest.mark.skipif(BASH is None, reason="not installed: bash")
+def test_what_goes_on_beside_ends_with_the_page(tmp_path: Path) -> None:
+    """Or when the next one begins; one that does not begin fails, with its words."""
+    beside = [
+        Console(ROOT / "x", 1, (), (f"sh -c 'echo $$ > {name}; echo here; exec sleep 60'",), "", goes_on=True)
+        for name in ("a", "b")
+    ]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = "\n! kill -0 $(cat a) 2> /dev/null\nkill -0 $(cat b)\n"
+    assert typed(PRELUDE + beside[0].script + beside[1].script + ended, tmp_path, environ) == (
+        0,
+        "x:1\nx:1\n",
+    )
+    assert not os.path.exists(f"/proc/{(tmp_path / 'b').read_text().strip()}")
+    bad = Console(ROOT / "x", 1, (), ("sh -c 'sleep 0.1; exit 3'",), "", goes_on=True)
+    assert typed(PRELUDE + bad.script, tmp_path, environ)[0] == 1
 
 
 def test_consoles_are_found() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.docs.consoles import consoles
 from tests.docs.pages import examples, needs, pages
 from tests.program import Program, clean_environ
 
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
     from tests.docs.pages import Example
 
-EXAMPLES = [example for page in pages() for example in examples(page)]
+
+def typed(example: Example) -> bool:
+    """Tell whether its page types its name into a terminal: there it is run, and frameworks take long to import."""
+    lines = [line for each in consoles(example.page) if not each.not_run for line in each.commands]
+    return bool(needs(example.page)) and any(line.split()[:2] == ["python", example.name] for line in lines)
+
+
+EXAMPLES = [example for page in pages() for example in examples(page) if not typed(example)]
 
 
 def case(example: Example) -> ParameterSet:

@@ -20,6 +20,8 @@ from tests.docs.pages import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.services import Server
+
 FILES = ROOT / "docs" / "howto" / "service"
 
 
@@ -58,8 +60,25 @@ def test_the_container() -> None:
     asked = options([*json.loads(lines["ENTRYPOINT"]), *json.loads(lines["CMD"])])
     assert (asked.host, asked.port) == ("0.0.0.0", int(lines["EXPOSE"]))  # noqa: S104 - what a container listens at
     assert asked.root.startswith(lines["VOLUME"])
-    assert lines["USER"] != "root"
     assert f":{asked.port}/healthz" in lines["HEALTHCHECK"]
+    # What it is started as is there, is not root, and may write to the volume, and to nothing else.
+    number, user = re.findall(r"useradd --uid (\d+) --create-home (\w+)", text)[0]
+    assert (lines["USER"], int(number) > 0) == (user, True)
+    assert re.search(rf"install -d -o {user} -m 0700 {re.escape(lines['VOLUME'])}$", text, re.MULTILINE)
+    assert [line.split(" ")[0] for line in text.splitlines() if line[:1].isupper()] == [
+        "FROM", "RUN", "RUN", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD",
+    ]  # fmt: skip
+
+
+def test_the_container_is_asked_how_it_is(server: Server) -> None:
+    """Its own check says that a service is well, and that one that has gone is not."""
+    text = (FILES / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    command = json.loads(re.findall(r"^HEALTHCHECK .* CMD (\[.+\])$", text, re.MULTILINE)[0])
+    assert command[0] == "python"
+    asked = [sys.executable, *(word.replace(":5555/", f":{server.port}/") for word in command[1:])]
+    assert subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == 0
+    server.kill()
+    assert subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode != 0
 
 
 def test_the_cluster() -> None:
@@ -83,6 +102,12 @@ def test_the_cluster() -> None:
     mounts = {mount["name"] for mount in chain(container["volumeMounts"], first["volumeMounts"])}
     assert mounts <= there
     assert f"--root {asked.root}" in first["args"][0]
+    # One image, whose user may write to the volume; nothing else can be written but what is mounted.
+    assert first["image"] == container["image"]
+    user = re.findall(r"useradd --uid (\d+)", (FILES / "Dockerfile").read_text(encoding="utf-8"))[0]
+    assert {spec["securityContext"][name] for name in ("runAsUser", "runAsGroup", "fsGroup")} == {int(user)}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}  # noqa: S108 - the pod's own
 
 
 def test_the_first_token_is_made_once(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a page's command lines find around them, as a reader's do: a port, a bucket, what is installed."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import re
+import socket
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.integration.servers import CREDENTIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: At this port a service listens that is told of none, and its clients look for it there.
+PORT = 5555
+#: Begins a script that has programs going on beside what comes next: one at a time, until the page's end.
+PRELUDE = """
+beside=
+end_beside() { if [ -n "$beside" ]; then kill "$beside" 2> /dev/null || true; wait "$beside" || true; beside=; fi; }
+await_beside() {
+  beside=$1
+  until grep -qs "$2" "$HOME/beside.log"; do
+    kill -0 "$beside" || { cat "$HOME/beside.log" >&2; exit 1; }
+    sleep 0.05
+  done
+}
+trap end_beside EXIT
+"""
+
+
+@contextmanager
+def alone_at(port: int) -> Iterator[None]:
+    """Let one test of this machine at a time have a port that pages name; skip where something else has it."""
+    with (Path(tempfile.gettempdir()) / f"lattice-docs-{port}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                pytest.skip(f"something else listens at port {port}")
+        yield
+
+
+def buckets(port: int, script: str) -> dict[str, str]:
+    """Make the buckets that a script names in an S3 server, empty; give the environment in which they are found."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/moto-api/reset")
+    connection.getresponse().read()
+    for name in {*re.findall(r"s3://([a-z0-9.-]+)", script)}:
+        connection.request("PUT", f"/{name}")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == http.client.OK, name
+    connection.close()
+    return CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+
+
+def pip(folder: Path) -> None:
+    """Make a `pip` that installs nothing: all of it is here. It takes what there is of this project, and no other."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    table = text.partition("[project.optional-dependencies]\n")[2].partition("\n[")[0]
+    extras = "|".join(re.findall(r"^([a-z0-9-]+) = \[", table, re.MULTILINE))
+    script = f"""#!/bin/sh
+test "$1" = install && shift && echo "$@" | grep -Eqx 'lattice-addons(\\[({extras})(,({extras}))*\\])?'
+"""
+    (folder / "pip").write_text(script, encoding="utf-8")
+    (folder / "pip").chmod(0o755)
