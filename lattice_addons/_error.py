@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = ["LatticeError"]
 
@@ -23,6 +23,10 @@ class LatticeError(Exception):
         # OSError has an errno of its own, which an entry in __dict__ would not show through.
         for name, fact in facts.items():
             setattr(self, name, fact)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Be pickled as an exception is, also where tblib has a way of its own for all that do not say theirs."""
+        return super().__reduce__()
 
     def __str__(self) -> str:
         """Give the text as it was written, also where KeyError would show its repr."""

@@ -42,6 +42,9 @@ __all__ = [
 
 #: Whether a folder can be opened, so that what is in it is found past every link, and whatever its path becomes.
 FOLDERS_OPEN = POSIX and os.open in os.supports_dir_fd
+# Asked once, as it was when the program began: who watches a call has put one of his own in its place since.
+_LINKS_STAY_LINKS = os.link in os.supports_follow_symlinks if hasattr(os, "link") else False
+_IDS_COUNT = os.access in os.supports_effective_ids
 
 # Flags of os.open; 0 where the system has no such thing. Windows would change the ends of lines, were it not told.
 O_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0) | getattr(os, "O_BINARY", 0)
@@ -118,6 +121,11 @@ def sync_folder(path: str) -> None:
 
 def duplicate(descriptor: int, lowest: int) -> int:
     """Give an open file another descriptor, which is no lower than this."""
+    if sys.platform != "win32" and POSIX:
+        import fcntl
+
+        # By one call: no number that the program has left free for its own is taken for a moment.
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
     lower: list[int] = []
     try:
         while (copy := os.dup(descriptor)) < lowest:
@@ -130,7 +138,7 @@ def duplicate(descriptor: int, lowest: int) -> int:
 
 def link(source: str, target: str, *, folder: int | None = None) -> None:
     """Give a file, and not what a link leads to, a second name; both are names in the folder, if one is given."""
-    if os.link in os.supports_follow_symlinks:
+    if _LINKS_STAY_LINKS:
         os.link(source, target, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     else:
         os.link(source, target)
@@ -144,7 +152,7 @@ def set_rights(descriptor: int, rights: int) -> None:
 
 def can_write(path: str) -> bool:
     """Say whether this process may make files in a folder."""
-    return os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+    return os.access(path, os.W_OK | os.X_OK, effective_ids=_IDS_COUNT)
 
 
 def is_read_only(path: str) -> bool:

@@ -175,13 +175,10 @@ class Line:
                 yield checkpoint
 
     def read(
-        self, entry: Entry, slot: str | None = None, *, mapped: bool = False
+        self, entry: Entry, slot: str | None = None
     ) -> tuple[bytes | None, list[bytearray | memoryview]]:
-        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot.
-
-        They are pages of the packs, where that can be, if the settings say so or the caller does: ``mapped``.
-        """
-        mapped = mapped or self.settings.restore == "map"
+        """Give a slot's value and its buffers, every byte checked; `DamagedError` names the pack, and the slot."""
+        mapped = self.settings.restore == "map"
         try:
             return entry.value, read_buffers(self.store, self.folder, entry.buffers, mapped=mapped)
         except DamagedError as error:

@@ -75,7 +75,7 @@ class Seamless:
 
     def begin(self) -> None:
         """Expect the beginning of what is written next."""
-        self._begun = False
+        self._begun = self._announced = False
 
     def write(self, data: bytes) -> None:
         """Take a frame, perhaps with the beginning of large ``bytes`` behind it; or these, which come alone."""

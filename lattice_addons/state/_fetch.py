@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,15 +23,11 @@ __all__ = ["Fetching"]
 
 @dataclass(frozen=True)
 class Fetching:
-    """What values are read from: a line, and ``base``, the checkpoint of it that the process carries on from.
-
-    With ``mapped`` they are pages of files where that can be: for who only copies from them.
-    """
+    """What values are read from: a line, and ``base``, the checkpoint of it that the process carries on from."""
 
     line: Line
     base: Checkpoint | None
     trust: str
-    mapped: bool = False
 
     def value(self, name: str, entry: Entry, *, older: bool = True) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good, if that will do."""
@@ -64,9 +60,9 @@ class Fetching:
     def _of(self, name: str, entry: Entry) -> tuple[Fetching, Entry]:
         """Give where a value is that another rank stores; all ranks find the same, whatever is damaged there."""
         there = found(self.line, entry, name)
-        return replace(self, line=there.line, base=there.checkpoint), there.entry
+        return Fetching(there.line, there.checkpoint, self.trust), there.entry
 
     def _read(self, name: str, entry: Entry) -> object:
         there = found(self.line, entry, name)
-        value, buffers = there.line.read(there.entry, slot=name, mapped=self.mapped)
+        value, buffers = there.line.read(there.entry, slot=name)
         return decode(there.entry.encoding, value, buffers, trust=self.trust, type=there.entry.type)

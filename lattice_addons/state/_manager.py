@@ -49,8 +49,6 @@ class StateManager(Alone):
 
     #: Whether the stored value must be there before the program gives one: ``hold`` then needs it.
     restore_first: ClassVar[bool] = False
-    #: Whether ``hold`` copies what was restored into the value, and keeps nothing of it: it need not be in memory then.
-    copies: ClassVar[bool] = False
     #: Whether an older value will do where the stored one is damaged; if not, `get` raises ``DamagedError``.
     takes_older: ClassVar[bool] = True
     #: Whether what it gives is stored without pickle where its parts allow that: dicts, lists, tensors, arrays.

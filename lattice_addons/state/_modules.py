@@ -28,7 +28,6 @@ class ModuleManager(TrackedManager):
 
     __module__ = "lattice_addons.state"
 
-    copies = True
     #: Where stored tensors are made: a module copies them to where its own are.
     device = "cpu"
     _given: object = None

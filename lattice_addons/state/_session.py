@@ -109,7 +109,7 @@ class Session:
         """Let a slot take hold of a value."""
         slot = self.slot(key)
         if slot.source is not None and slot.manager.restore_first:
-            self._rehydrate(slot, mapped=slot.manager.copies)
+            self._rehydrate(slot)
         # Other threads' snapshots are not excluded: the lock order of the program's own locks and ours would
         # then decide between life and deadlock. A manager takes hold in one step.
         with self.gate.busy():
@@ -169,12 +169,12 @@ class Session:
                     # The program uses the bound object itself and may never ask for it here.
                     self._rehydrate(slot)
 
-    def _rehydrate(self, slot: Slot, *, mapped: bool = False) -> None:
+    def _rehydrate(self, slot: Slot) -> None:
         # Under the gate, so that no snapshot sees a value half restored.
         with self.gate:
             self.way_back.read(slot)
             if slot.source is not None:
-                slot.restore(self.stored.read(slot, slot.source, mapped=mapped))
+                slot.restore(self.stored.read(slot, slot.source))
 
     # -- saving
 

@@ -146,18 +146,17 @@ class Stored:
         """The line of checkpoints that is read and written; None where nothing is stored."""
         return self._line
 
-    def fetch(self, name: str, entry: Entry, *, older: bool = True, mapped: bool = False) -> object:
+    def fetch(self, name: str, entry: Entry, *, older: bool = True) -> object:
         """Read and decode a slot's value; on damage, the newest older value of it that is good, if that will do."""
         if self._line is None:  # pragma: no cover - an entry comes from a line
             raise NotInStoreError(f"slot {name!r} is in no store", url=self.url, key=name)
-        fetching = Fetching(self._line, self.base, self.settings.trust, mapped)
-        return fetching.value(name, entry, older=older)
+        return Fetching(self._line, self.base, self.settings.trust).value(name, entry, older=older)
 
-    def read(self, slot: Slot, source: Mapping[str, Entry], *, mapped: bool = False) -> object:
+    def read(self, slot: Slot, source: Mapping[str, Entry]) -> object:
         """Read a slot's value from what was found for it, as `fetch` does."""
         if isinstance(source, Elsewhere):
             return source.value()
-        return self.fetch(slot.name, source[slot.name], older=slot.manager.takes_older, mapped=mapped)
+        return self.fetch(slot.name, source[slot.name], older=slot.manager.takes_older)
 
     def fill(self, targets: Mapping[str, tuple[Entry, object]]) -> dict[str, DamagedError]:
         """Read the values of slots into memory of the program's, as `fetch` does; give those that are damaged."""

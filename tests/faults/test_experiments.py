@@ -201,12 +201,14 @@ def _some(process: subprocess.Popen[str], count: int) -> list[int]:
     """Read until so many settings are told as done."""
     assert process.stdout is not None
     found: list[int] = []
-    while len(found) < count:
-        line = process.stdout.readline()
-        if not line:
-            break
-        if line.startswith("done"):
-            found.append(int(line.split()[1]))
+    line = b""
+    # Past the buffer of the stream, of which `communicate` knows nothing.
+    while len(found) < count and (read := os.read(process.stdout.fileno(), 1)):
+        line += read
+        if read == b"\n":
+            if line.startswith(b"done"):
+                found.append(int(line.split()[1]))
+            line = b""
     return found
 
 

@@ -142,3 +142,20 @@ def test_who_looks_sees_all(told: Told) -> None:
         for thing in waiting:
             assert not isinstance(thing, Watcher) or thing.seen == weight(thing.held)
             waiting += [part for part in parts_of(thing) if not isinstance(part, int)][: 2000 - len(waiting)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs)
+def test_who_looks_in_a_circle_sees_what_is_there_in_any_pickle(told: Told) -> None:
+    """An object that is made again before what it leads to sees no less of it than it would elsewhere."""
+    value = {"parts": (made(told, cycles=True),)}
+    theirs = pickle.loads(pickle.dumps(value, 5))
+    for ours in back_again(value):
+        pairs, seen = deque([(ours, theirs)]), {id(ours)}
+        while pairs:
+            mine, other = pairs.popleft()
+            assert not isinstance(mine, Watcher) or mine.seen >= other.seen
+            for one, two in zip(parts_of(mine), parts_of(other), strict=True):
+                if id(one) not in seen and not isinstance(one, int):
+                    seen.add(id(one))
+                    pairs.append((one, two))

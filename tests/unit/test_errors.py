@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import io
 import pickle
 import re
 from pathlib import Path
@@ -63,10 +64,20 @@ def test_an_error_keeps_its_text_and_its_facts(error: type[LatticeError]) -> Non
     """Printed, copied, and sent from one process to another."""
     facts = dict.fromkeys(error.__annotations__, 3)
     made = error("what, where: and 'what' to do", **facts)
-    for each in (made, copy.copy(made), pickle.loads(pickle.dumps(made))):
+    for each in (made, copy.copy(made), pickle.loads(pickle.dumps(made)), sent_with_traceback(made)):
         assert type(each) is error
         assert str(each) == "what, where: and 'what' to do"
         assert {name: getattr(each, name) for name in facts} == facts
+
+
+def sent_with_traceback(error: LatticeError) -> object:
+    """Give what arrives where exceptions are sent with their tracebacks, as Dask's workers do by tblib."""
+    support = pytest.importorskip("tblib.pickling_support")
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file)
+    pickler.dispatch_table = {type(error): support.pickle_exception}
+    pickler.dump(error)
+    return pickle.loads(file.getvalue())
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda error: error.__name__)

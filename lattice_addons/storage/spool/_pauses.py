@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["Pauses"]
 
@@ -40,6 +43,11 @@ class Pauses:
         """Let a folder wait no more."""
         self._waiting.pop(folder, None)
         self._tried.pop(folder, None)
+
+    def keep_to(self, folders: Collection[str]) -> None:
+        """Forget those that are not there any more."""
+        for folder in (self._waiting.keys() | self._tried.keys()) - {*folders}:
+            self.went_well(folder)
 
     def was_tried(self, folder: str) -> None:
         """Note that a folder was tried, and not only put off since another one had failed."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.storage.spool._spool import Spool
 
-__all__ = ["Pending", "is_begun", "is_manifest", "newest_counts", "pending", "stamps"]
+__all__ = ["Pending", "is_begun", "is_manifest", "is_note", "newest_counts", "pending", "stamps"]
 
 
 class Pending(NamedTuple):
@@ -38,8 +38,12 @@ def is_manifest(key: str) -> bool:
 
 def newest_counts(key: str) -> bool:
     """Say whether a key is sent over another machine's: a name given by a person, or what is told of refused saves."""
-    folder, _, name = key.rpartition("/")
-    return folder.endswith("/kept") or name == "refused.jsonl"
+    return key.split("/")[-2:-1] == ["kept"] or is_note(key)
+
+
+def is_note(key: str) -> bool:
+    """Say whether a key is what is told of refused saves: it goes up with the rest, and nobody waits for it."""
+    return key.endswith("/refused.jsonl")
 
 
 def is_begun(key: str, found: Stamp) -> bool:

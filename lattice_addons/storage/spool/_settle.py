@@ -8,12 +8,11 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Protocol
 
 from lattice_addons._amounts import size as amount
-from lattice_addons.storage.spool._pending import pending
+from lattice_addons.storage.spool._pending import Pending, is_note, pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lattice_addons.storage.spool._pending import Pending
     from lattice_addons.storage.spool._spool import Spool
 
 __all__ = ["Waited", "settle", "unsettled"]
@@ -49,7 +48,7 @@ def settle(
     spool: Spool, uploader: Waited, folder: str, seconds: float, tell: Callable[[str], None]
 ) -> str | None:
     """Wait until a rank's folder is up; else say in one line what is not, and what to do."""
-    left = pending(spool, folder)
+    left = _awaited(spool, folder)
     if left.keys and seconds > 0:
         left = _wait(spool, uploader, folder, seconds, tell)
     return unsettled(spool, folder, left, uploader.why_not) if left.keys else None
@@ -64,7 +63,7 @@ def _wait(
     if uploader.is_running():
         uploader.poke(urgent=True)
     version, looked, news = _version(spool, folder), begun, begun + _QUIET
-    left = pending(spool, folder)
+    left = _awaited(spool, folder)
     pause = _FIRST
     while left.keys and (now := time.monotonic()) < deadline:
         time.sleep(min(pause, deadline - now))
@@ -72,11 +71,11 @@ def _wait(
         now = time.monotonic()
         if version != _version(spool, folder) or now - looked > _LOOK:
             version, looked = _version(spool, folder), now
-            left = pending(spool, folder)
+            left = _awaited(spool, folder)
             if not left.keys or _is_hopeless(spool, folder, asked):
                 break
         if not uploader.is_running():
-            left = pending(spool, folder)
+            left = _awaited(spool, folder)
             if not left.keys or restarted or not uploader.restart(min(deadline, now + _START)):
                 break
             restarted = True
@@ -85,6 +84,12 @@ def _wait(
             limit = f"up to {deadline - now:.0f} s " if seconds < _NO_LIMIT else ""
             tell(f"waiting {limit}until {amount(left.bytes)} more are in {spool.url}")
     return left
+
+
+def _awaited(spool: Spool, folder: str) -> Pending:
+    """Give what is not up; what is told of refused saves, no end of a program waits for."""
+    left = pending(spool, folder)
+    return Pending({key: size for key, size in left.keys.items() if not is_note(key)})
 
 
 def _version(spool: Spool, folder: str) -> object:

@@ -59,6 +59,7 @@ def take_turn(
                 taking.take(sending.folder, sending.delete)
     for folder in waiting.keys() - taking.failed:
         pauses.went_well(folder)
+    pauses.keep_to(known)
     return taking.worst
 
 
@@ -107,4 +108,6 @@ class _Turn:
         self.failed.add(folder)
         if outcome is Outcome.FAILED:
             self._pauses.failed(folder)
+        else:  # it waits for a person: an old pause, long over, would let nobody sleep
+            self._pauses.went_well(folder)
         return outcome

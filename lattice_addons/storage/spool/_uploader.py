@@ -180,7 +180,10 @@ class _Loop:
         sent, dying = False, _LOOKS
         while True:
             self._watch.poked.clear()
+            # In this order, and before every turn: it may have come in the middle of the last one.
+            self._heed()
             alone = self._watch.alone.is_set()
+            dying = dying if alone else _LOOKS
             outcome = self._turn()
             if outcome is Outcome.AGAIN:
                 sent = True
@@ -253,16 +256,15 @@ class _Loop:
             self._known = text
             note(text or "all is well again", self._spool.home)
 
-    def _sleep(self, outcome: Outcome) -> None:
-        if outcome is not Outcome.FAILED:
-            self._watch.poked.wait()
-            self._watch.urgent.clear()
-            return
-        # Saves do not hurry what has just failed, and are sent where nothing has: a program that ends, or begins, does.
-        self._watch.poked.wait(self._pauses.seconds())
+    def _heed(self) -> None:
+        """Let all be tried at once, where somebody asks for it: a program that ends, or begins; saves hurry nothing."""
         if self._watch.urgent.is_set():
+            self._watch.urgent.clear()
             self._pauses.forget()
-        self._watch.urgent.clear()
+
+    def _sleep(self, outcome: Outcome) -> None:
+        # Saves of those that have not failed are sent meanwhile.
+        self._watch.poked.wait(self._pauses.seconds() if outcome is Outcome.FAILED else None)
 
     def _tell(self, key: str, done: int, of: int) -> None:
         """Write down how far it is, for who waits and who lists."""

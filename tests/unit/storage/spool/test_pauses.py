@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from lattice_addons.storage import RemoteStore, Spool
 from lattice_addons.storage.spool import _pauses
 from lattice_addons.storage.spool._holding import Holding
 from lattice_addons.storage.spool._pauses import Pauses
+from lattice_addons.storage.spool._settle import settle
 from lattice_addons.storage.spool._turn import Outcome, take_turn
 from lattice_addons.storage.spool._uploader import _Loop
 
@@ -195,5 +197,27 @@ def test_a_save_wakes_who_sleeps_after_a_failure(loop: _Loop, scene: Scene) -> N
     loop._sleep(Outcome.FAILED)
     assert not scene.pauses.is_due("a")
     loop._watch.urgent.set()
-    loop._sleep(Outcome.FAILED)
+    loop._heed()
     assert scene.pauses.is_due("a")
+
+
+def test_who_is_gone_or_waits_for_a_person_keeps_nobody_awake(scene: Scene) -> None:
+    """Its pause, once it was over, would be due for ever, and the uploader would take one turn after the other."""
+    scene.remote.errors["a"] = refused("a")
+    scene.save("a")
+    while scene.turn() is not Outcome.FAILED:
+        pass
+    assert scene.pauses.seconds() is not None
+    scene.pauses.keep_to(["b/rank-00000/"])
+    assert scene.pauses.seconds() is None
+
+
+def test_nobody_waits_for_what_is_told_of_refused_saves(scene: Scene) -> None:
+    """It goes up with the rest; a program that ends has no reason to wait for the network because of it."""
+    scene.spool.store.put("a/rank-00000/refused.jsonl", b"{}\n")
+    uploader: Any = SimpleNamespace(why_not="it is not there")  # and no more of it is asked for
+    assert settle(scene.spool, uploader, "a/rank-00000/", 3600, pytest.fail) is None
+    scene.save("a")
+    told = settle(scene.spool, uploader, "a/rank-00000/", 0, pytest.fail)
+    assert told is not None
+    assert "1 checkpoint" in told
