@@ -128,7 +128,7 @@ class Aside:
 
     def __init__(self) -> None:
         self.cache = [(number, number) for number in range(2000)]
-        self.__getstate__ = dict
+        self.__getstate__ = dict  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("sizes", [(1500, 2500), (2500, 1500)])
