@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["HyperParameters"]
 
 Value = TypeVar("Value")
-
 _NOTHING = object()
 
 
@@ -76,10 +75,8 @@ class HyperParameters:
                 self._use(name, default, hints)
             if value is MISSING:
                 value = default
-        elif value is MISSING:
-            value = self._source.value(name)
-            if value is MISSING:
-                raise unknown(self, name, sys._getframe(1))  # noqa: SLF001 - where it is used, for people
+        elif value is MISSING and (value := self._source.value(name)) is MISSING:
+            raise unknown(self, name, sys._getframe(1))  # noqa: SLF001 - where it is used, for people
         if name in self._unchecked or name in self._carried.pending:
             return self._settled(name, value, default, hints)
         return value
@@ -123,17 +120,13 @@ class HyperParameters:
             UnknownHyperParameterError: there is neither.
         """
         value = self._set.get(name, MISSING)
-        if value is MISSING:
-            value = self._source.value(name)
-        if value is MISSING:
+        if value is MISSING and (value := self._source.value(name)) is MISSING:
             value = self._used.get(name, MISSING)
+        if value is MISSING and default is MISSING:
+            raise unknown(self, name, sys._getframe(1))  # noqa: SLF001 - where it is asked for, for people
         if value is MISSING:
-            value = default
-            if value is MISSING:
-                raise unknown(self, name, sys._getframe(1))  # noqa: SLF001 - where it is asked for, for people
-        elif name in self._carried.pending:
-            return self._settled(name, value, MISSING, {})
-        return value
+            return default
+        return self._settled(name, value, MISSING, {}) if name in self._carried.pending else value
 
     def get_values(self) -> dict[str, Any]:
         """Give the values in force by name; an expression that was not set and did not run yet has none."""
