@@ -1,0 +1,1 @@
+"""What released versions have stored, a folder each, and what stands in it."""
