@@ -29,7 +29,8 @@ settings.load_profile("lattice")
 # What these show is the same on any Python, and takes long: files, servers, networks, whole programs. Where tox runs
 # several Pythons, each runs its share of them, and all that has the mark `every_python`.
 SHARED = tuple(
-    Path(__file__).parent / each for each in ("docs", "faults", "integration", "unit/storage/remote")
+    Path(__file__).parent / each
+    for each in ("docs", "faults", "integration", "properties", "unit/storage/remote")
 )
 
 

@@ -19,6 +19,9 @@ from lattice_addons.hyperparams import HyperParameters, _deep
 from lattice_addons.hyperparams._parse import may_declare, parse
 from lattice_addons.hyperparams._source import Source
 
+# What Python parses differs from one to the next.
+pytestmark = pytest.mark.every_python
+
 HEAD = "from lattice_addons.hyperparams.m import _\n"
 RUN = "__import__('sys').modules['__hyper_parameters_ran__'] = 1"
 REFUSED = (DeclarationError, SourceError)
