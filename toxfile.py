@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
-SUPPORTED = ("3.10.", "3.11.", "3.12.", "3.13.")
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
 if versions.is_dir():
-    installed = sorted(folder.name for folder in versions.iterdir() if folder.name.startswith(SUPPORTED))
+    installed = sorted(
+        folder.name for folder in versions.iterdir() if folder.name.rpartition(".")[0] in SUPPORTED
+    )
     # Started through a shim, tox is told the version that it runs on: that one stays the first.
     chosen = [name for name in os.environ.get("PYENV_VERSION", "").split(":") if name]
     os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*chosen, *installed]))
-    # Where all of them run, some of the tests are divided among them.
-    if "TOXENV" not in os.environ and not any(each.startswith("-e") for each in sys.argv):
-        os.environ["TEST_PYTHONS"] = ",".join(dict.fromkeys(name.rpartition(".")[0] for name in installed))
+
+
+def runs(version: str) -> bool:
+    """Tell whether there is such a Python: a shim of pyenv may be there without one."""
+    try:
+        return (
+            subprocess.run([f"python{version}", "-c", ""], capture_output=True, check=False).returncode == 0
+        )
+    except OSError:
+        return False
+
+
+# Where all of them run, some of the tests are divided among them.
+if "TOXENV" not in os.environ and not any(each.startswith("-e") for each in sys.argv):
+    os.environ["TEST_PYTHONS"] = ",".join(filter(runs, SUPPORTED))

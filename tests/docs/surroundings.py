@@ -24,7 +24,10 @@ PORT = 5555
 #: Begins a script that has programs going on beside what comes next: one at a time, until the page's end.
 PRELUDE = """
 beside=
-end_beside() { if [ -n "$beside" ]; then kill "$beside" 2> /dev/null || true; wait "$beside" || true; beside=; fi; }
+end_beside() {
+  if [ -n "$beside" ]; then kill "$beside" 2> /dev/null || true; wait "$beside" || true; beside=; fi
+  rm -f "$HOME/beside.log"  # or what the last one said is taken for the next one's
+}
 await_beside() {
   beside=$1
   until grep -qs "$2" "$HOME/beside.log"; do
