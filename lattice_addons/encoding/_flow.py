@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lattice_addons.encoding._encoded import STREAMED, Encoded, Stream, called, type_name
 from lattice_addons.encoding._placed import in_pickle
 from lattice_addons.encoding._plain import TooLongError, to_json
 from lattice_addons.encoding._plain_parts import NotPlainError, text_in_parts
+from lattice_addons.encoding._spine import Reach
 from lattice_addons.errors import EncodeError, UnkeepableError
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ _IN_ONE_GO: Final = 4 * STREAMED
 class Experience:
     """What saves have found out of a value.
 
-    Whether its pickle is ``large``, and could not be made in one go; whether all of it was ``plain``, if it is large.
+    Whether its pickle is ``large``, and could not be made in one go; whether all of it was ``plain``, if it is large;
+    and which large containers within it can be looked for.
     """
 
     large: bool = False
     refused: bool = False
     plain: bool = False
+    reach: Reach = field(default_factory=Reach)
 
 
 class Flow(Stream):
@@ -56,8 +59,8 @@ class Flow(Stream):
     ) -> Encoded:
         """Make its text or pickle now, and hand on what comes; the buffer ``taken`` then gives stands for it.
 
-        Where that does not go well to the end, what was handed on counts for nothing: ``again`` is told where it
-        begins anew, as a pickle; or all is made in memory, by another pickler if need be, and given. Errors of
+        Where that does not go well to the end, what was handed on counts for nothing: ``again`` is told that it begins
+        anew, as a pickle or another one; or all is made in memory, by another pickler if need be, and given. Errors of
         ``take`` are raised as they are.
         """
         handed = _Handed(take)
@@ -66,7 +69,7 @@ class Flow(Stream):
             if found is None:
                 if self._plain:
                     again()
-                found = self._pickle(handed, taken)
+                found = self._pickle(handed, taken, again)
         except UnkeepableError:
             raise
         except Exception as error:  # whatever a value raises, the other slots are saved
@@ -93,11 +96,11 @@ class Flow(Stream):
             return encode(self._value)
         return Encoded("json", type_name(type(self._value)), None, (taken(),))
 
-    def _pickle(self, handed: _Handed, taken: Callable[[], Buffer]) -> Encoded:
+    def _pickle(self, handed: _Handed, taken: Callable[[], Buffer], again: Callable[[], object]) -> Encoded:
         from lattice_addons.encoding._encode import encode
         from lattice_addons.encoding._pickles import poured
 
-        found = poured(self._value, handed)
+        found = poured(self._value, handed, again, self._experience.reach)
         handed.check()
         if not isinstance(found, bool):
             buffers = (taken(), *found[1])
@@ -169,7 +172,7 @@ def flowing(value: object, experience: Experience, most: int) -> Encoded | None:
     kind = type_name(type(value))
     if not experience.large:
         try:
-            encoding, buffers = pickled(value, copy=False, most=most)
+            encoding, buffers = pickled(value, copy=False, most=most, reach=experience.reach)
         except TooLarge:
             experience.large = True
         else:

@@ -15,8 +15,6 @@ from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
-from lattice_addons.encoding._seamless import Seamless
-from lattice_addons.encoding._spine import containers, items_of
 from lattice_addons.encoding._storages import (
     Span,
     from_storage,
@@ -114,11 +112,16 @@ class Rules:
             if found_by_name(thing) or any(thing is single for single in _SINGLETON_TYPES):
                 return by_reference(thing)
             return by_value(thing)
+        return self.reducer(thing)(thing)
+
+    def reducer(self, thing: Any) -> Callable[[Any], Any]:
+        """Give what reduces the objects of this one's class; no class or function, for these there are others."""
+        kind = type(thing)
         try:
-            reducer = self._reducers[kind]
+            return self._reducers[kind]
         except KeyError:
             reducer = self._reducers[kind] = _reducer(kind, thing)
-        return reducer(thing)
+            return reducer
 
     def _storage(self, thing: Any) -> Any:
         """Reduce a storage of torch to its memory; all tensors that share it have the same one again."""
@@ -207,37 +210,6 @@ class ByReference:
         # for theirs is a ChainMap, searched in Python for every object.
         self._cloud = cloudpickle.Pickler(io.BytesIO())
         self.dispatch_table = dict(self._cloud.dispatch_table)
-
-
-class ReferencePickler(ByReference, pickle.Pickler):
-    """The C pickler: fast, and some thousand levels deep at most."""
-
-    memo: Any
-
-    def __init__(self, payload: Writable, keep: Callable[[Any], bool], *, by_value: bool = False) -> None:
-        self._seamless = Seamless(payload)
-        super().__init__(self._seamless, keep, by_value=by_value)
-
-    def dump(self, value: Any) -> None:
-        """Write a value; what stands in large containers goes in one go, and not a thousand at a time."""
-        parts = containers(value)
-        if not parts:
-            super().dump(value)
-            return
-        # Remembered from the beginning: wherever one is met, that one is found again.
-        self.memo = {id(part): (number, part) for number, part in enumerate(parts)}
-        self._seamless.open(list(map(type, parts)), whole=parts[0] is value)
-        for number in reversed(range(len(parts))):
-            self._fill(number, parts[number], whole=parts[number] is value)
-        if parts[0] is not value:
-            self._seamless.begin()
-            super().dump(value)
-
-    def _fill(self, number: int, container: Any, *, whole: bool) -> None:
-        items = items_of(container)
-        self._seamless.fill(number, type(container), len(items), whole=whole)
-        super().dump(items)
-        self._seamless.close()
 
 
 def dill_pickler(payload: Writable, keep: Callable[[Any], bool]) -> Any:

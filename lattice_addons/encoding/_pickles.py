@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.encoding._culprit import path_to
 from lattice_addons.encoding._deep import DeepPickler
 from lattice_addons.encoding._encoded import OUT_OF_BAND, called, detached, type_name
-from lattice_addons.encoding._pickler import Payload, ReferencePickler, TooLarge, dill_pickler
+from lattice_addons.encoding._in_order import EntangledError, ReferencePickler
+from lattice_addons.encoding._pickler import Payload, TooLarge, dill_pickler
+from lattice_addons.encoding._spine import Reach
 from lattice_addons.encoding._unpickler import GoneError, unpickle
 from lattice_addons.errors import DecodeError, EncodeError, LatticeError
 
@@ -23,13 +25,6 @@ if TYPE_CHECKING:
     from lattice_addons.encoding._pickler import Writable
 
 _TRIES = 6
-
-
-_QUICK: tuple[Callable[..., Any], ...] = (
-    ReferencePickler,
-    partial(ReferencePickler, by_value=True),
-    dill_pickler,
-)
 _DEEP: tuple[Callable[..., Any], ...] = (DeepPickler, partial(DeepPickler, by_value=True), dill_pickler)
 
 
@@ -43,13 +38,19 @@ class _RefusedError(Exception):
 
 
 def pickled(
-    value: object, *, copy: bool, deep: bool = False, most: int | None = None
+    value: object,
+    *,
+    copy: bool,
+    deep: bool = False,
+    most: int | None = None,
+    reach: Reach | None = None,
 ) -> tuple[str, tuple[Buffer, ...]]:
     """Give which library reads the value back, and its buffers: the payload first, then those out of band.
 
-    With ``most`` what the first pickler would make beyond so many bytes ends it with `TooLarge`.
+    With ``most`` what the first pickler would make beyond so many bytes ends it with `TooLarge`. The ``reach`` is
+    lowered where a try shows that it must be.
     """
-    first, *others = _DEEP if deep else _QUICK
+    first, *others = _DEEP if deep else _quick(reach or Reach())
     try:
         return _patiently(first, value, copy=copy, most=most)
     except _RefusedError as refused:
@@ -66,17 +67,29 @@ def pickled(
     raise _refused(value, refusal) from refusal.error
 
 
-def poured(value: object, payload: Writable) -> tuple[str, tuple[Buffer, ...]] | bool:
-    """Pickle into what is given, in one try; give the library and the buffers out of band.
+def _quick(reach: Reach) -> tuple[Callable[..., Any], ...]:
+    by_reference = partial(ReferencePickler, reach=reach)
+    return (by_reference, partial(by_reference, by_value=True), dill_pickler)
 
-    Where it failed, say whether the next try may go well: another thread changed the value meanwhile.
+
+def poured(
+    value: object, payload: Writable, again: Callable[[], object], reach: Reach
+) -> tuple[str, tuple[Buffer, ...]] | bool:
+    """Pickle into what is given; give the library and the buffers out of band.
+
+    Where the ``reach`` must be lowered, ``again`` is told that all begins anew. Where it failed, say whether the next
+    try may go well: another thread changed the value meanwhile.
     """
-    try:
-        return _written(ReferencePickler, value, payload)
-    except RecursionError:
-        return False
-    except _RefusedError as refused:
-        return _is_mutation(refused.error)
+    while True:
+        try:
+            return _written(_quick(reach)[0], value, payload)
+        except EntangledError:
+            pass
+        except RecursionError:
+            return False
+        except _RefusedError as refused:
+            return _is_mutation(refused.error)
+        again()
 
 
 def _can(make: Callable[..., Any], culprit: object) -> bool:
@@ -109,10 +122,14 @@ def _is_mutation(error: BaseException) -> bool:
 def _once(
     make: Callable[..., Any], value: object, *, copy: bool, most: int | None = None
 ) -> tuple[str, tuple[Buffer, ...]]:
-    payload = Payload(most)
-    encoding, outside = _written(make, value, payload)
-    buffers = (payload.buffer(), *outside)
-    return encoding, tuple(map(detached, buffers)) if copy else buffers
+    while True:
+        payload = Payload(most)
+        try:
+            encoding, outside = _written(make, value, payload)
+        except EntangledError:  # it has lowered its reach
+            continue
+        buffers = (payload.buffer(), *outside)
+        return encoding, tuple(map(detached, buffers)) if copy else buffers
 
 
 def _written(
@@ -133,7 +150,7 @@ def _written(
         pickler = make(payload, keep)
         pickler.dump(value)
         return pickler.encoding, tuple(buffer.raw() for buffer in outside)
-    except (KeyboardInterrupt, RecursionError, LatticeError, TooLarge):
+    except (KeyboardInterrupt, RecursionError, LatticeError, TooLarge, EntangledError):
         raise
     except BaseException as error:
         # A __reduce__ may raise anything, even SystemExit, and must not end the program that saves; but what
