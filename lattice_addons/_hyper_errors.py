@@ -89,7 +89,7 @@ class SourceError(HyperParameterError, SyntaxError):
 
 
 class NoSourceError(HyperParameterError, FileNotFoundError):
-    """A path to source, or to a file of values, that does not exist or cannot be read.
+    """A path to source, or to a file of values, that does not exist, or cannot be read or written.
 
     Attributes: ``path``.
     """

@@ -21,7 +21,10 @@ class _Process:
 
     dead: bool  # ended, and only waiting for its parent to ask
     parent: int
-    start: int
+    start: int | None  # None where the system hides it: there is one, and nobody knows whose
+
+
+_HIDDEN = _Process(dead=False, parent=0, start=None)
 
 
 def _look(pid: int) -> _Process | None:
@@ -32,7 +35,7 @@ def _look(pid: int) -> _Process | None:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read().decode("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError):
-        return None
+        return _HIDDEN if _is_there(pid) else None
     except OSError as error:
         # The likeliest by far is a program that has no file descriptor left.
         message = f"cannot read /proc/{pid}/stat ({error.strerror}): close files, or raise `ulimit -n`"
@@ -40,6 +43,17 @@ def _look(pid: int) -> _Process | None:
     # The name is in parentheses and may itself hold some: count from the last.
     told = text[text.rindex(")") + 2 :].split()
     return _Process(dead=told[0] in "ZXx", parent=int(told[1]), start=int(told[19]))
+
+
+def _is_there(pid: int) -> bool:
+    """Say whether there is a process that `/proc` does not show: another user's, where it is mounted with hidepid."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0  # made in this moment; and numbers that are not above 0 mean many processes
 
 
 def _look_portably(pid: int) -> _Process | None:
@@ -52,6 +66,8 @@ def _look_portably(pid: int) -> _Process | None:
         return _Process(dead=process.status() == psutil.STATUS_ZOMBIE, parent=process.ppid(), start=start)
     except psutil.NoSuchProcess:
         return None
+    except psutil.AccessDenied:
+        return _HIDDEN
 
 
 def _boot_id() -> str:
@@ -85,7 +101,7 @@ class Owner:
         # Not remembered: a forked child is another owner.
         pid = os.getpid()
         found = _look(pid)
-        start = found.start if found is not None else 0
+        start = (found.start if found is not None else None) or 0
         return cls(host_name(), _boot_id(), pid, start, _pid_namespace())
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,9 +126,11 @@ class Owner:
         return bool(self.boot_id) and self.boot_id == _boot_id() and self.pid_namespace == _pid_namespace()
 
     def alive(self) -> bool | None:
-        """Say whether it still runs; None when that cannot be told from here (another host or container)."""
+        """Say whether it still runs; None when that cannot be told from here (another host, container or user)."""
         if self._is_seen_from_here():
             found = _look(self.pid)
+            if found is _HIDDEN:
+                return None
             return found is not None and not found.dead and found.start == self.start
         here = Owner.current()
         if self.host == here.host and self.boot_id and here.boot_id and self.boot_id != here.boot_id:

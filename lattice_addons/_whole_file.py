@@ -6,6 +6,8 @@ import os
 import tempfile
 from contextlib import suppress
 
+from lattice_addons._system import sync_folder
+
 __all__ = ["write_whole"]
 
 
@@ -24,6 +26,9 @@ def write_whole(path: str, content: bytes) -> None:
             os.fsync(descriptor)
         os.chmod(temporary, _mode(target))
         os.replace(temporary, target)
+        # Where folders cannot be synchronised it is there all the same.
+        with suppress(OSError):
+            sync_folder(os.path.dirname(target))
     except BaseException:
         # Also when it is stopped by Ctrl-C: nothing half written stays beside it.
         with suppress(OSError):
@@ -36,6 +41,7 @@ def _mode(path: str) -> int:
     try:
         return os.stat(path).st_mode & 0o777
     except OSError:
-        mask = os.umask(0)
+        # It can only be asked for by setting it: what another thread makes in that moment is its user's alone.
+        mask = os.umask(0o077)
         os.umask(mask)
         return 0o666 & ~mask

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._complete import Complete, Lacking
     from lattice_addons.checkpoint._export import exported
     from lattice_addons.checkpoint._import import imported
-    from lattice_addons.checkpoint._jobs import clear, jobs, places, ranks, running
+    from lattice_addons.checkpoint._jobs import clear, jobs, places, ranks, ranks_among, running
     from lattice_addons.checkpoint._mirror import Mirrored, mirrored
     from lattice_addons.checkpoint._portable import Portable
     from lattice_addons.checkpoint._prune import Prune, prunable, prune
@@ -73,6 +73,7 @@ __all__ = [
     "prunable",
     "prune",
     "ranks",
+    "ranks_among",
     "refusals",
     "repair",
     "rolled_back",
@@ -106,6 +107,7 @@ _LATER = {
     "prunable": "_prune",
     "prune": "_prune",
     "ranks": "_jobs",
+    "ranks_among": "_jobs",
     "repair": "_repair",
     "rolled_back": "_rollback",
     "running": "_jobs",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from lattice_addons.checkpoint._layout import pack_key
+from lattice_addons.checkpoint._layout import manifest_key, pack_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +13,15 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._model import Chunk
     from lattice_addons.storage import Store
 
-__all__ = ["Ahead", "ahead"]
+__all__ = ["END", "Ahead", "manifests_ahead"]
 
 # So much is asked for at once: the store need not have room for more than that.
 _WINDOW = 256 * 1024 * 1024
+# So many manifests are asked for at once, which takes hardly longer than one; twice as many each time that more are
+# wanted, up to so many: who looks for one need not wait for all.
+_FEW, _MANY = 8, 128
+#: The end of a range that has all of a key: a store ends it where the key does.
+END: Final = 2**63 - 1
 
 
 class Ahead:
@@ -42,11 +48,22 @@ class Ahead:
                 for chunk in window
             )
 
+    def each(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Give the next chunks, which are these, each when it is at hand."""
+        for chunk in chunks:
+            self.use()
+            yield chunk
 
-def ahead(store: Store, folder: str, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Give the same chunks, in the same order."""
-    sequence = list(chunks)
-    asked = Ahead(store, folder, sequence)
-    for chunk in sequence:
-        asked.use()
-        yield chunk
+
+def manifests_ahead(store: Store, folder: str, numbers: Iterable[int]) -> Iterator[int]:
+    """Give the same numbers, in the same order, each when its manifest is at hand or cannot be had."""
+    many = _FEW
+    coming = iter(numbers)
+    for number in coming:
+        window = [number]
+        # Not what can be read here: who needs no more than that must not wait for a network.
+        if not store.at_hand(manifest_key(folder, number)):
+            window += islice(coming, many - 1)
+            store.prefetch((manifest_key(folder, each), 0, END) for each in window)
+            many = min(2 * many, _MANY)
+        yield from window

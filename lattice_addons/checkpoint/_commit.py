@@ -255,7 +255,7 @@ class Commit:
         older = self.older(name, self.packs)
         if older is None:
             # The reference is kept: a lost pack may be put back from a backup.
-            _log.error("the bytes of slot %r are gone from %s%s", name, self.store.url, self.folder)
+            _log.error("the bytes of slot %r are gone from %s/%s", name, self.store.url, self.folder)
             return entry
         _log.error("the bytes of slot %r are gone; it is saved with an older value that is whole", name)
         return older

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._ahead import Ahead
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._manifest import to_text
 from lattice_addons.checkpoint._model import CHUNK
@@ -92,7 +93,7 @@ def _stored(line: Line, chunks: list[Chunk], folders: Mapping[str, str]) -> Iter
         some = list(group)
         with OpenPacks(line.store, folder) as packs:
             packs.check(some)
-            for chunk in some:
+            for chunk in Ahead(line.store, folder, some).each(some):
                 raw = block[: chunk.extent]
                 packs.open(chunk).read_into(chunk.offset, raw)
                 if not _is_good(chunk, raw):

@@ -8,10 +8,14 @@ from lattice_addons.checkpoint._layout import RANK, lease_key, manifest_key, man
 from lattice_addons.checkpoint._lease import Lease
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lattice_addons.checkpoint._line import Line
     from lattice_addons.storage import Store
 
-__all__ = ["clear", "jobs", "places", "ranks", "running"]
+__all__ = ["clear", "jobs", "places", "ranks", "ranks_among", "running"]
+
+_ATTEMPTS = "attempts"
 
 
 def jobs(store: Store) -> list[str]:
@@ -21,8 +25,19 @@ def jobs(store: Store) -> list[str]:
 
 def ranks(store: Store, job: str) -> list[int]:
     """Give the ranks of a job, sorted."""
-    found = map(RANK.fullmatch, store.folders(job))
-    return sorted(int(match[1]) for match in found if match is not None)
+    return ranks_among(store.folders(job))[0]
+
+
+def ranks_among(folders: Iterable[str]) -> tuple[list[int], list[str]]:
+    """Tell which of the folders in that of a job are ranks, sorted, and which are nothing of a job's."""
+    found, others = [], []
+    for name in folders:
+        match = RANK.fullmatch(name)
+        if match is not None:
+            found.append(int(match[1]))
+        elif name != _ATTEMPTS:
+            others.append(name)
+    return sorted(found), others
 
 
 def running(store: Store, job: str, rank: int = 0) -> bool | None:
@@ -54,7 +69,7 @@ def clear(store: Store, job: str, *, rank: int | None = None) -> int:
     for lease in leases:
         store.prune(rank_folder(job, lease.rank))
     if rank is None:
-        store.shared.delete(store.shared.list(f"{job}/attempts/"))
+        store.shared.delete(store.shared.list(f"{job}/{_ATTEMPTS}/"))
         store.prune(f"{job}/")
     return count
 

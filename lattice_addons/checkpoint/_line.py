@@ -8,6 +8,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._ahead import manifests_ahead
 from lattice_addons.checkpoint._catalog import Catalog
 from lattice_addons.checkpoint._cipher import cipher_of
 from lattice_addons.checkpoint._commit import Commit
@@ -30,7 +31,7 @@ from lattice_addons.checkpoint._verify import verify
 from lattice_addons.errors import CheckpointError, DamagedError, FormatError, NotInStoreError, WrongKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lattice_addons.checkpoint._cipher import Cipher
     from lattice_addons.checkpoint._commit import Table
@@ -97,6 +98,10 @@ class Line:
         """Give the numbers of the checkpoints that are there, whether good or not, in order."""
         keys = self.store.list(f"{self.folder}checkpoints/")
         return sorted(number for number in map(manifest_number, keys) if number is not None)
+
+    def fetched(self, numbers: Iterable[int]) -> Iterator[int]:
+        """Give the same numbers, in the same order, to be loaded: over a network several manifests come at once."""
+        return manifests_ahead(self.store, self.folder, numbers)
 
     def load(self, number: int) -> Checkpoint:
         """Read a checkpoint's manifest.
@@ -165,14 +170,14 @@ class Line:
         self, before: int | None = None, among: Collection[int] | None = None
     ) -> Iterator[Checkpoint]:
         """Give the good checkpoints, newest first, those that are older than ``before`` and ``among`` these."""
-        for number in reversed(self.numbers()):
-            if (before is None or number < before) and (among is None or number in among):
-                try:
-                    checkpoint = self.load(number)
-                except (CheckpointError, NotInStoreError) as error:
-                    _log.debug("checkpoint %d of %s is passed over: %s", number, self.job, error)
-                    continue
-                yield checkpoint
+        numbers = (n for n in reversed(self.numbers()) if before is None or n < before)
+        for number in self.fetched(n for n in numbers if among is None or n in among):
+            try:
+                checkpoint = self.load(number)
+            except (CheckpointError, NotInStoreError) as error:
+                _log.debug("checkpoint %d of %s is passed over: %s", number, self.job, error)
+                continue
+            yield checkpoint
 
     def read(
         self, entry: Entry, slot: str | None = None

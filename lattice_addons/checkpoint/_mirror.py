@@ -103,11 +103,9 @@ class _Rank:
         self._numbers = line.numbers()
 
     def _read(self, number: int) -> Checkpoint | None:
-        """Give a checkpoint, or None where it cannot be read here: then it is copied unread."""
+        """Give a checkpoint, which may be gone; None where it cannot be read here: then it is copied unread."""
         try:
             return self.line.load(number)
-        except NotInStoreError:
-            return None
         except CheckpointError as error:
             if isinstance(error, DamagedError):
                 self._damaged(str(error))
@@ -130,7 +128,7 @@ class _Rank:
         """See that what the target has of the job is of this one, and not further."""
         ours, theirs = set(self._numbers), set(self.other.numbers())
         common = ours & theirs
-        for number in common:
+        for number in self.line.fetched(self.other.fetched(sorted(common))):
             if self._text(self.source, number) != self._text(self.other.store, number):
                 raise self._refusal(f"its checkpoint {number} is another one")
         if theirs and not common and not self._force:
@@ -151,7 +149,10 @@ class _Rank:
     def size(self) -> int:
         """Give how many bytes of packs are to be copied, about."""
         sizes = 0
-        packs = dict.fromkeys(pack for number in self._numbers for pack in self._packs(self._read(number)))
+        packs: set[str] = set()
+        for number in self.line.fetched(self._numbers):
+            with suppress(NotInStoreError):  # it is missed when it is to be copied
+                packs.update(self._packs(self._read(number)))
         for pack in packs:
             try:
                 sizes += self.source.size(pack_key(self.line.folder, pack))
@@ -203,9 +204,9 @@ class _Rank:
 
     def _copy_one(self, number: int, is_there: bool, done: int, total: int) -> int:  # noqa: FBT001 - a fact
         """Copy a checkpoint, its packs first; give how many bytes are done."""
-        checkpoint = self._read(number)
-        packs = self._packs(checkpoint)
         try:
+            checkpoint = self._read(number)
+            packs = self._packs(checkpoint)
             for pack in packs:
                 done = self._copy_pack(pack, done, total, unread=checkpoint is None)
             self._check(checkpoint)

@@ -29,7 +29,7 @@ class Instant(NamedTuple):
         """Show it for people."""
         told = []
         if self.done:
-            told.append("complete" if self.done == 1 else f"complete for the {self.done}th time")
+            told.append("complete" if self.done == 1 else f"complete {self.done} times")
         if self.is_own or not (self.done or self.outside):
             told.append(self._own_words())
         if self.outside:

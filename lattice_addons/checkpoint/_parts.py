@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lattice_addons.checkpoint._ahead import END
 from lattice_addons.checkpoint._complete import Complete, Lacking
 from lattice_addons.checkpoint._jobs import places, ranks
+from lattice_addons.checkpoint._layout import manifest_key
 from lattice_addons.checkpoint._part import Instant
-from lattice_addons.errors import CheckpointError, FormatError, NotInStoreError, WrongKeyError
+from lattice_addons.errors import (
+    CheckpointError,
+    FormatError,
+    NotInStoreError,
+    UnreachableError,
+    WrongKeyError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,16 +84,29 @@ class Parts:
     def referred(self, to: int) -> set[Place]:
         """Say in which checkpoints of one rank the other ranks' look for values that it stores for all."""
         others = [rank for rank in ranks(self._store, self._job) if rank != to]
+        for rank in others:
+            unread = (number for number in self.numbers(rank) if (rank, number) not in self._read)
+            for number in self.line(rank).fetched(unread):
+                self.part(rank, number)
         there = ((rank, number) for rank in others for number in self.numbers(rank))
         read = [each for each in there if not isinstance(self.part(*each), CheckpointError)]
         return {(at.attempt, at.instant) for each in read for at in self._refers[each] if at.rank == to}
 
     def newest(self, attempts: Mapping[int, Attempt], *, sure: bool = False) -> Complete | None:
         """Give the newest complete instant; with ``sure``, one of which every manifest and table was read."""
+        self._fetch_newest(max((attempt.world for attempt in attempts.values()), default=0))
         for found in self._candidates(attempts):
             if not sure or self._holds(found):
                 return found
         return None
+
+    def _fetch_newest(self, world: int) -> None:
+        """Have the newest manifest of each rank at hand: over a network many come in the time of one."""
+        newest = ((rank, self.numbers(rank)[-1]) for rank in range(world) if self.numbers(rank))
+        unread = (each for each in newest if each not in self._read)
+        keys = (manifest_key(self.line(rank).folder, number) for rank, number in unread)
+        with suppress(UnreachableError):  # told when it is read
+            self._store.prefetch((key, 0, END) for key in keys)
 
     def lacking(self, attempts: Mapping[int, Attempt], than: Complete | None) -> Lacking | None:
         """Give the newest instant that is newer and not complete, and the ranks that lack it."""

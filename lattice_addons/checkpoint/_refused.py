@@ -92,9 +92,9 @@ class Refusals:
         names = tuple(_cut(name, _NAME) for name in [*slots][:_SLOTS])
         text = _cut(str(error), _TEXT)
         new = Refused(now, now, reason, type(error).__name__, text, names, checkpoint)
-        # The end of a program waits for no network: what another machine has written gives way.
+        # The end of a program waits for no network: what another machine has written was taken in at the start.
         with self._store.near_only():
-            known = self._read(self._store)
+            known = self._known(self._store)
         if known and known[-1].kind == new.kind:
             new = new.after(known.pop())
         lines = map(self._line, [*known, new][-_MOST:])
@@ -103,18 +103,21 @@ class Refusals:
     def all(self) -> list[Refused]:
         """Give them, the oldest first, also those of another machine; what cannot be read is passed over."""
         places = (self._store,) if self._store.shared is self._store else (self._store.shared, self._store)
+        return sorted(self._known(*places), key=lambda each: each.time)[-_MOST:]
+
+    def newest(self) -> Refused | None:
+        """Give the last one, as far as it is known here; None where there is none."""
+        return max(self._known(self._store), key=lambda each: each.time, default=None)
+
+    def _known(self, *places: Store) -> list[Refused]:
+        """Give each once that is told in these, in the order in which they were written."""
         found: dict[tuple[str, str, str], Refused] = {}
         for place in places:
             for each in self._read(place):
                 same = found.setdefault((each.since, each.reason, each.error), each)
                 if same.times < each.times:
                     found[each.since, each.reason, each.error] = each
-        return sorted(found.values(), key=lambda each: each.time)[-_MOST:]
-
-    def newest(self) -> Refused | None:
-        """Give the last one, as far as it is known here; None where there is none."""
-        known = self._read(self._store)
-        return known[-1] if known else None
+        return [*found.values()]
 
     def _read(self, store: Store) -> list[Refused]:
         try:

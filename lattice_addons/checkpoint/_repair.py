@@ -72,7 +72,7 @@ class _Repairing:
         """Mend what can be read, and put aside what cannot."""
         checkpoints: list[Checkpoint] = []
         unreadable: list[Repair] = []
-        for number in self._line.numbers():
+        for number in self._line.fetched(self._line.numbers()):
             try:
                 checkpoints.append(self._line.load(number))
             except NotInStoreError:

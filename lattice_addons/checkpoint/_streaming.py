@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lattice_addons.checkpoint._ahead import ahead
+from lattice_addons.checkpoint._ahead import Ahead
 from lattice_addons.checkpoint._kept import KEPT
 from lattice_addons.checkpoint._layout import pack_key
 from lattice_addons.checkpoint._model import CHUNK
@@ -42,15 +42,17 @@ def stream(
     The bytes of those that are good are given to ``use``, in whichever thread has them.
     """
     in_order = sorted(set(chunks), key=lambda chunk: (chunk.pack, chunk.offset))
+    asked = Ahead(store, folder, in_order)
     with OpenPacks(store, folder, direct=True) as packs:
         for _, group in groupby(in_order, key=lambda chunk: chunk.pack):
             some = list(group)
             try:
                 reader = packs.open(some[0])
             except LatticeError as error:
+                asked.use(len(some))
                 yield from ((chunk, error) for chunk in some)
                 continue
-            yield from _Streaming(store, folder, reader, use).run(ahead(store, folder, some))
+            yield from _Streaming(store, folder, reader, use).run(asked.each(some))
 
 
 @dataclass(slots=True)

@@ -70,16 +70,14 @@ class Tidier:
 
         ``turn`` is taken in the place of the usual one.
         """
-        begun = time.monotonic()
         if self._pid != os.getpid():
             return False
-        self.stop(60.0 if seconds is None else seconds)
-        if not self.turns.acquire(timeout=60.0 if seconds is None else seconds):
+        end = time.monotonic() + (60.0 if seconds is None else seconds)
+        self.stop(end - time.monotonic())
+        if not self.turns.acquire(timeout=max(end - time.monotonic(), 0.0)):
             return False
         try:
-            return self._take(
-                lambda size: seconds is None or time.monotonic() - begun + size / _PACE <= seconds, turn
-            )
+            return self._take(lambda size: seconds is None or time.monotonic() + size / _PACE <= end, turn)
         finally:
             self.turns.release()
 

@@ -151,11 +151,8 @@ class Tidying:
 
     def learn(self) -> Iterator[int]:
         """Read the manifests that the catalog does not have yet."""
-        catalog = self.catalog
-        numbers = self.line.numbers()
-        for number in numbers:
-            if number in catalog.records or number in catalog.unreadable or number in catalog.doomed:
-                continue
+        known = {*self.catalog.records, *self.catalog.unreadable, *self.catalog.doomed}
+        for number in self.line.fetched(n for n in self.line.numbers() if n not in known):
             yield 0
             self._learn(number)
 

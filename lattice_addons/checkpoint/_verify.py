@@ -28,13 +28,14 @@ def verify(line: Line, progress: Progress | None = None) -> Iterator[Finding]:
 
     Raises:
         WrongKeyError: the newest checkpoint cannot be read without its key.
+        UnreachableError: the store does not answer, which is no damage.
     """
     check_key(line)
     # A manifest is read once more when its slots are told: all of them at once may take too much memory.
     checks = _Checks(line)
     numbers = line.numbers()
-    checks.read({chunk for number in numbers for chunk in _chunks(line, number)}, progress)
-    for number in numbers:
+    checks.read({chunk for number in line.fetched(numbers) for chunk in _chunks(line, number)}, progress)
+    for number in line.fetched(numbers):
         try:
             findings = list(_findings(line.load(number), checks))
         except NotInStoreError:

@@ -69,7 +69,7 @@ class Process:
 
     def forget(self) -> None:
         """Begin anew: nobody is attached, nothing is taken."""
-        # Weak: a group that nobody holds has nothing to save, and must not be kept alive by its hooks.
+        # Weak: how long a group is there, say those who made it, and not its hooks.
         self.savers: list[weakref.ref[Saver]] = []
         self.hooks: dict[int, Hook] = {}
         # Signals that came and have not taken effect yet, with the time when they came.

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from lattice_addons.lifecycle import Owner
+from tests.faults.injection import no_mounts
 
 
 def another() -> Owner:
@@ -102,3 +103,19 @@ def test_a_forked_child_is_another_owner() -> None:
         "print(os.wait()[1])"
     )
     assert subprocess.check_output([sys.executable, "-c", code]) == b"0\n"
+
+
+def test_another_users_process_that_the_system_hides() -> None:
+    """It is not taken for dead; one that is not there is."""
+    if why := no_mounts():
+        pytest.skip(why)
+    code = (
+        "import json, os, sys; from lattice_addons.lifecycle import Owner\n"
+        # Once before: another user may not be let in to where Python's own modules are.
+        "Owner.current().alive(); os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print([Owner.from_dict(told).alive() for told in json.loads(sys.argv[1])])"
+    )
+    told = json.dumps([Owner.current().to_dict(), another().to_dict(), {**another().to_dict(), "pid": 2**70}])
+    hidden = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", hidden, "sh", sys.executable, "-c", code, told]
+    assert subprocess.check_output(command) == b"[None, False, False]\n"

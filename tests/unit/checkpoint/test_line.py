@@ -155,7 +155,7 @@ def test_a_carried_slot_that_is_nowhere_else_keeps_its_reference(
         line.retain()
         assert value(line, checkpoint, "b") == (n, n)
     assert line.numbers() == [4]
-    assert "are gone" in caplog.text
+    assert f"are gone from {store.url}/job/rank-00000/" in caplog.text
     store.put(pack, bytes_of_it)
     assert value(line, checkpoint, "a") == (1, 1)
 

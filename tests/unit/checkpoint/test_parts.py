@@ -59,6 +59,13 @@ def test_later_instants_are_larger() -> None:
     assert sorted(ordered) == ordered
 
 
+def test_instants_are_told_in_words() -> None:
+    """As people count."""
+    told = [str(Instant(done)) for done in (1, 2)]
+    assert told == ["complete", "complete 2 times"]
+    assert str(Instant(1, 7, 2, END)) == "complete, step 7, save 2, the end"
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

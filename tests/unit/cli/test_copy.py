@@ -269,3 +269,21 @@ def test_a_job_that_deletes_what_is_being_copied(tmp_path: Path, saves: int) -> 
             assert len(target.list("job/rank-00000/packs")) == 1
     finally:
         group.close()
+
+
+def test_a_checkpoint_that_is_deleted_before_it_is_copied(tmp_path: Path) -> None:
+    """It is gone, and no pack is copied for its sake."""
+    source, target = LocalStore(tmp_path / "here"), LocalStore(tmp_path / "there")
+    line = line_of(source)
+    for n in range(3):
+        line.commit({"blob": fresh(os.urandom(70_000))}, parent=n or None, reason="manual")
+    line.release()
+    packs = source.list("job/rank-00000/packs")
+
+    def tell(_done: int, _total: int) -> None:
+        source.delete(["job/rank-00000/checkpoints/000000000002.json"])
+
+    [found] = mirrored((source, line.settings), (target, line.settings), "job", tell)
+    assert (found.checkpoints, found.gone) == (2, [2])
+    assert target.list("job/rank-00000/packs") == [packs[0], packs[2]]
+    assert found.bytes == source.size(packs[0]) + source.size(packs[2])

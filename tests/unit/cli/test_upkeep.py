@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_goes_and_how_much(root: Path, capsys: pytest.Captur
     files = sorted(root.rglob("*"))
     told = ask(capsys, root, "prune", "--dry-run", "--keep", "2")
     assert sorted(root.rglob("*")) == files
-    group = begin(root)
+    group = begin(root, keep=10)
     assert ask(capsys, root, "prune", "--dry-run", "--keep", "2") == told
     assert main(["prune", "--keep", "2", "--root", str(root)]) == 75
     assert "is written by process" in capsys.readouterr().err
@@ -83,7 +83,7 @@ def test_all_ranks_are_free_or_none_is_touched(
     """A rank that is being written refuses the command before the ranks in front of it are changed."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    group = begin(root)
+    group = begin(root, keep=10)
     group.update("n", 1)
     group.save()
     damaged = root / "job" / "rank-00000" / "checkpoints" / "000000000002.json"
