@@ -61,6 +61,15 @@ class Program:
         return finish(process, timeout=timeout)
 
 
+def impatient(folder: Path) -> dict[str, str]:
+    """Give the environment of a program that waits for two seconds, and not for thirty, for a store that is away."""
+    place = folder / "impatient"
+    place.mkdir(exist_ok=True)
+    source = "from lattice_addons.storage import RemoteStore\nRemoteStore.__init__.__kwdefaults__['patience'] = 2.0\n"
+    (place / "sitecustomize.py").write_text(source, encoding="utf-8")
+    return {"PYTHONPATH": str(place)}
+
+
 def wait_for(process: subprocess.Popen[str], line: str) -> None:
     """Read the program's output until it has printed this line; fail, with its errors, if it ends before."""
     assert process.stdout is not None

@@ -51,7 +51,18 @@ def serve(  # noqa: PLR0913 - where, by what certificate, how long
     _check_proxy(behind)
     raise_descriptors()  # each request that stores something takes three
     listener = _listen(host, port)
-    config = uvicorn.Config(
+    config = _config(app, certfile, keyfile, drain, behind)
+    scheme = "https" if certfile else "http"
+    name = f"[{host}]" if ":" in host else host
+    place = f"{scheme}://{name}:{listener.getsockname()[1]}"
+    words = f"lattice {command}: {place} serves {app.state.store.url}"
+    _Server(config, app, words, partial(begun, place) if begun is not None else None).run(sockets=[listener])
+
+
+def _config(
+    app: Starlette, certfile: str | None, keyfile: str | None, drain: float, behind: str
+) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
@@ -68,11 +79,6 @@ def serve(  # noqa: PLR0913 - where, by what certificate, how long
         timeout_graceful_shutdown=max(int(drain), 1),
         backlog=_BACKLOG,
     )
-    scheme = "https" if certfile else "http"
-    name = f"[{host}]" if ":" in host else host
-    place = f"{scheme}://{name}:{listener.getsockname()[1]}"
-    words = f"lattice {command}: {place} serves {app.state.store.url}"
-    _Server(config, app, words, partial(begun, place) if begun is not None else None).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -134,8 +140,3 @@ def _check_proxy(behind: str) -> None:
         except ValueError:
             message = f"{address!r} is no address of a proxy: give it as 10.0.0.7, several with commas"
             raise SettingsError(message, variable="--behind-proxy", part=address) from None
-
-
-def _raise_descriptors() -> None:
-    """Use as many descriptors as may be: each request that stores something takes three."""
-    raise_descriptors()

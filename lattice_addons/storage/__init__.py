@@ -15,7 +15,7 @@ from lattice_addons.storage._reader import Reader
 from lattice_addons.storage._store import Store, Writer
 
 if TYPE_CHECKING:
-    from lattice_addons.storage.remote import LatticeFileSystem, RemoteStore
+    from lattice_addons.storage.remote import LatticeFileSystem, RemoteStore, waiting
     from lattice_addons.storage.spool import (
         Aside,
         NotUp,
@@ -48,6 +48,7 @@ __all__ = [
     "spools",
     "ulid",
     "upload",
+    "waiting",
 ]
 
 # A program with a local store need not wait for these to be imported.
@@ -62,6 +63,7 @@ _LATER = {
     "not_up": "spool",
     "spools": "spool",
     "upload": "spool",
+    "waiting": "remote",
 }
 
 later(globals(), _LATER)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.proxy import Proxy
-from tests.program import Program, finish
+from tests.program import Program, finish, impatient
 
 if TYPE_CHECKING:
     import subprocess
@@ -76,6 +76,7 @@ class Job:
         self.bucket = bucket
         self.ways: dict[str, Proxy] = {}
         self.ranks: list[Rank] = []
+        self.variables: dict[str, str] = {}
         self._starts = 0
 
     def way(self, machine: str) -> Proxy:
@@ -95,7 +96,9 @@ class Job:
                 "WORLD_SIZE": str(len(machines)),
                 "LATTICE_CHECKPOINT_CONFIG": told,
             } | ({"LATTICE_RUN_ID": str(self._starts)} if named else {})
-            self.ranks.append(Rank(self.program.start(environ=self.bucket.environ | environ)))
+            self.ranks.append(
+                Rank(self.program.start(environ=self.bucket.environ | environ | self.variables))
+            )
         return [rank.hear() for rank in self.ranks]
 
     def spool(self, machine: str) -> Path:
@@ -227,10 +230,12 @@ def test_offline_ranks_are_refused(job: Job) -> None:
         job.until_sent(rank, 1)
     job.kill()
     job.way("a").stop()
+    job.variables = impatient(job.program.folder)
     for refused in job.start("a", "a", config="offline=allow"):
         assert "UnreachableError" in refused
         assert "the ranks of a job agree by way of the store" in refused
     job.kill()
+    job.variables = {}
     job.way("a").start()
     assert job.start("a", "a", config="offline=allow") == ["found [1]"] * 2
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.proxy import Proxy
-from tests.program import Program, clean_environ, finish, wait_for
+from tests.program import Program, clean_environ, finish, impatient, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,13 +59,14 @@ class Machine:
         self.bucket = bucket
         self.spool = program.folder / name
         self.endpoint = ""
+        self.variables: dict[str, str] = {}
 
     def environ(self, *more: str) -> dict[str, str]:
         """Give the environment of programs there."""
         config = self.bucket.config(f"spool={self.spool}", *more)
         if self.endpoint:
             config = config.replace(self.bucket.options["endpoint_url"], self.endpoint)
-        return self.bucket.environ | {"LATTICE_CHECKPOINT_CONFIG": config}
+        return self.bucket.environ | {"LATTICE_CHECKPOINT_CONFIG": config} | self.variables
 
     def start(self, *args: str, config: str = "grace=20") -> subprocess.Popen[str]:
         """Start the program."""
@@ -208,7 +209,9 @@ def test_offline(machine: Callable[[str], Machine], s3: Bucket) -> None:
     assert a.run("a").returncode == 0
     until(lambda: is_free(s3))
     s3.proxy.stop()
+    a.variables = impatient(a.program.folder)
     refused = a.run("b")
+    a.variables = {}
     assert refused.returncode == 1
     assert "UnreachableError" in refused.stderr
     with a.start("b", "wait", config="grace=20,offline=allow") as process:

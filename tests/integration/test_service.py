@@ -223,6 +223,11 @@ def test_what_lies_in_no_job(client: Client) -> None:
     assert "top" in [entry["key"] for entry in client.listing("/v1/store/objects")]
     assert client.ask("GET", f"/v1/store/objects/{client.job}/key")[0] == 400
     assert client.ask("GET", "/v1/store/objects/.service/x")[0] == 400
+    # A file there would keep the tokens from having a folder; the other is a path to whoever decodes once more.
+    for name in (".service", ".lock", "%252e%252e"):
+        assert client.ask("PUT", f"/v1/store/objects/{name}", b"x", Lattice_Digest=digest(b"x"))[0] == 400, (
+            name
+        )
 
 
 def test_a_refusal_says_what_and_what_to_do(client: Client) -> None:

@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="needs the extra `service`")
 from lattice_addons.service import Tokens
 from lattice_addons.storage import LocalStore, Spool, spools
 from tests.faults.uploading import FOLDER, eventually, newest, uploader_of
-from tests.program import Program, clean_environ, finish, wait_for
+from tests.program import Program, clean_environ, finish, impatient, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,10 +234,13 @@ def test_who_cannot_be_reached_is_said_at_the_start(machine: Callable[..., Machi
     assert a.run(2).returncode == 0
     eventually(a.is_free)
     server.kill()
+    a.variables = impatient(a.program.folder)
     refused = a.run()
+    a.variables = {}
     assert refused.returncode == 1
     assert "UnreachableError" in refused.stderr
     assert f"127.0.0.1:{server.port}" in refused.stderr
+    assert refused.stderr.count("waiting up to") == 1
     with a.start("offline=allow", "grace=60") as process:
         wait_for(process, f"begun 2 {total(2)}")
         save(process)
@@ -245,6 +248,25 @@ def test_who_cannot_be_reached_is_said_at_the_start(machine: Callable[..., Machi
         process.communicate(timeout=90)
     eventually(a.is_free)
     assert machine("b").run().stdout == f"begun 3 {total(3)}\n"
+
+
+def test_a_start_waits_for_a_service_that_is_away(machine: Callable[..., Machine], server: Server) -> None:
+    """It comes up three seconds later, and all is well; one line has said what was waited for."""
+    a = machine("a")
+    assert a.run(1).returncode == 0
+    eventually(a.is_free)
+    server.kill()
+    with a.start("grace=60") as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert f"127.0.0.1:{server.port} does not answer" in line
+        assert "waiting up to 30 s for it" in line
+        time.sleep(3)
+        server.start()
+        wait_for(process, f"begun 1 {total(1)}")
+        _, said = process.communicate("\n", timeout=90)
+    assert (process.returncode, "for it" in said) == (0, False)
+    eventually(a.is_free)
 
 
 def test_saves_that_were_refused_are_told_through_a_service(service: Service, tmp_path: Path) -> None:

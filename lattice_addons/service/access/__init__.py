@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._gate import Gate
     from ._limits import Limits
     from ._login import login_routes
-    from ._names import check_folder, check_job, check_key
+    from ._names import check_folder, check_job, check_key, check_store_key
     from ._origin import is_loopback
     from ._sessions import COOKIE
     from ._tokens import Token, Tokens
@@ -35,6 +35,7 @@ __all__ = [
     "check_job",
     "check_key",
     "check_listening",
+    "check_store_key",
     "is_loopback",
     "login_routes",
 ]
@@ -54,6 +55,7 @@ _LATER = {
     "check_job": "_names",
     "check_key": "_names",
     "check_listening": "_access",
+    "check_store_key": "_names",
     "is_loopback": "_origin",
     "login_routes": "_login",
 }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import StoreError
-from lattice_addons.service.access import check_folder, check_job, check_key
-from lattice_addons.storage import split_key
+from lattice_addons.service.access import check_folder, check_job, check_key, check_store_key
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,7 +44,7 @@ def _key(request: Request, name: str) -> str:
     job = request.path_params.get("job")
     if job is not None:
         return check_key(str(job), name)
-    if len(split_key(name)) == 1:
-        return name
+    if "/" not in name:
+        return check_store_key(name)
     message = f"{name!r} lies in a folder, and those are jobs: ask for it as an object of the job"
     raise StoreError(message, url="", key=name, status=_BAD_REQUEST)

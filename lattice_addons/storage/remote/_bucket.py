@@ -54,7 +54,7 @@ class Bucket:
     ) -> Result:
         """Make a call, again when that may help; its errors are ours."""
         try:
-            return persist(once, self.where.patience)
+            return persist(once, self.where)
         except LatticeError:
             raise
         except Exception as error:  # what file systems and SDKs raise has no common base

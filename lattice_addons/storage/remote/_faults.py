@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import NoAccessError, NotInStoreError, StoreError, UnreachableError
 from lattice_addons.storage._faults import already_there, coded, not_there
+from lattice_addons.storage.remote._waiting import waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,9 @@ AGAIN, AWAY, GONE, NO_BUCKET, NO_UPLOAD, THERE, ACCESS, RANGE, UNKNOWN, OTHER = 
     "unknown",
     "other",
 )
+
+# Several calls wait at once, or one after the other: one line is enough for all of them, in seconds.
+_TOLD = 60.0
 
 _BY_CODE = {
     "NoSuchBucket": NO_BUCKET,
@@ -181,6 +186,17 @@ class Where:
         self.endpoint = endpoint
         self.bucket = bucket
         self.patience = patience
+        self._told = float("-inf")
+
+    def tell_waiting(self, error: BaseException) -> None:
+        """Say what is waited for; once."""
+        now = time.monotonic()
+        if now - self._told < _TOLD:
+            return
+        self._told = now
+        _log.warning(
+            "%s does not answer (%s): waiting up to %g s for it", self.endpoint, said(error), self.patience
+        )
 
     def explain(self, error: BaseException, action: str, key: str = "") -> StoreError:
         """Make our error of somebody else's; ``action`` is what was tried, such as ``PutObject`` or ``write``.
@@ -191,7 +207,7 @@ class Where:
         _log.debug("%s of %s in %s failed", action, key or "the store", self.url, exc_info=error)
         means = meaning(error)
         if means in (AGAIN, AWAY):
-            return self._unreachable(error, action)
+            return self._unreachable(error, action, means)
         if means == ACCESS:
             return self._no_access(error, action, key)
         if means == NO_BUCKET:
@@ -207,10 +223,12 @@ class Where:
         )
         return coded(StoreError(message, url=self.url, key=key), getattr(error, "errno", None) or errno.EIO)
 
-    def _unreachable(self, error: BaseException, action: str) -> StoreError:
+    def _unreachable(self, error: BaseException, action: str, means: str) -> StoreError:
+        long = means == AGAIN or waits()
+        tried = f"tried for up to {self.patience:g} s" if long else "tried several times"
         message = (
             f"{self.url} cannot be reached: {self.endpoint} does not answer {action} as it should "
-            f"({said(error)}), tried for up to {self.patience:g} s: see that the endpoint is right, that it "
+            f"({said(error)}), {tried}: see that the endpoint is right, that it "
             "runs, and that this machine gets there; `offline=allow` carries on from the spool until it does"
         )
         return coded(UnreachableError(message, url=self.url), errno.EHOSTUNREACH)

@@ -12,7 +12,7 @@ from lattice_addons.errors import StoreError
 from lattice_addons.storage._faults import coded
 from lattice_addons.storage.remote._faults import Where
 from lattice_addons.storage.remote._options import file_system_options, without_secrets
-from lattice_addons.storage.remote._patience import Pulse, in_thread
+from lattice_addons.storage.remote._patience import Pulse, in_thread, persist
 from lattice_addons.storage.remote._registered import know_lattice
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def _make(url: str, kind: str, given: Mapping[str, object], where: Where) -> tup
         return system, path
 
     try:
-        return in_thread(make, Pulse(max(where.patience, _LOADING if kind in _S3 else 0)))
+        seconds = max(where.patience, _LOADING if kind in _S3 else 0)
+        return persist(lambda _, __: in_thread(make, Pulse(seconds)), where)
     except ImportError as error:
         extra = _EXTRAS.get(kind)
         how = f"pip install 'lattice-addons[{extra}]'" if extra else "install the package that it names"

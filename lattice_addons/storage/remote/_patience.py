@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.errors import LatticeError
 from lattice_addons.storage.remote._faults import AGAIN, AWAY, meaning
+from lattice_addons.storage.remote._waiting import waiting, waits
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Sequence
+
+    from lattice_addons.storage.remote._faults import Where
 
 __all__ = ["Pulse", "all_of", "in_loop", "in_thread", "persist"]
 
@@ -45,7 +48,7 @@ class Pulse:
         return self._last + self.idle - time.monotonic()
 
 
-def persist(once: Callable[[Pulse, int], Result], patience: float) -> Result:
+def persist(once: Callable[[Pulse, int], Result], where: Where) -> Result:
     """Make a call, again after what may be over in a moment; ``once`` gets its pulse and how often it was tried.
 
     One attempt has a third of the patience in which nothing moves: a lost packet must not use up all of it.
@@ -56,15 +59,19 @@ def persist(once: Callable[[Pulse, int], Result], patience: float) -> Result:
     tried = 0
     while True:
         try:
-            return once(Pulse(patience / 3), tried)
+            return once(Pulse(where.patience / 3), tried)
         except LatticeError:
             raise
         except Exception as error:  # what file systems and SDKs raise has no common base
             tried += 1
             pause = min(_FIRST_PAUSE * 2 ** (tried - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-            spent = time.monotonic() - begun + pause > patience
-            if tried >= _ATTEMPTS.get(meaning(error), 1) or spent:
+            means = meaning(error)
+            if time.monotonic() - begun + pause > where.patience:
                 raise
+            if tried >= _ATTEMPTS.get(means, 1):
+                if means != AWAY or not waits():
+                    raise
+                where.tell_waiting(error)
         # With jitter, so that all ranks of a job do not come back at the same instant.
         time.sleep(pause)
 
@@ -137,17 +144,19 @@ def all_of(calls: Sequence[Callable[[], Result]], width: int) -> list[Result]:
         return [calls[0]()]
     results: dict[int, Result] = {}
     failed: list[BaseException] = []
-    waiting = iter(range(len(calls)))
+    numbers = iter(range(len(calls)))
     taking = threading.Lock()
+    patient = waits()
 
     def work() -> None:
         while not failed:
             with taking:
-                number = next(waiting, None)
+                number = next(numbers, None)
             if number is None:
                 return
             try:
-                results[number] = calls[number]()
+                with waiting(patient):
+                    results[number] = calls[number]()
             except BaseException as error:  # noqa: BLE001 - it is raised where the calls were asked for
                 failed.append(error)
 

@@ -79,7 +79,7 @@ class Requests:
                 raise
 
         try:
-            return persist(once, self.where.patience)
+            return persist(once, self.where)
         except (Expected, LatticeError):
             raise
         except Exception as error:  # noqa: BLE001 - those of sockets, of TLS and of HTTP have no common base

@@ -72,7 +72,7 @@ class TreeFiles:
             return in_thread(lambda: once(pulse, tried), pulse)
 
         try:
-            return persist(guarded, self._where.patience)
+            return persist(guarded, self._where)
         except LatticeError:
             raise
         except Exception as error:  # noqa: BLE001 - what file systems raise has no common base

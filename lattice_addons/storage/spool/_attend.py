@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lattice_addons._owner import Owner
 from lattice_addons.errors import NotInStoreError, StoreError
 from lattice_addons.storage.spool._claim import give_back, is_over, keep, take
+from lattice_addons.storage.spool._notes import take_in
 from lattice_addons.storage.spool._pending import stamps
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
         # And a program that runs here does not go on from there, though it has nothing to be sent just now.
         parted = parted or (claim is not None and not is_over(claim))
     if not parted:
+        take_in(spool, remote, folder, listed)
         with spool.claiming(folder):
             if spool.claim(folder) == claim:
                 spool.set_claim(folder, taken | {"left": left})
@@ -207,6 +209,7 @@ def _agree(sides: Sides, folder: str, listed: Collection[str], claim: Claim) -> 
         # The remote store was emptied, or is another one under the old name: a new time has them sent again.
         for key in lost:
             os.utime(spool.path(key))
+    take_in(spool, sides.remote, folder, listed)
     spool.set_seen(folder, numbered(folder, listed))
 
 

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import UnreachableError
+from lattice_addons.storage.remote import waiting
 from lattice_addons.storage.spool._attend import join, part_from, stand_in
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ _log = logging.getLogger("lattice_addons.storage")
 
 
 class Attendance:
-    """What one process writes of a spool; ``offline`` lets it begin while the remote store does not answer."""
+    """What one process writes of a spool; ``offline`` lets it begin while the remote store does not answer.
+
+    Without that it waits for a store that is away, as a service is while it is started again.
+    """
 
     def __init__(self, sides: Sides, uploader: Uploader, *, offline: bool) -> None:
         self._sides = sides
@@ -37,7 +41,8 @@ class Attendance:
         sides = self._sides
         with self._lock:
             try:
-                join(sides, folder)
+                with waiting(not self._offline):
+                    join(sides, folder)
             except UnreachableError as error:
                 if not self._offline:
                     raise

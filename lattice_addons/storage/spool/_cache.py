@@ -43,6 +43,7 @@ class Cache:
         self.top = top
         self._ranges: dict[str, list[_Range]] = {}
         self._loaded: OrderedDict[str, bytes] = OrderedDict()
+        self._loaded_bytes = 0
         self._lock = threading.Lock()
 
     def read_into(self, key: str, tag: str, start: int, buffer: memoryview) -> int:
@@ -96,7 +97,7 @@ class Cache:
             new = _Range(start, start + len(data), name)
             if new not in ranges:
                 insort(ranges, new)
-            self._loaded.pop(os.path.join(folder, name), None)
+            self._unload(os.path.join(folder, name))
         return True
 
     def drop(self, key: str) -> bool:
@@ -114,7 +115,7 @@ class Cache:
         with self._lock:
             self._ranges.pop(key, None)
             for name in names:
-                self._loaded.pop(os.path.join(folder, name), None)
+                self._unload(os.path.join(folder, name))
         return bool(names)
 
     def _folder(self, key: str) -> str:
@@ -163,10 +164,17 @@ class Cache:
                 self._ranges[key].remove(found)
             return None
         with self._lock:
+            self._unload(path)  # another thread may have been faster
             self._loaded[path] = whole
-            while sum(map(len, self._loaded.values())) > _LOADED and len(self._loaded) > 1:
-                self._loaded.popitem(last=False)
+            # Counted, and not added up each time: of manifests there may be thousands.
+            self._loaded_bytes += len(whole)
+            while self._loaded_bytes > _LOADED and len(self._loaded) > 1:
+                self._unload(next(iter(self._loaded)))
         return whole
+
+    def _unload(self, path: str) -> None:
+        """Forget the bytes of a range that are in memory, if they are; the lock is held."""
+        self._loaded_bytes -= len(self._loaded.pop(path, b""))
 
 
 def _short(tag: str) -> str:

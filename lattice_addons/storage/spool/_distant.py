@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import DamagedError, NotInStoreError, UnreachableError
+from lattice_addons.errors import DamagedError, NotInStoreError
 from lattice_addons.storage._faults import ends_early, not_there
 from lattice_addons.storage._listed import Listed
+from lattice_addons.storage.remote import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,24 +29,14 @@ _AT_ONCE = 64 << 20
 
 
 class Distant:
-    """The keys that are there, to be read from; a range comes once."""
+    """The keys that are there, to be read from; a range comes once. ``patient``: also a while after it was away."""
 
-    def __init__(self, remote: RemoteStore, there: There, cache: Cache) -> None:
+    def __init__(self, remote: RemoteStore, there: There, cache: Cache, *, patient: bool) -> None:
         self._remote = remote
         self._there = there
         self._cache = cache
+        self._patient = patient
         self.url = remote.url
-        self._asking = threading.local()
-
-    @contextmanager
-    def near_only(self) -> Iterator[None]:
-        """Let this thread fetch nothing in a block."""
-        before = getattr(self._asking, "refused", False)
-        self._asking.refused = True
-        try:
-            yield
-        finally:
-            self._asking.refused = before
 
     def place(self, key: str) -> Place:
         """Give how long a key is there; `NotInStoreError` when it is not."""
@@ -118,10 +107,9 @@ class Distant:
             return
 
     def _fetch(self, ranges: list[Range]) -> Sequence[bytes]:
-        if getattr(self._asking, "refused", False):
-            message = f"{ranges[0][0]} is only in {self.url}, which is not asked for it now; start the program again"
-            raise UnreachableError(message, url=self.url)
-        fetched = self._remote.fetch(ranges)
+        self._there.see_that_it_may(ranges[0][0])
+        with waiting(self._patient):
+            fetched = self._remote.fetch(ranges)
         for (key, start, _), data in zip(ranges, fetched, strict=True):
             place = self._there.place(key)
             if place is not None and data:

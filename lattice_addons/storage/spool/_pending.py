@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from lattice_addons.storage.spool._spool import Spool
 
-__all__ = ["Pending", "is_begun", "is_manifest", "is_note", "newest_counts", "pending", "stamps"]
+__all__ = ["NOTE", "Pending", "is_begun", "is_manifest", "is_note", "newest_counts", "pending", "stamps"]
+
+#: What is told of refused saves, in the folder of a rank.
+NOTE = "refused.jsonl"
 
 
 class Pending(NamedTuple):
@@ -43,7 +46,7 @@ def newest_counts(key: str) -> bool:
 
 def is_note(key: str) -> bool:
     """Say whether a key is what is told of refused saves: it goes up with the rest, and nobody waits for it."""
-    return key.endswith("/refused.jsonl")
+    return key.endswith(f"/{NOTE}")
 
 
 def is_begun(key: str, found: Stamp) -> bool:

@@ -109,8 +109,8 @@ def _is_hopeless(spool: Spool, folder: str, since: float) -> bool:
 def unsettled(spool: Spool, folder: str, left: Pending, why: str = "") -> str:
     """Say what is not up, and the command that finishes it."""
     job = folder.partition("/")[0]
-    count = left.checkpoints
-    what = f"{count} checkpoint{'s' if count != 1 else ''}" if count else f"{len(left.keys)} files"
+    count, kind = (left.checkpoints, "checkpoint") if left.checkpoints else (len(left.keys), "file")
+    what = f"{count} {kind}{'s' if count != 1 else ''}"
     trouble = spool.trouble(folder)
     told = str(trouble.get("error", "")) if trouble is not None else why
     reason = f" ({shorten(told, _LINE, placeholder=' …')})" if told else ""

@@ -58,7 +58,7 @@ class SpooledStore(Store):
         self._local = spool.store
         self._there = There(spool, remote, offline=offline)
         self._cache = Cache(spool.cache)
-        self._distant = Distant(remote, self._there, self._cache)
+        self._distant = Distant(remote, self._there, self._cache, patient=not offline)
         self.asides: Asides = Asides(spool, self)
         self._attendance = Attendance(
             Sides(spool, remote, self._there, self.asides), uploader, offline=offline
@@ -141,7 +141,7 @@ class SpooledStore(Store):
     @contextmanager
     def near_only(self) -> Iterator[None]:
         """Let this thread not ask the remote store in a block."""
-        with self._distant.near_only():
+        with self._there.near_only():
             yield
 
     # -- writing

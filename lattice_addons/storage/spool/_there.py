@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons.errors import UnreachableError
@@ -13,7 +14,7 @@ from lattice_addons.storage.spool._claim import CLAIMS
 from lattice_addons.storage.spool._spool import LOCAL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lattice_addons.storage.remote import RemoteStore
     from lattice_addons.storage.spool._spool import Spool, Stamp
@@ -53,6 +54,27 @@ class There:
         self._stale: set[str] = set()
         self._deleted: set[str] = set()
         self._records: set[str] = set()
+        self._asking = threading.local()
+
+    @contextmanager
+    def near_only(self) -> Iterator[None]:
+        """Let this thread ask for nothing in a block."""
+        before = self._is_near_only()
+        self._asking.refused = True
+        try:
+            yield
+        finally:
+            self._asking.refused = before
+
+    def see_that_it_may(self, ask_for: str) -> None:
+        """Raise an `UnreachableError` where this thread is to ask for nothing now."""
+        if self._is_near_only():
+            url = self._remote.url
+            message = f"{ask_for} is only in {url}, which is not asked for it now; start the program again"
+            raise UnreachableError(message, url=url)
+
+    def _is_near_only(self) -> bool:
+        return getattr(self._asking, "refused", False)
 
     def place(self, key: str) -> Place | None:
         """Give what is known of a key; None when it is not there."""
@@ -118,7 +140,8 @@ class There:
 
     def drop(self, keys: Iterable[str]) -> None:
         """Know that these are gone, or are about to go."""
-        self._deleted.update(keys)
+        with self._lock:
+            self._deleted.update(keys)
 
     def revive(self, key: str) -> None:
         """Know that a key that was deleted is made again."""
@@ -150,13 +173,15 @@ class There:
             return
         scope = _scope(key)
         times = [self._listed[each] for each in ("", scope) if each in self._listed]
-        if not times or (again and time.monotonic() - max(times) > _FRESH):
-            try:
-                self._list(scope)
-            except UnreachableError:
-                if not self._offline:
-                    raise
-                self._listed[scope] = time.monotonic()
+        if times and (not again or time.monotonic() - max(times) <= _FRESH or self._is_near_only()):
+            return
+        self.see_that_it_may(f"what there is of {scope or 'the jobs'}")
+        try:
+            self._list(scope)
+        except UnreachableError:
+            if not self._offline:
+                raise
+            self._listed[scope] = time.monotonic()
 
     def _list(self, scope: str) -> None:
         uploaded = {key for folder in self._folders(scope) for key in self._uploaded(folder)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lattice_addons._service_url import is_service
@@ -44,9 +45,13 @@ class Heard:
         """Give the pokes, and the jobs whose token is another one than before."""
         *whole, last = (self._rest + heard).split(_END)
         self._rest = last if last.startswith(_SIGN) else b""
-        told: dict[str, str] = dict(
-            json.loads(each[len(_SIGN) :]) for each in whole if each.startswith(_SIGN)
-        )
+        told: dict[str, str] = {}
+        for each in whole:
+            # What is torn, or said by another version, is nothing: to end of it would be worse.
+            with suppress(ValueError, TypeError):
+                if each.startswith(_SIGN):
+                    job, token = json.loads(each[len(_SIGN) :])
+                    told[job] = token
         new = {job: token for job, token in told.items() if self._known.get(job) != token}
         self._known |= new
         return b"".join(each for each in (*whole, last) if not each.startswith(_SIGN)), new

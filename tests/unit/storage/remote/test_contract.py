@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -60,6 +64,43 @@ class TestS3Store(StoreContract):
         """Get an object, around the proxy."""
         del store
         return self._s3.get(key)
+
+
+# Google's packages warn of Pythons that are near their end, or past it, as soon as they are imported.
+@pytest.mark.filterwarnings("ignore:You are using a (non-supported )?Python version:FutureWarning")
+class TestGoogleStore(StoreContract):
+    """A folder of a bucket in Google Cloud Storage, which an emulator has."""
+
+    @pytest.fixture(autouse=True)
+    def emulated(self, gcs_port: int) -> None:
+        """Know the place of this test."""
+        self._endpoint = f"http://127.0.0.1:{gcs_port}"
+        self._prefix = uuid.uuid4().hex
+
+    def make_store(self, folder: Path) -> Store:
+        """Make a store in the bucket."""
+        del folder
+        options = {"endpoint_url": self._endpoint, "token": "anon"}
+        return RemoteStore(f"gs://bucket/{self._prefix}", options)
+
+    def plant(self, store: Store, key: str, data: bytes) -> None:
+        """Upload an object, by plain HTTP."""
+        del store
+        named = urlencode({"uploadType": "media", "name": f"{self._prefix}/{key}"})
+        headers = {"Content-Type": "application/octet-stream"}
+        url = f"{self._endpoint}/upload/storage/v1/b/bucket/o?{named}"
+        with urlopen(Request(url, data, headers)):  # noqa: S310 - http
+            pass
+
+    def stored(self, store: Store, key: str) -> bytes | None:
+        """Download an object, by plain HTTP."""
+        del store
+        name = quote(f"{self._prefix}/{key}", safe="")
+        try:
+            with urlopen(f"{self._endpoint}/download/storage/v1/b/bucket/o/{name}?alt=media") as answer:  # noqa: S310
+                return answer.read()  # type: ignore[no-any-return]
+        except HTTPError:
+            return None
 
 
 class TestWebdavStore(_FolderContract):

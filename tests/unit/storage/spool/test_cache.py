@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lattice_addons.storage.spool._cache import Cache
 from tests.unit.storage.spool.machines import flip
+
+if TYPE_CHECKING:
+    import pytest
 
 DATA = os.urandom(5000)
 
@@ -65,6 +69,21 @@ def test_dropping(tmp_path: Path) -> None:
     assert files(tmp_path) == []
     assert held(cache, 0, 10) == b""
     assert not cache.drop("job/a.pack")
+
+
+def test_what_is_kept_in_memory_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is added again, dropped and read again, there is no more of it than may be."""
+    monkeypatch.setattr("lattice_addons.storage.spool._cache._LOADED", 3000)
+    cache = Cache(str(tmp_path))
+    for turn in range(3):
+        for n in range(5):
+            key = f"job/{n}.json"
+            cache.add(key, "", 0, DATA[: 600 + n])
+            for _ in range(2):
+                assert cache.read_into(key, "", 0, memoryview(bytearray(600))) == 600
+            assert cache._loaded_bytes == sum(map(len, cache._loaded.values())) <= 3000
+        cache.drop(f"job/{turn + 2}.json")
+    assert len(cache._loaded) == 3
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

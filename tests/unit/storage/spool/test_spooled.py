@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lattice_addons.errors import LeaseHeldError, NotInStoreError, UnreachableError
+from lattice_addons.storage.spool import _there
 from tests.unit.storage.spool.machines import FOLDER, Machine, flip, restart
 
 LARGE = os.urandom(300_000)
@@ -219,6 +220,28 @@ def test_offline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert a.send() is None
     a.end()
     assert restart(tmp_path, "b").value() == 2
+
+
+def test_near_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at the end of a program: neither bytes nor a listing is asked for, however old the last one is."""
+    a = restart(tmp_path, "a")
+    a.save(1)
+    a.end()
+    b = Machine(tmp_path, "b")
+    keys = b.store.list(FOLDER)
+    monkeypatch.setattr(_there, "_FRESH", -1.0)
+    b.remote.asked.clear()
+    with b.store.near_only():
+        assert b.store.list(FOLDER) == keys
+        with pytest.raises(NotInStoreError):
+            b.store.size(f"{FOLDER}packs/none.pack")
+        with pytest.raises(UnreachableError, match="not asked for it now"):
+            b.store.read(keys[0])
+    unasked = Machine(tmp_path, "c", offline=True)
+    with unasked.store.near_only(), pytest.raises(UnreachableError, match="not asked for it now"):
+        unasked.store.list(FOLDER)
+    assert (b.remote.asked, unasked.remote.asked) == ([], [])
+    assert (b.store.list(FOLDER), unasked.value()) == (keys, 1)
 
 
 def test_where_checkpoints_are(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons._owner import Owner
-from lattice_addons.checkpoint import Fresh, Instant, Line, Part, clear, refusals
+from lattice_addons.checkpoint import Fresh, Instant, Line, Part, clear
 from lattice_addons.checkpoint._parts import Parts
 from lattice_addons.encoding import encode
 from lattice_addons.errors import LeaseHeldError, StoreError, UnreachableError
@@ -376,25 +376,6 @@ def test_what_all_can_start_from_stays_until_more_is_there(tmp_path: Path) -> No
     assert not a.send(4)
     assert a.send(5)
     assert a.machine.remote.list(f"{a.line.folder}checkpoints/")[-1].endswith("3.json")
-
-
-def test_what_is_told_of_refused_saves_goes_along(tmp_path: Path) -> None:
-    """It is sent, over what another machine has told; who looks is told what is here and there; no save asks there."""
-    a = restart(tmp_path, "a")
-    a.save("one")
-    refusals(a.line).add("exit", ValueError("of a"))
-    a.end()
-    assert [each.text for each in refusals(Machine(tmp_path, "x").line).all()] == ["of a"]
-    b = restart(tmp_path, "b")
-    b.save("two")
-    b.remote.asked.clear()
-    refusals(b.line).add("exit", TypeError("of b"))
-    assert b.remote.asked == []
-    assert b.send() is None
-    refusals(b.line).add("exit", TypeError("of b, too"))
-    b.end()
-    told = {name: [each.text for each in refusals(Machine(tmp_path, name).line).all()] for name in "abx"}
-    assert told == {"a": ["of a", "of b, too"], "b": ["of b, too"], "x": ["of b, too"]}
 
 
 def test_what_is_to_go_is_noted_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
