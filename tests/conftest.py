@@ -7,23 +7,45 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 # Real servers, as fixtures for every test; they are started when first asked for.
-pytest_plugins = ["tests.integration.servers", "tests.integration.services", "tests.integration.browsing"]
+pytest_plugins = [
+    "tests.integration.servers",
+    "tests.integration.services",
+    "tests.integration.browsing",
+    "tests.integration.slurm",
+]
 
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]
 
 # No test asks the network for credentials that a machine may have.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["NO_GCE_CHECK"] = "true"
+# Nor Google what kind of bucket it is, which gcsfs decides when it is imported.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 # Examples are tried until they are done; how long one takes says nothing about whether it is right.
 settings.register_profile("lattice", deadline=None)
 settings.load_profile("lattice")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_left() -> Iterator[None]:
+    """Let a test find nothing of the groups that another has let go of: a program keeps them to its end."""
+    yield
+    state = sys.modules.get("lattice_addons.state")
+    if state is not None:
+        made = state.StateManagerGroup._made
+        for session in list(made._kept):
+            if session.let_go:
+                session.close()
+                made.forget(session)
 
 
 # What these show is the same on any Python, and takes long: files, servers, networks, whole programs. Where tox runs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lattice_addons._typed import is_typed
 from lattice_addons.errors import HyperParameterError, UnknownHyperParameterError
 
 from ._hints import bad_hint
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from ._manager import HyperParameters
 
-__all__ = ["in_a_cell", "is_typed", "near", "unknown"]
+__all__ = ["in_a_cell", "near", "unknown"]
 
 _CELL = re.compile(r"<ipython-input-(\d+)-")
 

@@ -27,8 +27,9 @@ class Carried:
     Not before: until then the program may be told others, by its command line or a file.
     """
 
-    def __init__(self, manager: HyperParameters, values: dict[str, Any]) -> None:
+    def __init__(self, manager: HyperParameters, placeholder: str, values: dict[str, Any]) -> None:
         self._manager = manager
+        self._name = placeholder
         self._set = values
         self._where = ""
         self._rule = "current"
@@ -85,10 +86,6 @@ class Carried:
         """
         names = {*self._manager.names()} - (set() if self._rule == "error" else self._set.keys())
         return {name: restored(told) for name, told in list(self.pending.items()) if name in names}
-
-    @property
-    def _name(self) -> str:
-        return repr(self._manager).split(":")[0].strip("<").removeprefix("HyperParameters ")
 
     def _look_ahead(self) -> None:
         """Refuse at once, with the rule "error", what is known to be another value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["File", "files"]
 
+_log = logging.getLogger("lattice_addons.hyperparams")
 _ENDINGS = (".py", ".ipynb")
 _PASSED_OVER = ("__pycache__", "node_modules")
 
@@ -30,7 +32,7 @@ def files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> I
     """Give the files that a path means, or several, in the order of their names.
 
     In folders these are ``*.py`` and ``*.ipynb``; hidden folders, ``__pycache__``, ``node_modules`` and virtual
-    environments are passed over.
+    environments are passed over, and so are, with a warning, folders below that cannot be read.
 
     Raises:
         NoSourceError: a path does not exist.
@@ -59,28 +61,33 @@ def _below(path: str, *, named: bool) -> Iterator[File]:
 
 def _walk(folder: str, above: set[str]) -> Iterator[File]:
     """Go through a folder; ``above`` are those that it is in: a link to one of them would have no end."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        message = f"the folder {folder!r} cannot be read ({error.strerror})"
-        raise NoSourceError(message, path=folder, name="") from None
     real = os.path.realpath(folder)
-    for entry in entries:
+    for entry in _entries(folder, given=len(above) == 1):
         try:
-            if entry.is_dir():
-                target = (
-                    os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-                )
-                if not _is_passed_over(entry) and target not in above:
-                    yield from _walk(entry.path, above | {target})
-            elif entry.name.endswith(_ENDINGS) and entry.is_file():
-                target = (
-                    os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-                )
-                yield File(entry.path, target, _stamp(entry.stat()), named=False)
+            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            folder_below = entry.is_dir() and not _is_passed_over(entry) and target not in above
+            wanted = entry.name.endswith(_ENDINGS) and entry.is_file()
+            stamp = _stamp(entry.stat()) if wanted else ()
         except OSError:
             # It went away while we looked, as a link whose target is gone did before.
             continue
+        if folder_below:
+            yield from _walk(entry.path, above | {target})
+        elif wanted:
+            yield File(entry.path, target, stamp, named=False)
+
+
+def _entries(folder: str, *, given: bool) -> list[os.DirEntry[str]]:
+    """Give what is in a folder, by name; one below the folder that was given may have gone, or be closed to us."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if given:
+            message = f"the folder {folder!r} cannot be read ({error.strerror})"
+            raise NoSourceError(message, path=folder, name="") from None
+        if not isinstance(error, FileNotFoundError):
+            _log.warning("the folder %r is passed over: it cannot be read (%s)", folder, error.strerror)
+        return []
 
 
 def _is_passed_over(entry: os.DirEntry[str]) -> bool:

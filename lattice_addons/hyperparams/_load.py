@@ -35,17 +35,19 @@ def load(manager: HyperParameters, path: str | os.PathLike[str], *, strict: bool
     wrong: list[str] = []
     for name, told in leaves(tree, names):
         known = manager.declaration(name)
-        place = f"{shown_path(path)}:{_line(path, name)}"
         if known is None and strict and name not in names:
-            wrong.append(f"{place}: nobody declares the hyper-parameter {name!r}{near(name, names)}")
+            why = f"nobody declares the hyper-parameter {name!r}{near(name, names)}"
         elif name in found:
-            wrong.append(f"{place}: {name!r} stands here twice")
+            why = f"{name!r} stands here twice"
         else:
             try:
                 value = restored(told)
                 found[name] = value if known is None else known.take(value)
+                continue
             except (Unfit, ValueError, TypeError, SyntaxError) as error:
-                wrong.append(f"{place}: {name}: {error}")
+                why = f"{name}: {error}"
+        # To find its line the file is searched, which only a mistake is worth.
+        wrong.append(f"{shown_path(path)}:{_line(path, name)}: {why}")
     if wrong:
         raise _wrong(path, wrong)
     return found

@@ -6,7 +6,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ._calls import in_a_cell, is_typed, unknown
+from lattice_addons._typed import is_typed
+
+from ._calls import in_a_cell, unknown
 from ._carried import Carried
 from ._declarations import Declarations
 from ._declared import Declared
@@ -43,7 +45,7 @@ class HyperParameters:
         self._used: dict[str, Any] = {}
         # Names whose set value was never checked, and those that have another value in the checkpoint, perhaps.
         self._unchecked: set[str] = set()
-        self._carried = Carried(self, self._set)
+        self._carried = Carried(self, placeholder, self._set)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Be the one manager of this name wherever a pickle or a copy of it is made."""
@@ -57,10 +59,8 @@ class HyperParameters:
 
     @overload
     def __call__(self, name: str, default: None = None, /, **hints: object) -> Any: ...  # noqa: ANN401 - of any type
-
     @overload
     def __call__(self, name: str, default: Value, /, **hints: object) -> Value: ...
-
     def __call__(self, name: str, default: Any = MISSING, /, **hints: object) -> Any:
         """Give a hyper-parameter's value: what was set, else this default, else the one that parsing found.
 
@@ -219,7 +219,7 @@ class HyperParameters:
 
         Raises:
             HyperParameterValueError: a value cannot be written to a file.
-            StoreError: the file cannot be written.
+            NoSourceError: the file cannot be written.
         """
         from ._save import save
 

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import weakref
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from lattice_addons._typed import is_session, is_typed
-from lattice_addons.errors import NotSavedError
-from lattice_addons.lifecycle import job_id
 
 from ._keys import check_key
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from lattice_addons.settings import Settings
-
     from ._manager import StateManager
     from ._ranks import Rule
     from ._session import Session
 
-__all__ = ["Made", "runs_again", "stands"]
-
-log = logging.getLogger("lattice_addons.state")
-
-
-class _Group(Protocol):
-    _session: Session
-
-    def close(self) -> None: ...
-
-
-Group = TypeVar("Group", bound=_Group)
+__all__ = ["runs_again", "stands"]
 
 
 def runs_again(frame: FrameType) -> bool:
@@ -54,42 +37,3 @@ def stands(session: Session, key: str, manager: type[StateManager], rule: Rule |
 
 def _told(rule: Rule | None) -> tuple[object, ...]:
     return () if rule is None else (rule.ranks, rule.merge)
-
-
-class Made(Generic[Group]):
-    """The groups of this process that are there."""
-
-    def __init__(self) -> None:
-        self._groups: weakref.WeakSet[Group] = weakref.WeakSet()
-
-    def add(self, group: Group) -> None:
-        """Remember a group for as long as there is one."""
-        self._groups.add(group)
-
-    def instead(self, settings: Settings) -> Group | None:
-        """Give the group that has these settings; one of the same job with others is saved and closed."""
-        for group in list(self._groups):
-            session = group._session  # noqa: SLF001 - a group is its session, and a door to it
-            if session.attachment is None:
-                continue  # closed, or one that never writes
-            if session.settings == settings:
-                return group
-            if _place(session.settings) == _place(settings):
-                _end(group)
-        return None
-
-
-def _place(settings: Settings) -> tuple[object, ...]:
-    return settings.type, settings.root, job_id(settings)
-
-
-def _end(group: _Group) -> None:
-    session = group._session  # noqa: SLF001 - as above
-    try:
-        session.save_now("manual", ["a group with other settings takes over"])
-    except NotSavedError as error:
-        log.warning("%s", error)
-    group.close()
-    log.warning(
-        "job %r has a group with other settings now; the one before is saved and closed", session.stored.job
-    )

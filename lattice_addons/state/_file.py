@@ -82,15 +82,15 @@ class StateFileManager(StateManager):
 
     def ready(self) -> bool:
         """Say whether the file can be looked at: not in a signal handler that came in the middle of a write to it."""
-        if self._file is None or self._file.closed or not self._file.writable():
-            return True
+        file = self._file
         try:
-            # Of the bytes only: to flush the text would let tell() give a wrong position in an iteration.
-            (self._file.buffer if isinstance(self._file, io.TextIOWrapper) else self._file).flush()
+            if file is not None and not file.closed and file.writable():
+                # Of the bytes only: to flush the text would let tell() give a wrong position in an iteration.
+                (file.buffer if isinstance(file, io.TextIOWrapper) else file).flush()
         except RuntimeError:
             return False  # "reentrant call": this thread is inside the buffer's lock
         except (OSError, ValueError):
-            return True  # capture() says what is wrong
+            return True  # capture() says what is wrong, as of a file that was detached
         return True
 
     def restore(self, stored: object) -> None:

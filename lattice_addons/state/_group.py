@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from lattice_addons.errors import UnknownSlotError
 from lattice_addons.settings import Settings
 
-from ._again import Made, runs_again, stands
+from ._again import runs_again, stands
 from ._background import in_background
 from ._into import restore_into
+from ._made import Made
 from ._manager import StateManager, not_a_manager
 from ._ranks import rule_of
 from ._resume import Loops
@@ -36,8 +37,9 @@ class StateManagerGroup(Tracks, Loops, Shown):
 
     ``StateManagerGroup()`` is the process's one group, the same object at every call; its settings are read
     from ``LATTICE_CHECKPOINT_TYPE`` and ``LATTICE_CHECKPOINT_CONFIG``. ``StateManagerGroup(settings)`` is a new
-    group with settings of its own; in a notebook's cell that is run again, the one that it made before. Such a group
-    is saved for as long as the program holds it: a local of a function that has returned is gone.
+    group with settings of its own; in a notebook's cell that is run again, the one that it made before. Either is saved
+    at the program's end, also when nobody holds it any more, as a local of a function that has returned. `close` one
+    whose work is done: until then its values stay in memory.
 
     Raises:
         SettingsError: a setting says what cannot be.
@@ -66,6 +68,7 @@ class StateManagerGroup(Tracks, Loops, Shown):
 
     @classmethod
     def _make(cls, settings: Settings, *, own: bool) -> StateManagerGroup:
+        StateManagerGroup._made.make_room(settings)
         group = super().__new__(cls)
         group._session = Session(settings, own=own)
         StateManagerGroup._made.add(group)
@@ -279,6 +282,7 @@ class StateManagerGroup(Tracks, Loops, Shown):
     def close(self) -> None:
         """Take the group's hooks off and let another process write its job; nothing is saved."""
         self._session.close()
+        StateManagerGroup._made.forget(self._session)
         with StateManagerGroup._making:
             if StateManagerGroup._of_process is self:
                 StateManagerGroup._of_process = None

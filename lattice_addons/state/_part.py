@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.encoding import decode, part_of_tree
 from lattice_addons.errors import UnknownSlotError
 
+from ._manager import NoValue
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,6 +33,8 @@ def part_of(session: Session, key: str, path: Sequence[object]) -> Any:  # noqa:
             found: Any = slot.manager.capture()
             for each in path:
                 found = found[each]
+        except NoValue:
+            raise UnknownSlotError(f"slot {key!r} has no value yet, and so no part", slot=key) from None
         except (KeyError, IndexError, TypeError) as error:
             shown = "".join(f"[{each!r}]" for each in path)
             message = f"slot {key!r} has no {shown}: {error}; `lattice show` tells what it has"

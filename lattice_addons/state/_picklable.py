@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -159,8 +160,8 @@ class PicklableDict(dict[Any, Any]):
         return both
 
     def copy(self) -> Self:
-        """Give another one with the same items."""
-        return type(self)(self)
+        """Give another one with the same items and attributes, which need not be checked again."""
+        return copy.copy(self)
 
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None, /) -> Self:

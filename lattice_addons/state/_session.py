@@ -7,12 +7,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.errors import (
-    DamagedError,
-    DuplicateSlotError,
-    NotSavedError,
-    UnknownSlotError,
-)
+from lattice_addons.errors import DamagedError, DuplicateSlotError, NotSavedError, UnknownSlotError
 from lattice_addons.lifecycle import Gate, attach, leave_behind, log_from
 
 from ._blocks import Blocks
@@ -55,6 +50,7 @@ class Session:
         self.broken_off: dict[str, Callable[[], None] | None] = {}
         self.completed: bool = False
         self.completions: int = 0
+        self.let_go = False  # nobody holds the group any more
         self.way_back: WayBack = WayBack()
         self.stored: Stored = Stored(settings, own=own)
         # What was read from the store or written to it last: for saves in which a value cannot be stored.
@@ -69,8 +65,7 @@ class Session:
         self._serial = 0
         self.refused: partial[None] = partial(note_refused, self.stored)
         self.attachment = attach(self) if self.stored.passive is None else None
-        way = self.stored.way
-        if way is not None:
+        if (way := self.stored.way) is not None:
             # Also for a group that nobody holds any more when the program ends.
             self._leave = weakref.finalize(self, leave_behind, way, settings.grace)
             self._leave.atexit = False
@@ -227,24 +222,29 @@ class Session:
             return None
         # The gate stays closed while live memory is written, so that disciplined threads cannot tear it.
         with self.gate:
-            return self.commit(self.snapshot(reason, step), reason, notes, whole=whole)
+            with noting(self.stored, reason):
+                snapshot = self.snapshot(reason, step)
+            return self.commit(snapshot, reason, notes, whole=whole)
 
     def ready(self) -> bool:
         """Say whether every value can be captured now: not in the middle of a write to a held file."""
-        return all(
-            slot.quick or slot.source is not None or slot.manager.ready()
-            for slot in list(self.slots.values())
-        )
+        slots = list(self.slots.values())
+        return all(slot.quick or slot.source is not None or slot.manager.ready() for slot in slots)
 
     def save_now(self, reason: str, notes: Sequence[str] = ()) -> None:
         """Save because lifecycle says so (at exit, on a signal)."""
-        if not self.completed:
+        if not self._is_over():
             told = (f"mid-element: {key}" for key in self.broken_off if key in self.slots)
             self.save(reason, list(dict.fromkeys((*notes, *told))))
 
+    def _is_over(self) -> bool:
+        # Where nobody holds the group, a store that was removed, as a test does, is not made anew.
+        lease = self.stored.line.lease if self.let_go and self.stored.line is not None else None
+        return self.completed or (lease is not None and not lease.held() and lease.is_held() is False)
+
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot now; what is returned writes it."""
-        if self.completed:
+        if self._is_over():
             return lambda: None
         commit = self.prepare_save(reason, notes)
 

@@ -93,11 +93,7 @@ class Status:
         if self.world > 1:
             lines.append(f"  complete on all ranks: {self.complete or 'nothing yet'}")
         for slot in self.slots:
-            how = (
-                slot.problem or f"{slot.type} as {slot.encoding}, {slot.size} bytes"
-                if slot.type
-                else "no value"
-            )
+            how = f"{slot.type} as {slot.encoding}, {slot.size} bytes" if slot.type else "no value"
             lines.append(f"  {slot.name}: {slot.manager}, {slot.value}: {slot.problem or how}")
         lines += [f"  ! {problem}" for problem in self.problems]
         return "\n".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -210,6 +212,28 @@ def test_folders_are_parsed_with_all_that_is_below(hp: HyperParameters, tmp_path
     assert sorted(hp.names()) == ["_g", "a", "b"]
     hp.parse_file(tmp_path / "f.txt")
     assert "f" in hp.names(), "a file that is named is Python, whatever it is called"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere a path may be of any length, or no folder so deep"
+)
+def test_a_folder_that_cannot_be_read_is_told(
+    hp: HyperParameters, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is beside it is read; here its path is longer than the system takes."""
+    (tmp_path / "a.py").write_text(HEAD + '_("a", 1)')
+    name = "d" * 200
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(22):
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    hp.parse_file(tmp_path, cache=False)
+    assert hp.names() == ["a"]
+    assert caplog.text.count("is passed over: it cannot be read (File name too long)") == 1
+    shutil.rmtree(tmp_path / name)
 
 
 def test_a_path_that_does_not_exist_is_an_error(hp: HyperParameters, tmp_path: Path) -> None:

@@ -211,6 +211,17 @@ class TestWhatIsKept:
         file.close()
         assert manager.ready()
 
+    def test_a_file_that_was_detached(self, tmp_path: Path) -> None:
+        """Whoever saves is told; a signal handler that asks first is not ended by it."""
+        file = open(tmp_path / "log", "w")  # noqa: SIM115 - closed by what is within
+        manager = StateFileManager()
+        manager.hold(file)
+        within = file.detach()
+        assert manager.ready()
+        with pytest.raises(FileStateError, match="detached"):
+            manager.capture()
+        within.close()
+
 
 def send_many(times: int) -> None:
     """Send this process signals from another thread, which runs while the main thread writes."""

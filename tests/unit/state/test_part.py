@@ -110,6 +110,9 @@ def test_a_part_that_is_not_there_is_told(tmp_path: Path, path: tuple[object, ..
         group.get_part("model", *path)
     with pytest.raises(UnknownSlotError):
         group.get_part("nothing", "large")
+    group.register("empty")
+    with pytest.raises(UnknownSlotError, match="'empty' has no value"):
+        group.get_part("empty", "large")
     group.close()
 
 

@@ -116,6 +116,16 @@ class TestPicklableDict:
         assert back == values
         assert back.mark == 3  # type: ignore[attr-defined]
 
+    def test_a_copy_is_one_of_its_kind(self) -> None:
+        """Whatever the class's construction takes; what is done to the copy is not done to it."""
+        values = Named("x")
+        values.mark = 3  # type: ignore[attr-defined]
+        for again in (values.copy(), values | {}):
+            assert again == values == {"name": "x"}
+            assert again.mark == 3  # type: ignore[attr-defined]
+            again["more"] = 1
+        assert (values | {"name": "y"}) == {"name": "y"}
+
     def test_one_that_contains_itself_comes_back(self) -> None:
         """A cycle through the dict survives."""
         values = PicklableDict(a=1)

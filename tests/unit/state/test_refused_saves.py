@@ -76,6 +76,22 @@ def test_what_a_slot_refuses(group: StateManagerGroup, tmp_path: Path) -> None:
     assert "generator" in first.text
 
 
+def test_what_no_snapshot_can_be_made_of(
+    group: StateManagerGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what goes wrong before there is anything to be written is told, once for each save."""
+
+    def out_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lattice_addons.state._session.capture", out_of_memory)
+    for save in (group.save, lambda: group.save(whole=True), group.async_save):
+        with pytest.raises(MemoryError):
+            save()
+    (told,) = refused(tmp_path / "store")
+    assert (told.error, told.times) == ("MemoryError", 3)
+
+
 def test_where_nothing_can_be_written_the_error_is_the_same(group: StateManagerGroup, tmp_path: Path) -> None:
     """What cannot be told is not told."""
     group.save()
