@@ -252,7 +252,7 @@ def no_field(cls: type, name: str, names: Iterable[str]) -> SettingError:
     import difflib
 
     near = difflib.get_close_matches(name, list(names), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     known = ", ".join(names) or "none"
     message = f"{cls.__qualname__} has no field {name!r}{hint} Its fields: {known}"
     return SettingError(message, experiment=cls.__qualname__, field=name)

@@ -63,7 +63,8 @@ def own_log(place: Place, key: str) -> Iterator[Log | None]:
 def _keep(log: Log, place: Place) -> None:
     """Bring a log to its place; an empty one is not kept."""
     if log.key:
-        place.take_log(log.key)
+        with place.waiting():
+            place.take_log(log.key)
     else:
         os.unlink(log.path)
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from lattice_addons.storage import LocalStore, MemoryStore, RemoteStore
 from ._part import sync_folder
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lattice_addons.storage import Store
 
     from ._journal import Journal
@@ -93,6 +96,14 @@ class Place:
 
         spool = os.path.join(Settings.from_environ().spool, "experiments")
         return LocalStore(_with_parents(os.path.join(spool, blake3(self.url.encode()).hexdigest()[:32]))).root
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Let this thread wait, in a block, for a place elsewhere that is away for a moment, as a service is."""
+        if self.local:
+            return nullcontext()
+        from lattice_addons.storage import waiting
+
+        return waiting()
 
     def settings(self, identity: str) -> Settings:
         """Give the settings under which the state of one setting is kept: those of the environment, in this place."""

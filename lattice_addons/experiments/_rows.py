@@ -117,7 +117,8 @@ def _kept_apart(table: Any, setting: Experiment, place: Place) -> dict[str, Any]
     content = memoryview(sink.getvalue())
     # By its contents: a file that a record names never becomes another one.
     key = f"{RESULTS}/table-{setting.identity}-{blake3(content).hexdigest()[:16]}.parquet"
-    place.store.replace(key, content)
+    with place.waiting():
+        place.store.replace(key, content)
     return {FILE: {_TAG: key}, "@rows": count}
 
 

@@ -81,10 +81,14 @@ def run_all(experiment: Experiment, num_proc: int = 1, **options: Unpack[Options
         UnsupportedError: this system lacks what it needs; see the page on platforms.
     """
     only_where(POSIX, "run_all", "locks that several processes share, and no forks")
-    asked = order(experiment, num_proc, options)
+    return _performed(order(experiment, num_proc, options))
+
+
+def _performed(asked: Order) -> Summary:
+    """Do what was asked for."""
     sampler = asked.make_sampler()
     place = Place(asked.cls, asked.root)
-    total = _total(experiment) if asked.walks_grid else asked.samples
+    total = _total(asked.experiment) if asked.walks_grid else asked.samples
     if asked.dry_run:
         return _rehearsal(place, asked, sampler)
     with stoppable():
@@ -120,7 +124,8 @@ class _Performance:
             if plan.done and plan.left:
                 # To pass over what is done takes a while.
                 pool.warm(plan.left)
-            runner.run(pool)
+            with place.waiting():
+                runner.run(pool)
             pool.close()
             self._journal.settle()
         return self._summary

@@ -24,7 +24,7 @@ from ._pool import Outcome
 from ._record import Record, as_line, as_plain, from_line
 from ._reports import asker
 from ._rows import rows_of
-from ._running import Running, running
+from ._running import Running
 from ._shared import join, unpack_values
 from ._state import state_opened, stateful
 
@@ -164,7 +164,7 @@ def run_one(what: Running, *, apart: bool) -> tuple[Record, str]:
 
 def _ended(what: Running, *, apart: bool) -> _Ended:
     try:
-        with running(what), stateful(what):
+        with stateful(what):
             setting = _setting(what)
             returned = _run(setting)
             try:

@@ -85,7 +85,12 @@ def commit_edit(
     line.acquire()
     try:
         return line.commit(
-            slots, parent=checkpoint.number, reason="edit", notes=tuple(notes), part=checkpoint.part
+            slots,
+            parent=checkpoint.number,
+            reason="edit",
+            notes=tuple(notes),
+            part=checkpoint.part,
+            hyperparams=checkpoint.hyperparams,
         )
     finally:
         line.release()

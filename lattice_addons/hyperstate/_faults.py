@@ -24,18 +24,24 @@ Lines: TypeAlias = "Mapping[tuple[Any, ...], int | str]"
 def config_error(
     cls: Any, found: list[tuple[tuple[Any, ...], Misfit]], lines: Lines, where: str
 ) -> ConfigError:
-    """Give the error that tells all faults, in the order of their lines."""
+    """Give the error that tells all faults, in the order of their lines; where only overrides are wrong, of these."""
     faults = []
     told_lines = []
+    by = []
     for path, misfit in found:
         line = line_of(lines, path)
         number = line if isinstance(line, int) else None
         faults.append(Fault(dotted(path), misfit.expected, misfit.found, number, misfit.hint))
-        by = f"override {line!r}: " if isinstance(line, str) else ""
-        at = f"{where or 'line '}{':' if where else ''}{number}: " if number is not None else by
-        told_lines.append(at + str(faults[-1]))
-    count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        by.append(f"override {line!r}" if isinstance(line, str) else "")
+        at = f"{where or 'line '}{':' if where else ''}{number}: " if number is not None else ""
+        told_lines.append(f"{at or (by[-1] and f'{by[-1]}: ')}{faults[-1]}")
     name = getattr(class_of(cls), "__name__", None) or told(cls)
+    if all(by):
+        # What was read fits: it must not look as if that had to be mended.
+        pairs = zip(by, faults, strict=True)
+        text = "\n".join(f"the {each} does not fit {name}: {fault}" for each, fault in pairs)
+        return ConfigError(text, file=where, faults=tuple(faults))
+    count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
     head = f"{where or 'the data'} does not fit {name} ({count}):"
     order = sorted(range(len(faults)), key=lambda each: faults[each].line or 0)
     text = "\n  ".join([head, *(told_lines[each] for each in order)])

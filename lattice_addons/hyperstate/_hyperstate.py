@@ -16,7 +16,7 @@ from ._edited import open_dicts
 from ._folder import is_folder, read_folder, write_folder
 from ._held import HeldConfig
 from ._key import key_of
-from ._live import LiveFile, serve
+from ._live import LiveFile, answer, serve
 from ._parts import Parts
 from ._place import line_of, settings_of
 from ._read import read_text
@@ -97,17 +97,15 @@ class HyperState(Generic[C, S]):
         ``path`` is a config file, or a folder that `view` or ``lattice edit`` wrote. ``checkpoint_dir`` is the root of
         the store, a folder or a URL; without it the ``LATTICE_*`` variables say where. ``checkpoint_key`` names an
         int field of the state (dotted) that says how far the program is. ``overrides`` (``["optimizer.lr=0.1"]``)
-        change the config, also that of a checkpoint.
+        change the config, also that of a checkpoint. A checkpoint of which a part is damaged is not used: the part is
+        named in a warning, and the newest whole one before it is loaded.
 
         In a job of several ranks ``ranks="replicated"`` says that config and state are the same on all of them, and are
         stored once; without it each rank has its own, but for fields of which `lazy` says otherwise.
 
-        A checkpoint of which a part is damaged is not used: the part is named in a warning, and the newest whole one
-        before it is loaded.
-
         Raises:
-            ConfigError: the file, or what is stored, does not fit the classes; all faults are told.
-            OverrideError: an override names no field, or its value does not fit.
+            ConfigError: the file, what is stored, or an override's value does not fit the classes; all faults are told.
+            OverrideError: an override names no field, or is none.
             HyperStateError: ``checkpoint_key`` names no int field of the state.
             LeaseHeldError: another live process has these checkpoints.
             DamagedError: there are checkpoints, and none is whole.
@@ -148,8 +146,8 @@ class HyperState(Generic[C, S]):
         self._taken += self._changes()
         self._held.follow(self.state)
         self._offer()
-        told = [note for each in self._taken for note in each.notes]
-        checkpoint = self._group.save(notes=[*notes, *told], whole=True)
+        notes += [note for each in self._taken for note in each.notes]
+        checkpoint = self._group.save(notes=notes, whole=True)
         if self._key is not None:
             self._last = key_of(self.state, self._key)
         taken, self._taken = self._taken, []
@@ -157,9 +155,8 @@ class HyperState(Generic[C, S]):
             for note in each.notes:
                 log.info("%s", note)
             if each.request is not None and self._requests is not None:
-                self._requests.answer(
-                    each.request, "; ".join(each.notes) or "it was so already", accepted=True
-                )
+                told = "; ".join(each.notes) or "it was so already"
+                answer(self._requests, each.request, told, accepted=True)
         return checkpoint
 
     def view(self, folder: str | os.PathLike[str], format: str = "yaml") -> None:  # noqa: A002 - as in files

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._held import HeldConfig
     from ._requests import Request, Requests
 
-__all__ = ["LiveFile", "Taken", "serve"]
+__all__ = ["LiveFile", "Taken", "answer", "serve"]
 
 log = logging.getLogger("lattice_addons.hyperstate")
 
@@ -52,10 +52,18 @@ def serve(requests: Requests, config: HeldConfig[Any], known: Collection[Request
             changes = config.change(config.plain(), request.overrides)
         except LatticeError as error:
             log.warning("refused to set %s, asked for by %s: %s", asked, request.by, error)
-            requests.answer(request, str(error), accepted=False)
+            answer(requests, request, str(error), accepted=False)
             continue
         taken.append(Taken(_notes("set", changes, f"{request.at} by {request.by}"), request))
     return taken
+
+
+def answer(requests: Requests, request: Request, message: str, *, accepted: bool) -> None:
+    """Answer a request; where that cannot be done now, it stays and is answered again, and the program goes on."""
+    try:
+        requests.answer(request, message, accepted=accepted)
+    except StoreError as error:
+        log.warning("the request of %s could not be answered: %s", request.by, error)
 
 
 class LiveFile:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from lattice_addons._host import user_number
-from lattice_addons.errors import NotInStoreError, StoreError
+from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage import ulid
 
 if TYPE_CHECKING:
@@ -68,16 +68,22 @@ class Requests:
         return name
 
     def waiting(self) -> list[Request]:
-        """Give the requests that nobody has answered, in the order in which they came."""
+        """Give the requests that nobody has answered, in the order in which they came.
+
+        Raises:
+            StoreError: they cannot be read now.
+        """
         if time.monotonic() < self._next:
             return []
         self._next = time.monotonic() + self._every
-        return [self._request(key) for key in self._store.list(self._requests)]
+        found = map(self._request, self._store.list(self._requests))
+        return [request for request in found if request is not None]
 
     def answer(self, request: Request, message: str, *, accepted: bool) -> None:
-        """Answer a request, which is done with."""
+        """Answer a request, which is done with; another time, too, where the first one broke off."""
         text = json.dumps({"accepted": accepted, "message": message}, ensure_ascii=False)
-        self._store.put(f"{self._answers}{request.name}.json", text.encode())
+        # In the place of one that is there: what came after it may have failed the last time.
+        self._store.replace(f"{self._answers}{request.name}.json", text.encode())
         self._store.delete(
             [f"{self._requests}{request.name}.json", *self._store.list(self._answers)[:-_KEPT_ANSWERS]]
         )
@@ -99,11 +105,14 @@ class Requests:
         self._store.delete([key])
         return there
 
-    def _request(self, key: str) -> Request:
+    def _request(self, key: str) -> Request | None:
+        """Give a request; None where it was taken back in this moment."""
         name = key.rpartition("/")[2].removesuffix(".json")
         try:
             told = json.loads(self._store.read(key))
             return Request(name, tuple(map(str, told["overrides"])), str(told["by"]), str(told["at"]))
-        except (ValueError, KeyError, TypeError, StoreError):
+        except NotInStoreError:
+            return None
+        except (ValueError, KeyError, TypeError):
             # A stray file: it is refused as a request that says nothing.
             return Request(name, (), "unknown", now())

@@ -48,7 +48,7 @@ def see_that_newest_is_whole(line: Line, check: Check) -> None:
         DamagedError: one is damaged, and there is none before it that is whole.
     """
     newest = line.newest()
-    if newest is None or newest.reason == _COMPLETE or STATE not in newest.slots:
+    if newest is None or newest.reason == _COMPLETE or not _is_ours(newest):
         return
     fault = _fault(line, newest, check)
     if fault is not None:
@@ -86,8 +86,13 @@ def _before(line: Line, newest: Checkpoint) -> Iterator[Checkpoint]:
     for older in line.history(before=newest.number):
         if older.reason == _COMPLETE:
             return
-        if STATE in older.slots:
+        if _is_ours(older):
             yield older
+
+
+def _is_ours(checkpoint: Checkpoint) -> bool:
+    """Say whether a HyperState made it, and no group that has a slot of that name, too."""
+    return CONFIG in checkpoint.slots and STATE in checkpoint.slots
 
 
 def _fault(

@@ -20,7 +20,6 @@ _FLOAT = re.compile(
     re.IGNORECASE,
 )
 _NULLS = ("null", "none", "~")
-_INSIDE = {"[": "]", "(": ")", "{": "}"}
 
 
 def value_of(tp: Any, text: str) -> Any:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.servers import Bucket
+    from tests.integration.services import Server
 
 pytest.importorskip("s3fs", reason="s3fs is the way to S3")
 
@@ -119,14 +120,40 @@ def test_a_runner_that_uses_a_bucket_is_killed(s3: Bucket, tmp_path: Path) -> No
         _refused_elsewhere(program, s3.root, environ)
     process.kill()
     first += process.communicate()[0].splitlines()
-    before = len((tmp_path / "ran").read_text().split())
-    (tmp_path / "go").touch()
     if _can_be_elsewhere():
         _refused_elsewhere(program, s3.root, environ)
-    ended = finish(program.start(s3.root, environ=environ))
+    _goes_on(program, s3.root, environ, _counted(first))
+
+
+def test_a_runner_that_uses_a_service_is_killed_and_so_is_the_service(server: Server, tmp_path: Path) -> None:
+    """It waits for one that comes back; after a kill of both nothing that was counted is run again, or missing."""
+    program, root = Program(tmp_path, MANY), f"{server.url}/sweeps"
+    environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    process = program.start(root, environ=environ)
+    assert process.stdout is not None
+    first = [process.stdout.readline() for _ in range(2)]
+    server.kill()
+    time.sleep(1)  # longer than a few quick tries take
+    server.start()
+    first += [process.stdout.readline() for _ in range(3)]
+    assert first[-1], process.communicate()[1]
+    server.kill()
+    process.kill()
+    first += process.communicate()[0].splitlines()
+    server.start()
+    _goes_on(program, root, environ, _counted(first))
+    records = [record for _, record in Journal(Place.named("program", "Many", root)).read("record")]
+    assert sorted(record.values["at"] for record in records) == [*range(24)]
+
+
+def _goes_on(program: Program, root: str, environ: dict[str, str], counted: list[int]) -> None:
+    """Start a program again whose runner was killed, and let it end; what was counted is not run once more."""
+    before = len((program.folder / "ran").read_text().split())
+    (program.folder / "go").touch()
+    ended = finish(program.start(root, environ=environ))
     assert ended.returncode == 0, ended.stderr
-    again = [int(line) for line in (tmp_path / "ran").read_text().split()[before:]]
-    assert not set(_counted(first)) & set(again)
+    again = [int(line) for line in (program.folder / "ran").read_text().split()[before:]]
+    assert not set(counted) & set(again)
     lines = ended.stdout.splitlines()
     assert lines[-2].split()[1:] == [str(len(again)), str(24 - len(again))]
     assert lines[-1] == "table True"

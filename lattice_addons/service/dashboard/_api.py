@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lattice_addons.errors import NotInStoreError
-from lattice_addons.service.view import compared, hyperparams_of, slot_value, slots_of, timeline
+from lattice_addons.service.view import compared, hyperparams_of, slot_value, slots_of, timeline, together
 
 from ._compare_page import named
 from ._pages import HEADERS, number_in, shallow
@@ -77,7 +77,8 @@ def _jobs(pages: Pages, request: Request) -> object:
 
 def _job(pages: Pages, request: Request) -> object:
     name = pages.visible_job(request)
-    return {"job": pages.jobs.job(name), "ranks": pages.jobs.ranks(name)}
+    ranks = pages.jobs.ranks(name)
+    return {"job": together(name, ranks) if ranks else None, "ranks": ranks}
 
 
 def _checkpoints(pages: Pages, request: Request) -> object:
@@ -117,7 +118,7 @@ def _compare(pages: Pages, request: Request) -> object:
 
 
 def _experiments(pages: Pages, request: Request) -> object:
-    found = pages.experiments.all(pages.access.visible(request), pages.board.now(fresh=3.0).jobs)
+    found = pages.experiments.all(pages.access.visible(request), pages.jobs_alone())
     return {"experiments": found}
 
 

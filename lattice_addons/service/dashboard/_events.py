@@ -73,4 +73,4 @@ async def _stream(pages: Pages, may_see: Callable[[str], bool], job: str | None)
 def _what_counts(job: JobView) -> tuple[object, ...]:
     """Give what is worth a new look: not that a second has passed, which a page tells by itself."""
     saved = job.state, job.number, job.last, job.checkpoints, job.problem, job.refused
-    return job.name, job.ranks, job.pid, *saved
+    return job.name, job.ranks, job.pid, len(job.trend), *saved

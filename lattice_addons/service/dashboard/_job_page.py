@@ -13,6 +13,7 @@ from lattice_addons.service.view import (
     hyperparams_of,
     slots_of,
     timeline,
+    together,
     tree_of,
     unsent,
 )
@@ -85,9 +86,9 @@ def routes(pages: Pages) -> list[Route]:
 
     def job(request: Request) -> Response:
         name = pages.visible_job(request)
-        view, ranks = pages.jobs.job(name), pages.jobs.ranks(name)
+        ranks = pages.jobs.ranks(name)
         rank = _chosen(ranks, number_in(request, "rank", 0) or 0)
-        if view is None or rank is None:
+        if rank is None:
             return pages.problem(request, f"job {name!r} has no checkpoint yet", 404)
         told = timeline(pages.jobs.manifests, name, rank.rank, rank.numbers)
         newest_first = told.checkpoints[::-1]
@@ -99,7 +100,7 @@ def routes(pages: Pages) -> list[Route]:
             request,
             "job.html",
             events=f"/events?{_named(name)}",
-            job=view,
+            job=together(name, ranks),
             rank=rank,
             ranks=ranks,
             timeline=told,

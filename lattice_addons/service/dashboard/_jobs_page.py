@@ -146,7 +146,7 @@ def _lost(jobs: list[JobView]) -> tuple[int, int, float]:
     """Give how many jobs would lose something now, how many bytes, and the longest time."""
     alive = [job for job in jobs if job.lost_seconds is not None]
     bytes_lost = sum(job.lost_bytes or 0 for job in alive)
-    return len(alive), bytes_lost, max((age_of(job.last) or 0.0 for job in alive), default=0.0)
+    return len(alive), bytes_lost, max((age_of(job.since) or 0.0 for job in alive), default=0.0)
 
 
 def _searched(job: JobView) -> str:

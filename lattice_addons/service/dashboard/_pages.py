@@ -140,6 +140,10 @@ class Pages:
         """Make the page that says why there is no other."""
         return self.bare(request, "problem.html", status, message=message, code=status)
 
+    def jobs_alone(self) -> set[str]:
+        """Give the jobs in whose folders there is nothing else: no experiment need be looked for there."""
+        return self.board.now(fresh=3.0).jobs.keys() - self.jobs.with_others
+
     def visible_job(self, request: Request) -> str:
         """Give the job of an address that who asks may see; one that they may not is not there for them.
 

@@ -10,7 +10,7 @@ from ._experiments import Experiments, ExperimentView
 from ._facts import CRASHED, LOST, RUNNING, STATES, STOPPED, CheckpointFacts, JobView, RankView
 from ._hyperparams import ConfigEdit, HyperView, config_of, edits, hyperparams_of
 from ._job import Life, SlotView, Timeline, slots_of, timeline
-from ._jobs import Jobs, age_of, jobs
+from ._jobs import Jobs, age_of, jobs, together
 from ._manifests import when
 from ._series import Series, SeriesReader, costs
 from ._unsent import Unsent, unsent
@@ -61,6 +61,7 @@ __all__ = [
     "slot_value",
     "slots_of",
     "timeline",
+    "together",
     "tree_of",
     "unsent",
     "when",

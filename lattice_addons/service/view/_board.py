@@ -19,7 +19,7 @@ __all__ = ["Board", "Snapshot"]
 # How old what is shown may be, in seconds.
 _FRESH = 1.0
 # How long a look may take: the first one, one while there are jobs that were never read, and any other.
-_FIRST, _UNREAD, _BUDGET = 2.0, 0.6, 0.25
+_FIRST, _UNREAD, _BUDGET = 0.8, 0.6, 0.25
 
 
 class Snapshot:
@@ -39,6 +39,8 @@ class Board:
         self._jobs = jobs
         self._looking = threading.Lock()
         self._turn: list[str] = []
+        # Those that do not run, and are known in short as yet.
+        self._brief: set[str] = set()
         self._seen = Snapshot(0, {})
         self._looked = float("-inf")
 
@@ -68,6 +70,7 @@ class Board:
             self._looked = time.monotonic()
             return
         there = set(names)
+        self._brief &= there
         found = {name: view for name, view in old.jobs.items() if name in there}
         waiting = self._ordered(names, found)
         looked = 0
@@ -75,7 +78,11 @@ class Board:
         while waiting and (not looked or waiting[-1][1] or time.monotonic() - begun < budget):
             name, running = waiting.pop()
             looked += not running
-            view = self._jobs.job(name)
+            # Thousands are first looked at in short: a page that tells of all of them is what people wait for.
+            briefly = name not in old.jobs
+            view = self._jobs.job(name, briefly=briefly)
+            short = briefly and view is not None and not view.alive
+            (self._brief.add if short else self._brief.discard)(name)
             if view is None:
                 found.pop(name, None)
             else:
@@ -88,11 +95,13 @@ class Board:
         self._looked = time.monotonic()
 
     def _ordered(self, names: list[str], found: dict[str, JobView]) -> list[tuple[str, bool]]:
-        """Give all jobs, those to be looked at first last: that run, that are new, that had to wait longest."""
+        """Give all jobs, the first to be looked at last: that run, are new, are known in short, have waited longest."""
         left = set(self._turn)
         runs = {name for name, view in found.items() if view.state in STATES[:2]}
 
         def rank(name: str) -> int:
-            return 0 if name in runs else 1 if name not in found else 2 if name in left else 3
+            if name in runs:
+                return 0
+            return 1 if name not in found else 2 if name in self._brief else 3 if name in left else 4
 
         return [(name, name in runs) for name in sorted(names, key=rank, reverse=True)]

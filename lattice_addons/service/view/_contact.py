@@ -55,11 +55,11 @@ class Contacts:
             return claimed
         if not _is_later(line, recent, holder):
             return holder
-        return Contact(CRASHED if recent[0].reason in ("exception", "periodic") else STOPPED)
+        return Contact(CRASHED if recent[0].failed or recent[0].reason == "periodic" else STOPPED)
 
     def _without_lease(self, line: Line, recent: tuple[CheckpointFacts, ...]) -> Contact:
         reason = recent[0].reason if recent else ""
-        if reason == "exception":
+        if recent and recent[0].failed:
             return Contact(CRASHED)
         if recent and recent[0].ends and line.store.at_home:
             # The usual case, and claims need not be looked for: but one that began again shows by its claim.
@@ -72,7 +72,7 @@ class Contacts:
         return Contact(CRASHED if elsewhere and reason == "periodic" else STOPPED)
 
     def _claimed(self, line: Line) -> Contact | None:
-        """Say what the newest claim says; None where there is none."""
+        """Say what the newest claim says; None where there is none that a program holds."""
         store = line.store.shared
         try:
             keys = store.list(f"{line.folder}claims/")
@@ -83,7 +83,7 @@ class Contacts:
             return None
         owner = claim.get("owner")
         facts = owner if isinstance(owner, dict) else {}
-        if claim.get("left"):
+        if claim.get("left") or _is_from_here(line, claim):
             return None
         lives = _lives(facts)
         if lives is not None:
@@ -111,6 +111,15 @@ def _told(line: Line, key: str) -> dict[str, Any] | None:
     except (LatticeError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _is_from_here(line: Line, claim: dict[str, Any]) -> bool:
+    """Say whether a claim was taken at the spool that is looked at: whether a program writes there, its lease says.
+
+    Without one, what was saved is being sent, or a name that was given to a checkpoint.
+    """
+    spool = getattr(line.store, "spool", None)
+    return spool is not None and bool(claim.get("place")) and claim["place"] == spool.place
 
 
 def _is_later(line: Line, recent: tuple[CheckpointFacts, ...], holder: Contact) -> bool:

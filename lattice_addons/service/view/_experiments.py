@@ -70,7 +70,7 @@ class Experiments:
         self._lock = threading.Lock()
 
     def all(self, may_see: Callable[[str], bool], jobs: Collection[str]) -> list[ExperimentView]:
-        """Give every experiment; the folders of jobs are not looked into."""
+        """Give every experiment; the folders of jobs in which there is nothing else are not looked into."""
         from lattice_addons.experiments import places
 
         found: list[ExperimentView] = []

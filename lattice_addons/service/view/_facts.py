@@ -55,6 +55,11 @@ class CheckpointFacts:
         """Say whether a program's life ended with it."""
         return self.reason.startswith(ENDINGS)
 
+    @property
+    def failed(self) -> bool:
+        """Say whether an uncaught exception ended it; Ctrl-C is one that somebody wanted."""
+        return self.reason == "exception" and "KeyboardInterrupt" not in self.notes
+
 
 @dataclass(frozen=True, slots=True)
 class SlotFacts:

@@ -7,8 +7,7 @@ import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from lattice_addons import checkpoint
-from lattice_addons.checkpoint import refusals
+from lattice_addons.checkpoint import ranks_among, refusals
 from lattice_addons.errors import LatticeError
 
 from ._contact import Contacts
@@ -18,7 +17,7 @@ from ._manifests import Manifests, when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lattice_addons.checkpoint import Refused
+    from lattice_addons.checkpoint import Line, Refused
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
@@ -37,25 +36,28 @@ class Jobs:
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.manifests: Manifests = Manifests(store, settings)
+        #: The jobs in whose folders there is something else than ranks, such as an experiment's.
+        self.with_others: set[str] = set()
         self._contacts = Contacts()
-
-    def names(self) -> list[str]:
-        """Give the names of all jobs, sorted."""
-        return checkpoint.jobs(self.manifests.store)
 
     def all(self) -> list[JobView]:
         """Give every job, sorted by name; one that goes meanwhile is left out."""
         return [view for name in self.manifests.store.folders() if (view := self.job(name)) is not None]
 
-    def job(self, name: str) -> JobView | None:
-        """Give one job; None where there is none of this name."""
-        ranks = self.ranks(name)
+    def job(self, name: str, *, briefly: bool = False) -> JobView | None:
+        """Give one job; None where there is none of this name.
+
+        ``briefly`` it takes one manifest: one that does not run is without its trend then, and what was refused.
+        """
+        ranks = self.ranks(name, briefly=briefly)
         return together(name, ranks) if ranks else None
 
-    def ranks(self, name: str) -> list[RankView]:
+    def ranks(self, name: str, *, briefly: bool = False) -> list[RankView]:
         """Give each rank of a job."""
         try:
-            return [self.rank(name, rank) for rank in checkpoint.ranks(self.manifests.store, name)]
+            found, others = ranks_among(self.manifests.store.folders(name))
+            (self.with_others.add if others and found else self.with_others.discard)(name)
+            return [self.rank(name, rank, briefly=briefly) for rank in found]
         except LatticeError as error:
             return [_unreadable(str(error))]
         # What one job's writer put there, whatever it is, must not keep all others from being seen.
@@ -63,15 +65,18 @@ class Jobs:
             _log.warning("job %r cannot be shown", name, exc_info=True)
             return [_unreadable(f"it cannot be shown: {type(error).__name__}")]
 
-    def rank(self, name: str, rank: int) -> RankView:
+    def rank(self, name: str, rank: int, *, briefly: bool = False) -> RankView:
         """Say how one rank of a job stands."""
-        numbers = self.manifests.numbers(name, rank)
-        read = list(self._recent(name, rank, numbers))
+        line = self.manifests.line(name, rank)
+        numbers = self.manifests.numbers(name, rank, line)
+        read = list(self._recent(line, numbers, 1 if briefly else _RECENT))
         recent = tuple(facts for facts in read if not facts.problem)
         age = age_of(recent[0].created) if recent else None
-        line = self.manifests.line(name, rank)
         contact = self._contacts.of(line, recent, age)
         alive = contact.state in (RUNNING, LOST)
+        if alive and briefly:
+            # How fast it goes, and what would be lost, take more than one.
+            return self.rank(name, rank)
         life = _life(recent)
         passed = _passed(life) if alive else 0.0
         return RankView(
@@ -86,17 +91,17 @@ class Jobs:
             60.0 * (len(life) - 1) / passed if passed > 0 else 0.0,
             sum(facts.bytes_written for facts in life[:-1]) / passed if passed > 0 else 0.0,
             read[0].problem if read else "",
-            _still_refused(refusals(line).newest(), recent),
+            None if briefly else _still_refused(refusals(line).newest(), recent),
         )
 
-    def _recent(self, name: str, rank: int, numbers: tuple[int, ...]) -> Iterator[CheckpointFacts]:
+    def _recent(self, line: Line, numbers: tuple[int, ...], most: int) -> Iterator[CheckpointFacts]:
         readable = 0
         for number in reversed(numbers):
-            facts = self.manifests.facts(name, rank, number)
+            facts = self.manifests.facts(line.job, line.rank, number, line)
             if facts is not None:
                 readable += not facts.problem
                 yield facts
-            if readable == _RECENT:
+            if readable == most:
                 return
 
 

@@ -87,9 +87,9 @@ class Manifests:
         """Give a rank's line, to read. A new one each time: a line remembers every chunk that it has seen."""
         return Line(cast("Store", Bounded(self.store, _LONGEST)), job, rank, settings=self.settings)
 
-    def numbers(self, job: str, rank: int) -> tuple[int, ...]:
-        """Give the numbers of a rank's checkpoints, in order."""
-        numbers = tuple(self.line(job, rank).numbers())
+    def numbers(self, job: str, rank: int, line: Line | None = None) -> tuple[int, ...]:
+        """Give the numbers of a rank's checkpoints, in order; by its line, where there is one already."""
+        numbers = tuple((line or self.line(job, rank)).numbers())
         then, newest = self._looked.get((job, rank), (0.0, 0))
         now = time.monotonic()
         if newest and (
@@ -118,11 +118,11 @@ class Manifests:
             raise CheckpointError(message)
         return checkpoint, cast("Bounded", line.store).taken
 
-    def facts(self, job: str, rank: int, number: int) -> CheckpointFacts | None:
+    def facts(self, job: str, rank: int, number: int, line: Line | None = None) -> CheckpointFacts | None:
         """Give what a manifest says in short; None where it is gone."""
         try:
             return self._facts.get(
-                self.key(job, rank, number), lambda: _facts(self.line(job, rank).load(number))
+                self.key(job, rank, number), lambda: _facts((line or self.line(job, rank)).load(number))
             )
         except NotInStoreError:
             return None

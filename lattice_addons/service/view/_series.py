@@ -46,7 +46,6 @@ class Series:
     name: str
     unit: str
     points: tuple[tuple[int, float], ...]
-    of_saves: bool = False
 
     @property
     def last(self) -> float:
@@ -85,7 +84,7 @@ def costs(facts: Sequence[CheckpointFacts]) -> list[Series]:
         values = [(each.number, getattr(each, name)) for each in chosen]
         points = tuple((number, float(value)) for number, value in values if value is not None)
         if points:
-            lines.append(Series(label, unit, points, of_saves=True))
+            lines.append(Series(label, unit, points))
     return lines
 
 

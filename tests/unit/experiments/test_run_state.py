@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lattice_addons.cli import main
 from lattice_addons.experiments import Experiment, Place, search
 from lattice_addons.experiments._display import Nothing
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Counts(Experiment):
@@ -51,6 +56,43 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
         "goes on": [{"first": 0, "n": 10}],
     }
     assert place.store.folders("states") == []
+
+
+class Saves(Experiment):
+    """Saves each of five counts, and fails once."""
+
+    folder: str = ""
+
+    def run(self) -> dict[str, list[int]]:
+        """Count on, and tell from where."""
+        self.state.register("seen")
+        seen = self.state.get("seen") or []
+        begun = len(seen)
+        for n in range(begun, 5):
+            seen = [*seen, n]
+            self.state.update("seen", seen)
+            self.state.save()
+        mark = Path(self.folder, "mark")
+        if not mark.exists():
+            mark.touch()
+            raise ValueError("once")
+        return {"begun": [begun], "seen": seen}
+
+
+def test_a_run_is_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each setting's state is a job in the place of its experiment, and goes back as any other does."""
+    experiment = Saves(folder=str(tmp_path))
+    options: dict[str, Any] = {"root": str(tmp_path / "root"), "display": Nothing()}
+    (failed,) = experiment.run_all(0, **options).failures
+    place = Place(Saves, tmp_path / "root")
+    states = ["--root", f"{place.url}/states"]
+    assert main(["log", *states, failed.identity, "--json"]) == 0
+    numbers = [row["number"] for row in json.loads(capsys.readouterr().out)]
+    # The newest two have all five counts: that of the last one, and that of the failure.
+    assert main(["rollback", *states, failed.identity, str(numbers[2])]) == 0
+    assert experiment.run_all(0, rerun="failed", **options).done == 1
+    (record,) = place.journal().records().values()
+    assert record.rows == [{"begun": [4], "seen": [0, 1, 2, 3, 4]}]
 
 
 def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lattice_addons import Settings
+from lattice_addons.checkpoint import Line
 from lattice_addons.cli import main
 from lattice_addons.errors import DamagedError
+from lattice_addons.storage import LocalStore
 from tests.unit.hyperstate.runs import damage, load, stepped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STATE = """\
 step: 2
@@ -109,6 +110,22 @@ def test_commit_of_a_folder(folder: Path, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("folder")
+def test_an_edit_keeps_the_hyper_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the program declares are carried on from what a checkpoint has of them, also from an edit."""
+    line = Line(LocalStore(tmp_path / "checkpoints"), "run", settings=Settings())
+    newest = line.newest()
+    assert newest is not None
+    values = {"m": {"lr": 0.5}}
+    line.commit(dict(newest.slots.items()), parent=newest.number, reason="manual", hyperparams=values)
+    line.release()
+    monkeypatch.setenv("VISUAL", editor(tmp_path, ("lr: 0.5", "lr: 1")))
+    assert main(["edit", "--root", str(tmp_path / "checkpoints"), "run"]) == 0
+    newest = line.newest()
+    assert newest is not None
+    assert (newest.reason, newest.hyperparams) == ("edit", values)
+
+
+@pytest.mark.usefixtures("folder")
 def test_edit_in_an_editor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +144,18 @@ def test_edit_in_an_editor(
     run = load(tmp_path)
     assert (run.state.step, run.config.optimizer.lr, run.state.weights.get()[0]) == (7, 1.0, 2.0)
     run.close()
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_editor_that_fails_takes_no_texts_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told where they are, for whoever had written an hour."""
+    monkeypatch.setenv("VISUAL", "false")
+    assert main(["edit", "--root", str(tmp_path / "checkpoints"), "run"]) == 1
+    kept = Path(capsys.readouterr().err.strip().rpartition("the texts are kept in ")[2])
+    assert (kept / "config.yaml").is_file()
+    shutil.rmtree(kept)
 
 
 @pytest.mark.usefixtures("folder")

@@ -216,6 +216,18 @@ def test_value_that_does_not_fit(tmp_path: Path) -> None:
     assert "config.yaml:2: rate: expected a float, found 'x'" in str(caught.value)
 
 
+def test_only_the_values_of_overrides_do_not_fit(tmp_path: Path) -> None:
+    """The error begins with them: the file fits, and must not be told to be wrong."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, "steps=fast", text="steps: 3\n")
+    one = "the override 'steps=fast' does not fit Config: steps: expected an int, found 'fast'"
+    assert str(caught.value) == one
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, "steps=fast", "layers[0].width=1.5", text="steps: 3\n")
+    assert str(caught.value).startswith(f"{one}\nthe override 'layers[0].width=1.5' does not fit Config: ")
+    assert [fault.path for fault in caught.value.faults] == ["steps", "layers[0].width"]
+
+
 @dataclass
 class OptimizerConfig:
     """As in the first pages of many projects."""

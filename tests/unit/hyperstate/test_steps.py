@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from lattice_addons import Settings, StateManagerGroup
 from lattice_addons.cli import main
 from lattice_addons.errors import ConfigError, HyperStateError, LeaseHeldError, NotSavedError
 from lattice_addons.hyperstate import Blob, HyperState, RenameField, Rule, Versioned, _sound
@@ -59,6 +60,26 @@ def test_checkpoints_are_like_any_others(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["show", *root, "run", "state"]) == 0
     assert '"step": 6' in capsys.readouterr().out
     assert len(list((tmp_path / "checkpoints").glob("run/rank-00000/checkpoints/*.json"))) == 3
+
+
+def test_a_run_is_rolled_back(tmp_path: Path) -> None:
+    """To config, state and blobs of one instant; it carries on from there, and can go back to what it left behind."""
+    run = load(tmp_path, overrides=["optimizer.lr=0.25"])
+    stepped(run, 1.0, 2.0)
+    run.config.optimizer.lr = 0.125
+    stepped(run, 3.0)
+    run.close()
+    root = ["--root", str(tmp_path / "checkpoints")]
+    assert main(["rollback", *root, "run", "2"]) == 0
+    again = load(tmp_path)
+    assert (again.state.step, again.config.optimizer.lr) == (2, 0.25)
+    assert again.state.weights.get().tolist() == [2.0] * 20_000
+    stepped(again, 4.0)
+    again.close()
+    assert main(["rollback", *root, "run", "3"]) == 0
+    back = load(tmp_path)
+    assert (back.state.step, back.config.optimizer.lr, back.state.weights.get()[0]) == (3, 0.125, 3.0)
+    back.close()
 
 
 def test_a_blob_is_read_only_when_it_is_accessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +148,17 @@ def test_two_steps_at_one_key(tmp_path: Path) -> None:
     again = load(tmp_path)
     assert (again.state.step, again.state.best) == (1, 7.0)
     again.close()
+
+
+def test_a_job_that_was_another_programs(tmp_path: Path) -> None:
+    """What a group has in a slot called ``state`` is no state of this class, and that is said."""
+    group = StateManagerGroup(Settings(root=str(tmp_path / "checkpoints"), job_id="run", signals=()))
+    group.register("state")
+    group.update("state", 5)
+    group.save()
+    group.close()
+    with pytest.raises(ConfigError, match=r"the newest checkpoint in .* does not fit State"):
+        load(tmp_path)
 
 
 def test_a_key_that_goes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,7 @@ def routes(pages: Pages) -> list[Route]:
 
     def experiments(request: Request) -> Response:
         may_see = pages.access.visible(request)
-        found = pages.experiments.all(may_see, pages.board.now(fresh=3.0).jobs)
+        found = pages.experiments.all(may_see, pages.jobs_alone())
         return pages.page(request, "experiments.html", found=found)
 
     return [pages.route("/experiments", experiments)]

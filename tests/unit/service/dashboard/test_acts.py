@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons import Settings
-from lattice_addons.checkpoint import Fresh, Line, refusals
+from lattice_addons.checkpoint import Fresh, Line, clear, ranks, refusals
 from lattice_addons.encoding import encode
-from lattice_addons.experiments import Experiment, run_all, search
+from lattice_addons.experiments import Experiment, Place, run_all, search
 from lattice_addons.experiments._record import as_line
 from lattice_addons.storage import LocalStore, Store
+from lattice_addons.storage.spool._attend import hold
 from tests.unit.storage.spool.machines import FOLDER, restart
 
 pytest.importorskip("jinja2", reason="pages are made with it")
@@ -25,9 +26,12 @@ pytest.importorskip("httpx", reason="asks for pages")
 
 import httpx
 
+from lattice_addons.service.access import Access
 from lattice_addons.service.dashboard import dashboard_app
 from lattice_addons.service.dashboard._news import News
+from lattice_addons.service.dashboard._pages import Pages
 from lattice_addons.service.dashboard.acts._asking import Input, Plan
+from lattice_addons.service.dashboard.acts._writing import who_writes, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +151,24 @@ def test_a_journal_that_says_anything_hides_no_other_experiment(store: LocalStor
     assert "<b>" not in text
 
 
+def test_an_experiment_in_the_folder_of_a_job_is_shown_and_stays_when_that_is_cleared(tmp_path: Path) -> None:
+    """As when a program that runs one has its own store for a root: both are named after its file."""
+    own = LocalStore(tmp_path)
+    place = Place(Returns, own.root)
+    run_all(Returns(), 0, root=own.root, limit=1)
+    line = Line(own, place.module, settings=Settings(root=own.root))
+    line.commit({"epoch": Fresh("StateManager", encode(1))}, parent=None, reason="exit")
+    line.release()
+    status, text = get(own, "/experiments")
+    assert status == 200
+    assert ">Returns</a>" in text
+    assert f">{place.module}</a>" in get(own, "/")[1]
+    assert clear(own, place.module) == 1
+    assert ranks(own, place.module) == []
+    assert run_all(Returns(), root=own.root, dry_run=True).skipped == 1
+    assert ">Returns</a>" in get(own, "/experiments")[1]
+
+
 def test_what_could_not_be_saved_stands_on_the_page(tmp_path: Path) -> None:
     """At the top until a save goes well, and in the list for good; the jobs are told apart by it, and so is JSON."""
     store = LocalStore(tmp_path)
@@ -168,6 +190,20 @@ def test_what_could_not_be_saved_stands_on_the_page(tmp_path: Path) -> None:
     assert page.count("OSError: no &lt;b&gt;room&lt;/b&gt;") == 1
     assert "save refused" not in get(store, "/")[1]
     line.release()
+
+
+def test_a_name_that_is_being_sent_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    """To keep a checkpoint of a store elsewhere, and then to prune at once, is one thing after the other."""
+    machine = restart(tmp_path, "here")
+    machine.save(1)
+    machine.end()
+    machine.line.keeps.put(1, "best")
+    assert hold(machine.spool, machine.remote, FOLDER) is None
+    pages = Pages(machine.store, Access(None))
+    assert who_writes(pages, "job") == ""
+    with writing(pages, "job") as lines:
+        assert [line.rank for line in lines] == [0]
+    machine.end()
 
 
 def test_what_could_not_be_sent_stands_on_the_page_with_its_error(tmp_path: Path) -> None:

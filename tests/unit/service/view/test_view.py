@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -30,8 +31,9 @@ from lattice_addons.service.view import (
     tree_of,
 )
 from lattice_addons.storage import LocalStore
+from lattice_addons.storage.spool._attend import hold
 from tests.program import clean_environ
-from tests.unit.storage.spool.machines import Machine, restart
+from tests.unit.storage.spool.machines import FOLDER, Machine, restart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,16 +115,19 @@ def test_a_job_runs_while_its_process_holds_the_lease_and_stops_when_it_gives_it
 
 
 def test_a_lease_that_a_dead_process_left_is_a_crash(store: Counting, jobs: Jobs, line: Line) -> None:
-    """So is an exception that nobody caught."""
+    """So is an exception that nobody caught; Ctrl-C is none."""
     save(line, epoch=1)
     line.release()
     write_lease(store, Owner.current().to_dict() | {"pid": DEAD})
     assert view(jobs).state == "crashed"
     store.delete(["train/rank-00000/lease.json"])
     assert view(jobs).state == "stopped"
-    save(line, "exception", epoch=2)
+    save(line, "exception", ("ValueError",), epoch=2)
     line.release()
     assert view(jobs).state == "crashed"
+    save(line, "exception", ("KeyboardInterrupt",), epoch=3)
+    line.release()
+    assert view(jobs).state == "stopped"
 
 
 def test_a_writer_elsewhere_is_lost_when_its_claim_is_not_renewed(
@@ -385,3 +390,48 @@ def test_edits_of_a_config_are_told_newest_first(jobs: Jobs, line: Line) -> None
         (2, "set config.lr: 0.05 → 0.2, by me"),
         (1, "edited config.lr: 0.1 → 0.05"),
     ]
+
+
+def test_what_is_only_being_sent_is_written_by_nobody(tmp_path: Path) -> None:
+    """A program that ended has a claim until all is sent, and so has a name that was given to a checkpoint."""
+    here = restart(tmp_path, "here")
+    here.save(1)
+    assert here.send() is None
+    there = Machine(tmp_path, "there")
+    assert [view(Jobs(each.store), "job").state for each in (here, there)] == ["running", "running"]
+    here.line.release()
+    assert here.remote.list(f"{FOLDER}claims/")
+    assert view(Jobs(here.store), "job").state == "stopped"
+    # What another machine's spool has still to send cannot be known from here.
+    assert view(Jobs(Machine(tmp_path, "there").store), "job").state == "running"
+    here.end()
+    here.line.keeps.put(1, "best")
+    assert hold(here.spool, here.remote, FOLDER) is None
+    assert here.remote.list(f"{FOLDER}claims/")
+    assert view(Jobs(here.store), "job").state == "stopped"
+    here.line.acquire()
+    assert view(Jobs(here.store), "job").state == "running"
+    here.end()
+
+
+def test_jobs_that_do_not_run_are_first_looked_at_in_short(store: Counting, jobs: Jobs) -> None:
+    """One manifest of each is enough to say how they stand; their trends follow with the next look."""
+    settings = Settings(root=store.root)
+    lines = [Line(store, name, settings=settings) for name in ("a", "b", "c")]
+    for line in lines:
+        for epoch in range(3):
+            save(line, "exit", epoch=epoch)
+    for line in lines[:2]:
+        line.release()
+    store.manifests_read()
+    board = Board(jobs)
+    first = board.now(fresh=0.0).jobs
+    assert store.manifests_read() == 1 + 1 + 3
+    assert {name: len(each.trend) for name, each in first.items()} == {"a": 1, "b": 1, "c": 3}
+    assert [each.state for each in first.values()] == ["stopped", "stopped", "running"]
+    second = board.now(fresh=0.0).jobs
+    assert store.manifests_read() == 2 + 2
+    assert {len(each.trend) for each in second.values()} == {3}
+    assert all(dataclasses.replace(first[name], trend=()) == dataclasses.replace(each, trend=())
+               for name, each in second.items() if name != "c")  # fmt: skip
+    lines[2].release()
