@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Found", "is_of_program", "is_program_file"]
 
 _LIBRARIES = ("site-packages", "dist-packages", "<frozen", "importlib")
-_OURS = __file__.rpartition("/autopatch/")[0]
-_STANDARD = sys.modules["os"].__file__.rpartition("/")[0]  # type: ignore[union-attr]
+_OURS = os.path.dirname(os.path.dirname(__file__))
+_STANDARD = os.path.dirname(os.__file__)
 _PROGRAM: dict[str, bool] = {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.training import loader_position
+from lattice_addons.training import loader_position, release_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,13 @@ class Ahead:
         kept = 0 if self._ended else self._lookahead
         del self._fetched[: max(len(self._fetched) - kept, 0)]
 
+    def release(self) -> None:
+        """Let the loader be what it was: another loop of the framework may go through it."""
+        loader = self._loader()
+        if loader is not None:
+            _KNOWN.pop(loader, None)
+            release_loader(loader)
+
     def epoch(self, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """Go through an epoch's batches, and hold each until it was trained on."""
         returned, self._returned = self._returned, None
@@ -85,4 +92,6 @@ def _send_through(loader: Any, ahead: Ahead) -> None:
         def epoch(self: Any) -> Iterator[Any]:
             return _KNOWN[self].epoch(lambda: kind.__iter__(self))
 
-        loader.__class__ = type(kind.__name__, (kind,), {"__iter__": epoch, "__module__": kind.__module__})
+        # With the mark by which the loader's track knows that what is fetched ahead is not lost.
+        members = {"__iter__": epoch, "__module__": kind.__module__, "_lattice_keeps_ahead": True}
+        loader.__class__ = type(kind.__name__, (kind,), members)

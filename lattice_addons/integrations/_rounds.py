@@ -76,7 +76,8 @@ class Rounds:
 
     def finished(self, done: int, log: object) -> None:
         """Count a round as done, save it if it is its turn, and serve what is due."""
-        self.done, self.log = done, log
+        with self._group.atomic():  # another thread's save has both of them, or neither
+            self.done, self.log = done, log
         if self._every and (done - self.begun) % self._every == 0:
             self._group.save()
         self._group.safe_point()

@@ -78,16 +78,22 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
     number = [*(params.pop(name) for name in _ROUNDS if name in params), num_boost_round][0]
     rounds = Rounds(group, key, every)
     loop = _Loop(rounds, [*(callbacks or ()), *_patience(params)], params)
+    return _carried_on(loop, rounds, train_set, number, {"init_model": init_model, **options})
+
+
+def _carried_on(loop: _Loop, rounds: Rounds, train_set: Any, number: int, options: dict[str, Any]) -> Any:
+    """Go through what was done, and train the rounds that are left."""
     if rounds.stored is not None:
-        init_model = lightgbm.Booster(model_str=rounds.stored.trees.decode())
-        _name_training_data(init_model, train_set, options)
+        booster = lightgbm.Booster(model_str=rounds.stored.trees.decode())
+        _name_training_data(booster, train_set, options)
         end = rounds.begun + number
-        if loop.go_through(init_model, end) or rounds.done >= end:
-            return init_model
-        number = end - rounds.done
-    options |= {"init_model": init_model, "callbacks": [_before(loop.before), _after(loop.after)]}
+        if loop.go_through(booster, end) or rounds.done >= end:
+            return booster
+        options["init_model"], number = booster, end - rounds.done
     try:
-        return lightgbm.train(params, train_set, number, **options)
+        return lightgbm.train(
+            loop.params, train_set, number, **options, callbacks=[_before(loop.before), _after(loop.after)]
+        )
     finally:
         rounds.end()
 
@@ -102,7 +108,7 @@ class _Loop:
         self._rounds = rounds
         self._before = [call for _, call in ordered if getattr(call, "before_iteration", False)]
         self._after = [call for _, call in ordered if not getattr(call, "before_iteration", False)]
-        self._params = params
+        self.params = params
         self._config: dict[str, str] = {}
         self._log: list[Any] = rounds.log or []
 
@@ -113,7 +119,7 @@ class _Loop:
             results = [_result(row) for row in stored]
             try:
                 for call in self._after:
-                    call(CallbackEnv(booster, self._params, begun + index, begun, end, results))
+                    call(CallbackEnv(booster, self.params, begun + index, begun, end, results))
             except EarlyStopException as stop:
                 booster.best_iteration = stop.best_iteration + 1
                 _note_best(booster, stop.best_score)
@@ -136,16 +142,16 @@ class _Loop:
 
     def after(self, env: Any) -> None:
         """End a round; what it found counts also where it is the last one."""
-        self._log.append(
-            [
-                [data, metric, float(value), bool(maximize)]
-                for data, metric, value, maximize in env.evaluation_result_list
-            ]
-        )
+        found = [
+            [data, metric, float(value), bool(maximize)]
+            for data, metric, value, maximize in env.evaluation_result_list
+        ]
         try:
             for call in self._after:
                 call(self._whole(env))
         finally:
+            # A new list: what a callback saves has the rounds before this one, and their log.
+            self._log = [*self._log, found]
             self._rounds.finished(env.iteration + 1, self._log)
 
     def _whole(self, env: Any) -> Any:

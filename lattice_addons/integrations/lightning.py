@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lattice_addons.state import RandomnessManager, StateClosureManager, StateManagerGroup
 
 from ._ahead import Ahead
+from ._evaluations import Evaluations
 from ._logged import logged, put_back_logged
 from ._steps import Steps, next_key
 
@@ -98,6 +99,9 @@ class _Run:
         self.key = key
         self.trainer = trainer
         self.aheads: dict[str, Ahead] = {}
+        self._evaluations = Evaluations()
+        self._validating = 0  # how many loaders that validate were made together
+        self._replaced: int | None = None  # those that these stand for
         self._due = False
         self._done = 0
         self._settled = False  # whether the random state is that of the batch to come
@@ -127,6 +131,7 @@ class _Run:
             "logged": logged(trainer),
             "should_stop": trainer.should_stop,
             "ahead": {name: ahead.state() for name, ahead in self.aheads.items()},
+            "evaluations": self._evaluations.state(),
         }
 
     def _gradients(self) -> dict[str, Any]:
@@ -153,11 +158,12 @@ class _Run:
                 connector._loaded_checkpoint = dict(stored["checkpoint"])  # noqa: SLF001
 
             connector.resume_start = resume
+            self._evaluations.restore(stored.get("evaluations", {}))
         trainer.strategy.process_dataloader = partial(self._track, trainer.strategy.process_dataloader)
         self._steps.boundary()  # what comes before the first batch belongs to it
 
     def _track(self, plain: Any, loader: Any) -> Any:
-        """Track a loader that trains, in the form that the strategy gives it."""
+        """Track a loader that trains, in the form that the strategy gives it; follow one that validates."""
         loader = plain(loader)
         if self.trainer.training:
             number = len(self.aheads) + 1
@@ -170,7 +176,16 @@ class _Run:
             ahead = self.aheads[name] = Ahead(loader, lookahead=lookahead, **before)
             if self.stored is not None and name in self.stored["ahead"]:
                 ahead.put_back(self.stored["ahead"][name])
+        else:
+            self._follow(loader)
         return loader
+
+    def _follow(self, loader: Any) -> None:
+        """Keep the workers of a loader that validates: it has its number among those that are made together."""
+        replaced = id(self.trainer.fit_loop.epoch_loop.val_loop._combined_loader)  # noqa: SLF001 - there is no other way
+        self._validating = self._validating + 1 if replaced == self._replaced else 1
+        self._replaced = replaced
+        self._evaluations.follow(str(self._validating), loader)
 
     def start(self) -> None:
         """Let the loop go on in the middle of its epoch."""
@@ -245,6 +260,9 @@ class _Run:
         elif self._frozen is None:
             # With the random state, whatever the program draws from it later.
             self._frozen = {**self.state(), "random": self._randomness.capture()}
+        if not self._failed:
+            for ahead in self.aheads.values():
+                ahead.release()
 
     def _leave_signal(self) -> None:
         """Have Lightning's handler of SIGTERM not call ours, which stands before it: the program ends in its way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import weakref
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
@@ -19,6 +20,7 @@ from transformers.trainer_utils import TrainOutput
 from lattice_addons.state import RandomnessManager, StateClosureManager, StateManagerGroup
 
 from ._ahead import Ahead
+from ._evaluations import Evaluations
 from ._steps import Steps, next_key
 
 if TYPE_CHECKING:
@@ -94,12 +96,12 @@ class _Run:
         self.group = group
         self.key = key
         self.trainer = trainer
-        self.output: list[Any] | None = None
-        self.random: Any = None  # the random state with which it ended
         self.due = False  # whether the last step is one after which all is saved
         self._settled = False  # whether the random state is that of the step to come
         self._steps = Steps(group)
         self._ahead: Ahead | None = None
+        self._evaluations = _evaluations_of(trainer)
+        self._ended: dict[str, Any] | None = None
         self._progress = f"{key}.progress"
         if self._progress not in group:
             group.register(self._progress, StateClosureManager)
@@ -107,14 +109,16 @@ class _Run:
 
     def progress(self) -> dict[str, Any]:
         """Give the trainer's counters and log, and the batches that it holds and has not trained on."""
+        if self._ended is not None:
+            return self._ended
         trainer = self.trainer
         return {
             "state": dataclasses.asdict(trainer.state),
             "counts": {name: getattr(trainer, name) for name in _COUNTS if hasattr(trainer, name)},
             "callbacks": [[type(one).__name__, one.state()["attributes"]] for one in _stateful(trainer)],
             "ahead": None if self._ahead is None else self._ahead.state(),
-            "output": self.output,
-            "random": self.random,
+            "evaluations": self._evaluations.state(),
+            "output": None,
         }
 
     @contextmanager
@@ -158,6 +162,7 @@ class _Run:
         self._ahead = Ahead(within, lookahead=int(within is not loader))
         if stored is not None:
             self._ahead.put_back(stored["ahead"])
+            self._evaluations.restore(stored.get("evaluations", {}))
             _count_on(trainer, stored)
             self.stored = None
         self.group.update(self._progress, self.progress)
@@ -178,10 +183,10 @@ class _Run:
             self._ahead.trained()
 
     def end(self, output: TrainOutput) -> None:
-        """Keep what came of it, and the random state, whatever the program draws from it later."""
+        """Keep what came of it, and the random state, whatever the program does with the trainer later."""
         randomness = RandomnessManager()
         randomness.watch()
-        self.output, self.random = list(output), randomness.capture()
+        self._ended = {**self.progress(), "output": list(output), "random": randomness.capture()}
 
     def ended(self) -> TrainOutput:
         """Give the result of a training that ended in an earlier process."""
@@ -190,8 +195,17 @@ class _Run:
         trainer.state = TrainerState(**stored["state"])
         self.group.track(**{f"{self.key}.model": trainer.model})
         self.group.track_randomness(f"{self.key}.randomness")
+        self._evaluations.restore(stored.get("evaluations", {}))
         RandomnessManager().restore(stored["random"])
         return TrainOutput(*stored["output"])
+
+
+_EVALUATIONS: weakref.WeakKeyDictionary[Any, Evaluations] = weakref.WeakKeyDictionary()
+
+
+def _evaluations_of(trainer: Any) -> Evaluations:
+    """Give those of a trainer: their loaders are the same in each of its trainings, and outside of them."""
+    return _EVALUATIONS.setdefault(trainer, Evaluations())
 
 
 def _stateful(trainer: Any) -> list[Any]:
@@ -248,10 +262,19 @@ def autopatch() -> None:
 
 
 def _patch() -> None:
-    """Have ``Trainer.train`` ask a trainer's callback first; once in a process."""
-    plain = transformers.Trainer.train
+    """Have a trainer's callback asked first when it trains, and told of the loaders of its evaluations; once."""
+    plain, evaluate = transformers.Trainer.train, transformers.Trainer.evaluation_loop
     if hasattr(plain, "lattice"):
         return
+
+    @wraps(evaluate)
+    def evaluation_loop(self: Any, dataloader: Any, *args: Any, **named: Any) -> Any:
+        if _callback_of(self) is not None or getattr(self, _EVERY_TRAINER, False):
+            # Those whose workers live on: the others are made anew for each evaluation.
+            for name, kept in getattr(self, "_eval_dataloaders", {}).items():
+                if kept is dataloader:
+                    _evaluations_of(self).follow(name, dataloader)
+        return evaluate(self, dataloader, *args, **named)
 
     @wraps(plain)
     def train(self: Any, resume_from_checkpoint: Any = None, *args: Any, **named: Any) -> Any:
@@ -265,4 +288,4 @@ def _patch() -> None:
         return callback.train(self, plain, resume_from_checkpoint, *args, **named)
 
     train.lattice = True  # type: ignore[attr-defined]
-    transformers.Trainer.train = train
+    transformers.Trainer.train, transformers.Trainer.evaluation_loop = train, evaluation_loop

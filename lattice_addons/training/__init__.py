@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from lattice_addons._doors import later
 
 if TYPE_CHECKING:
-    from ._loader import LoaderManager, Position, loader_position
+    from ._loader import LoaderManager, Position, loader_position, release_loader
+    from ._loader_living import LivingWorkers
     from ._metadata import Metadata
     from ._parts import WaitingLoader
     from ._sharded import ShardedManager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Each is imported when it is first used, for that may import torch: a name to the room where it lives.
 _ROOMS = {
+    "LivingWorkers": "_loader_living",
     "LoaderManager": "_loader",
     "Metadata": "_metadata",
     "Position": "_loader",
@@ -23,10 +25,12 @@ _ROOMS = {
     "State": "_state",
     "WaitingLoader": "_parts",
     "loader_position": "_loader",
+    "release_loader": "_loader",
     "unwrapped": "_unwrap",
 }
 
 __all__ = [
+    "LivingWorkers",
     "LoaderManager",
     "Metadata",
     "Position",
@@ -34,6 +38,7 @@ __all__ = [
     "State",
     "WaitingLoader",
     "loader_position",
+    "release_loader",
     "unwrapped",
 ]
 

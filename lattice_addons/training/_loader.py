@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from lattice_addons.errors import DecodeError, DuplicateSlotError, UnkeepableError
 from lattice_addons.state import NoValue, StateManager
 
-from ._loader_class import let_go, make_tracked, track_of
+from ._loader_class import follower_of, let_go, make_tracked, track_of
 from ._loader_place import Position, merge_places
 from ._loader_track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LoaderManager", "Position", "loader_position"]
+__all__ = ["LoaderManager", "Position", "loader_position", "release_loader"]
 
 
 class LoaderManager(StateManager):
@@ -55,6 +55,7 @@ class LoaderManager(StateManager):
         session = self._home() if self._home is not None else None
         loader = self._checked(value, session)
         track = Track(session, self._key, loader)
+        track.keeper = weakref.ref(self)
         waiting = self._track.stored() if self._track is not None else self._waiting
         # Tracked first: what it is put back to is what its samplers give.
         if waiting is not None:
@@ -73,7 +74,7 @@ class LoaderManager(StateManager):
         if session is None:
             message = "a loader's batches are safe points of a group: use group.track(NAME=loader)"
             raise UnkeepableError(message)
-        other = track_of(value)
+        other = follower_of(value)
         if other is not None:
             message = f"this loader is tracked already, as {other.key!r}; one name is enough"
             raise DuplicateSlotError(message, slot=self._key)
@@ -110,6 +111,14 @@ class LoaderManager(StateManager):
             raise NoValue
         return self._loader
 
+    def release(self) -> None:
+        """Let the loader be what it was, and an epoch that runs be done; what is stored is the place behind it."""
+        if self._track is not None:
+            self._track.abandon()
+            self._waiting = self._track.stored()
+            let_go(self._loader)
+            self._track = self._loader = None
+
     # -- for who goes through a program's finished epochs again
 
     def hold_still(self, epochs: int | None = None) -> None:
@@ -134,3 +143,14 @@ def loader_position(loader: object) -> Position:
         message = f"this {type(loader).__name__} is not tracked; use group.track(NAME=loader) first"
         raise UnkeepableError(message)
     return track.position
+
+
+def release_loader(loader: object) -> None:
+    """Track a loader no more: its slot keeps the place that it has now, and another may track it.
+
+    An epoch that runs counts as done.
+    """
+    track = track_of(loader)
+    manager = track.keeper() if track is not None and track.keeper is not None else None
+    if manager is not None:
+        manager.release()

@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import copyreg
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ._loader_track import Track
 
 if TYPE_CHECKING:
-    from ._loader_track import Track
+    from collections.abc import Callable, Iterator
 
-__all__ = ["let_go", "make_tracked", "track_of"]
+    from ._loader_order import Order
+
+__all__ = ["Follower", "follower_of", "let_go", "make_tracked", "track_of"]
 
 # In the loader's own attributes, and in the subclass, under names that no class of anybody's has.
-_TRACK, _KIND = "_lattice_track", "_lattice_tracked_kind"
+_FOLLOWER, _KIND = "_lattice_track", "_lattice_tracked_kind"
 # What torch's and torchdata's loaders make their iterators of, by the names that their modules have for them.
 _WITH_WORKERS = ("_StatefulMultiProcessingDataLoaderIter", "_MultiProcessingDataLoaderIter")
 
 
+class Follower(Protocol):
+    """What a loader tells its batches to."""
+
+    key: str
+    order: Order
+
+    def iterate(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """Give what goes through the loader, for which ``make`` makes torch's iterator."""
+
+
+def follower_of(loader: object) -> Follower | None:
+    """Give what follows a loader, in whichever way."""
+    follower: Follower | None = getattr(loader, "__dict__", {}).get(_FOLLOWER)
+    return follower
+
+
 def track_of(loader: object) -> Track | None:
     """Give what tracks a loader."""
-    track: Track | None = getattr(loader, "__dict__", {}).get(_TRACK)
-    return track
+    follower = follower_of(loader)
+    return follower if isinstance(follower, Track) else None
 
 
-def make_tracked(loader: Any, track: Track) -> None:
+def make_tracked(loader: Any, follower: Follower) -> None:
     """Have a loader tell its batches."""
-    vars(loader)[_TRACK] = track
+    vars(loader)[_FOLLOWER] = follower
     loader.__class__ = _tracked(type(loader))  # type: ignore[arg-type]
 
 
 def let_go(loader: Any) -> None:
     """Let a loader be what it was."""
-    if vars(loader).pop(_TRACK, None) is not None:
+    if vars(loader).pop(_FOLLOWER, None) is not None:
         loader.__class__ = getattr(type(loader), _KIND)
 
 
@@ -40,18 +60,18 @@ def _tracked(kind: Any) -> Any:
     """Make the subclass. It has the one base and nothing else, as an object's new class must."""
 
     def begin(self: Any) -> Any:
-        track = track_of(self)
+        follower = follower_of(self)
         make = functools.partial(kind.__iter__, self)
-        return make() if track is None else track.iterate(make)
+        return make() if follower is None else follower.iterate(make)
 
     def index_sampler(self: Any) -> Any:
-        track = track_of(self)
-        return kind._index_sampler.fget(self) if track is None else track.order  # noqa: SLF001 - its subclass
+        follower = follower_of(self)
+        return kind._index_sampler.fget(self) if follower is None else follower.order  # noqa: SLF001 - its subclass
 
     def get_iterator(self: Any) -> Any:
-        track = track_of(self)
+        follower = follower_of(self)
         made_of = _made_of(kind)
-        if track is None or not track.order.turn or made_of is None:
+        if follower is None or not follower.order.turn or made_of is None:
             return kind._get_iterator(self)  # noqa: SLF001 - its subclass
         if "next_iter_state" not in vars(self):
             return _turned(made_of)(self)
@@ -61,7 +81,7 @@ def _tracked(kind: Any) -> Any:
     def reduce(self: Any, protocol: object) -> tuple[Any, ...]:
         # Copied and pickled as what it was before.
         del protocol
-        attributes = {name: value for name, value in vars(self).items() if name != _TRACK}
+        attributes = {name: value for name, value in vars(self).items() if name != _FOLLOWER}
         # What copyreg itself names in a pickle; the newer __newobj__ is for the object's own class only.
         return copyreg._reconstructor, (kind, object, None), attributes  # type: ignore[attr-defined]  # noqa: SLF001
 

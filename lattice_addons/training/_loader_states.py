@@ -42,6 +42,20 @@ class States:
         }
 
     @property
+    def epoch(self) -> Any:
+        """The epoch by which the order is made, where a sampler is told one."""
+        return getattr(self._of_epochs, "epoch", None)
+
+    @property
+    def _of_epochs(self) -> Any:
+        """The sampler that is told the epoch, if there is one: of batches that are made by themselves, theirs."""
+        sampler, batches = self.loader.sampler, self.loader.batch_sampler
+        while batches is not None and not hasattr(sampler, "epoch"):
+            # Accelerate shares batches between ranks by one around the other.
+            sampler, batches = getattr(batches, "sampler", None), getattr(batches, "batch_sampler", None)
+        return sampler
+
+    @property
     def own_parts(self) -> dict[str, Any]:
         """What in this process may count in attributes of its own."""
         here = {} if self.loader.num_workers else {"dataset": self.loader.dataset}
@@ -104,8 +118,8 @@ class States:
             if name in states.get("samplers", {}):
                 sampler.load_state_dict(copy.deepcopy(states["samplers"][name]))
         self.put_data_back(states, between_epochs=between_epochs)
-        if set_epoch is not None and hasattr(self.loader.sampler, "epoch"):
-            self.loader.sampler.epoch = set_epoch
+        if set_epoch is not None and self.epoch is not None:
+            self._of_epochs.epoch = set_epoch
 
     def put_generators_back(self, states: dict[str, Any]) -> None:
         """Let the generators go on from these states."""

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Told"]
 
+# Where the sampler stands that is told the epoch.
+_EPOCHS = ("sampler.epoch", "batches.sampler.epoch", "batches.batch_sampler.sampler.epoch")
 _log = logging.getLogger("lattice_addons.training")
 
 
@@ -30,7 +32,7 @@ class Told:
     def own(self, names: Iterable[str]) -> None:
         """Say what is lacking of a data set or a sampler that counts in attributes of its own."""
         # An epoch that was set comes back.
-        told = ", ".join(name for name in names if name != "sampler.epoch")
+        told = ", ".join(name for name in names if name not in _EPOCHS)
         if told:
             self._say(
                 f"loader {self._key!r}: {told} changed while it was gone through, and is not put back after a "

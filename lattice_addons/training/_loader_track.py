@@ -57,6 +57,7 @@ class Track:
         self._watches = 0
         self._watch: Watch | None = None
         self._era = session.completions
+        self.keeper: weakref.ref[Any] | None = None  # the manager that stores this
 
     # -- what it is about
 
@@ -92,6 +93,8 @@ class Track:
         place.unfinished = loop.within if loop is not None else self.cut
         place.program_in = self._program_in(loop)
         place.at_work = loop is not None and loop.at_work
+        if not place.running:
+            place.set_epoch = self._states.epoch  # a sampler may count on by itself
         place.now = self._before if place.unfinished and self._before is not None else self._states.now()
         self._describe()
         outer = loop.outer if isinstance(loop, Batches) and loop.at_work else None
@@ -152,7 +155,7 @@ class Track:
 
     def watch(self) -> Watch | None:
         """Have the next epochs' first batches looked at; later ones are asked for in the same way."""
-        if self._watch is not None and self._watch.told:
+        if (self._watch is not None and self._watch.told) or hasattr(self.loader, "_lattice_keeps_ahead"):
             return None
         self._watches += 1
         self._watch = Watch(self.key) if self._watches <= _WATCHES else None
@@ -232,8 +235,7 @@ class Track:
         place, order = self.place, self.order
         if place.inside != around:
             place.inside, place.passes = around, 0
-        sampler = self.loader.sampler
-        place.set_epoch = getattr(sampler, "epoch", None)
+        place.set_epoch = self._states.epoch
         place.begin({"process": process_states(), **self._states.now()})
         order.reset()
         if not self.loader.num_workers:

@@ -19,7 +19,12 @@ __all__ = ["WaitingLoader", "give_back", "give_modes", "is_part", "mark_steps", 
 log = logging.getLogger("lattice_addons.training")
 
 _MARKED = "_wrapped_by_lr_sched"
-_GENERATORS = ("random.Random", "numpy.random._generator.Generator", "torch._C.Generator")
+_GENERATORS = (
+    "random.Random",
+    "numpy.random._generator.Generator",
+    "numpy.random.mtrand.RandomState",
+    "torch._C.Generator",
+)
 
 
 def is_part(value: object) -> bool:

@@ -16,15 +16,25 @@ __all__ = ["read_torch_file"]
 
 log = logging.getLogger("lattice_addons.training")
 
+# Before, a file could run code though only weights were asked for (GHSA-63cw-57p8-fm3p).
+_SAFE_SINCE = (2, 10)
+
 
 def read_torch_file(path: str, device: Any, *, trusted: bool) -> Any:
     """Give what was saved, its tensors on a device.
 
     Raises:
-        UntrustedError: it has something else than tensors and plain data, and is not trusted.
+        UntrustedError: it is not trusted, and has something else than tensors and plain data, or this torch is too
+            old to refuse that.
         DamagedError: it is no file of ``torch.save``, or not whole.
     """
     _check(path)
+    if not trusted and torch.torch_version.TorchVersion(torch.__version__) < _SAFE_SINCE:
+        message = (
+            f"{path} is read by torch, and of torch {torch.__version__} it is known that a file can make it run code: "
+            'install torch 2.10 or newer, or, if you trust who wrote the file, say load_snapshots(…, trust="pickle")'
+        )
+        raise UntrustedError(message, key=path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(

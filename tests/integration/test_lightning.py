@@ -71,7 +71,7 @@ class Net(L.LightningModule):
         self.error(guess.detach(), y)
         self.log("error", self.error, on_step=False, on_epoch=True)
         self.log("loss", loss, on_step=True, on_epoch=True)
-        if how == "batch":
+        if how == "batch" and trainer.max_epochs == (1 if "LATER" in os.environ else 3):
             blow(self.trainer.current_epoch, index)
         return loss
     def validation_step(self, batch, index):
@@ -112,7 +112,16 @@ trainer = L.Trainer(
     max_epochs=int(os.environ.get("EPOCHS", 3)), accelerator="cpu", callbacks=callbacks, logger=False,
     enable_progress_bar=False, enable_model_summary=False, accumulate_grad_batches=2, log_every_n_steps=1, **options
 )
-trainer.fit(model, train, torch.utils.data.DataLoader(Rows(), 4), ckpt_path=os.environ.get("FROM"))
+held_out = {"num_workers": 1, "persistent_workers": True} if "LIVING" in os.environ else {}
+held_out = torch.utils.data.DataLoader(Rows(), 4, **held_out)
+trainer.fit(model, train, held_out, ckpt_path=os.environ.get("FROM"))
+if "LIVING" in os.environ:
+    print("# once more", flush=True)
+    trainer = L.Trainer(
+        max_epochs=1, accelerator="cpu", callbacks=callbacks[2:], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0
+    )
+    trainer.fit(model, train, held_out)
 bits = hashlib.sha256()
 for value in model.state_dict().values():
     bits.update(value.numpy().tobytes())
@@ -150,6 +159,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "stream, carried on": Life([], "two", STREAM),
         "from a file, plain": Life(environ=last),
         "from a file": Life([], "three", last | CALLBACK),
+        "living, plain": Life(environ={"LIVING": "yes"}),
+        "living, in a batch": Life(["batch", "13"], "five", {"LIVING": "yes"} | CALLBACK),
+        "living, carried on": Life(["batch", "4"], "five", {"LIVING": "yes", "LATER": "yes"} | CALLBACK),
+        "living, once more": Life([], "five", {"LIVING": "yes"} | CALLBACK),
     }
     folder = tmp_path_factory.mktemp("lightning")
     return dict(zip(wanted, lives(folder, PROGRAM, MODULES, list(wanted.values())), strict=True))
@@ -208,3 +221,19 @@ def test_lightnings_own_checkpoints_stay_what_they_are(ended: dict[str, Ended]) 
     """A file that was written by a run of ours is read by Lightning alone, and by a run of ours that has no store."""
     assert ended["from a file, plain"].lines[0].startswith("began at 2")
     assert ended["from a file"].lines == ended["from a file, plain"].lines
+
+
+def test_workers_that_live_on_from_validation_to_validation(ended: dict[str, Ended]) -> None:
+    """Their successors draw what was due, and their making moves nothing: they were made for the sanity check."""
+    assert ended["living, in a batch"].lines == ["began at 0 0"]
+    assert ended["living, carried on"].lines[0] in ("began at 1 3", "began at 1 4")
+    assert ended["living, once more"].result == ended["living, plain"].result
+    assert ended["living, once more"].lines[-2] == ended["living, plain"].lines[-2]
+
+
+def test_a_second_fit_goes_through_the_same_loaders(ended: dict[str, Ended]) -> None:
+    """It has slots of its own, and is carried on like the first, which is not trained again."""
+    assert ended["living, carried on"].lines[1:] == ["once more"]
+    assert ended["living, once more"].lines[0] == "once more"
+    assert ended["living, once more"].lines[1] in ("began at 0 5", "began at 0 6")
+    assert not any("loader '" in ended[name].errors for name in ended if name.startswith("living"))

@@ -76,24 +76,28 @@ args = TrainingArguments(
     "out", num_train_epochs=3, per_device_train_batch_size=2, gradient_accumulation_steps=2, logging_steps=3,
     eval_strategy="epoch", save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True, learning_rate=1e-2,
     warmup_steps=3, dataloader_num_workers=int(os.environ.get("WORKERS", 0)),
+    dataloader_persistent_workers="LIVING" in os.environ,
 )
 trainer = Trainer(
     model, args, data_collator=collate, train_dataset=Rows(), eval_dataset=Rows(), callbacks=callbacks
 )
 output = trainer.train()
+behind = trainer.evaluate()["eval_loss"]
 bits = hashlib.sha256()
 for value in model.state_dict().values():
     bits.update(value.numpy().tobytes())
 print("# random", torch.rand(1).item(), random.random())
-log = [{key: value for key, value in line.items() if "runtime" not in key and "per_second" not in key}
+log = [{key: value for key, value in line.items() if not key.endswith(("runtime", "per_second", "time"))}
        for line in trainer.state.log_history]
-result = {"bits": bits.hexdigest(), "log": log, "loss": output.training_loss, "steps": output.global_step}
+result = {"bits": bits.hexdigest(), "log": log, "loss": output.training_loss, "steps": output.global_step,
+          "behind": behind}
 print("# " + json.dumps(result))
 """
 
 MODULES = ("torch", "numpy", "accelerate", "transformers.trainer", "transformers.models.gpt2.modeling_gpt2")
 CALLBACK = {"BY": "callback"}
 PATCHED = {"BY": "autopatch", "WORKERS": "2"}
+LIVING = {"WORKERS": "2", "LIVING": "yes"}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "plain, workers": Life(environ={"WORKERS": "2"}),
         "patched, in a step": Life(["step", "8"], "two", PATCHED),
         "patched, carried on": Life([], "two", PATCHED),
+        "living, plain": Life(environ=LIVING),
+        "living, in a step": Life(["step", "8"], "four", LIVING | CALLBACK),
+        "living, carried on": Life([], "four", LIVING | CALLBACK),
     }
     folder = tmp_path_factory.mktemp("transformers")
     return dict(zip(wanted, lives(folder, PROGRAM, MODULES, list(wanted.values())), strict=True))
@@ -167,3 +174,17 @@ def test_an_unchanged_script_is_exact_too_with_workers(ended: dict[str, Ended]) 
     assert ended["patched, carried on"].lines[0] == "began at 9"
     assert ended["patched, carried on"].result == ended["plain, workers"].result
     assert ended["plain, workers"].result["bits"] != ended["plain"].result["bits"]
+
+
+def test_workers_that_live_on_from_evaluation_to_evaluation(ended: dict[str, Ended]) -> None:
+    """Those of training and evaluation have successors, which draw what was due, and nothing of the program's."""
+    assert ended["living, in a step"].status == -15
+    assert ended["living, carried on"].lines[0] == "began at 9"
+    assert ended["living, carried on"].result == ended["living, plain"].result
+    assert ended["living, carried on"].lines[-2] == ended["living, plain"].lines[-2]
+
+
+def test_nothing_is_told_that_is_not_so(ended: dict[str, Ended]) -> None:
+    """Accelerate fetches ahead, which is kept, and counts epochs, which it is told again."""
+    told = [line for one in ended.values() for line in one.errors.splitlines() if line.startswith("loader ")]
+    assert told == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from lattice_addons import Settings, StateManagerGroup
 from lattice_addons.errors import DuplicateSlotError, UnkeepableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.frameworks
@@ -72,6 +73,39 @@ def test_two_trainings_of_one_key(tmp_path: Path) -> None:
     with pytest.raises(DuplicateSlotError, match="lightgbm"):
         train(params, data, 3, group=group)
     group.close()
+
+
+def test_a_callback_that_saves(tmp_path: Path) -> None:
+    """In the middle of a round: what is stored has the rounds before it, each evaluated once."""
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    from lattice_addons.integrations.lightgbm import train
+
+    seen: list[int] = []
+    params = {"num_leaves": 4, "verbosity": -1, "num_threads": 1}
+
+    def trained(act: Callable[[StateManagerGroup], None]) -> None:
+        group = StateManagerGroup(Settings(root=str(tmp_path), signals=(), atexit_saving=False))
+
+        def told(env: Any) -> None:
+            seen.append(env.iteration)
+            if env.iteration == 2:
+                act(group)
+
+        data = lightgbm.Dataset(INPUTS, TARGETS, free_raw_data=False)
+        try:
+            train(params, data, 4, group=group, every=None, callbacks=[told], valid_sets=[data])
+        finally:
+            group.close()
+
+    def save_and_die(group: StateManagerGroup) -> None:
+        group.save()
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        trained(save_and_die)
+    seen.clear()
+    trained(lambda _: None)
+    assert seen == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("params", [{"boosting": "dart"}, {"data_sample_strategy": "goss"}], ids=str)

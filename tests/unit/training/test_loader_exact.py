@@ -9,16 +9,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="these tests are about torch's loaders")
 
 from torch.utils.data import (  # noqa: E402 - behind the skip
+    BatchSampler,
     DataLoader,
     DistributedSampler,
     RandomSampler,
+    Sampler,
     WeightedRandomSampler,
 )
 
 from .loader_lives import SAMPLES, Noisy, Stateful, Stream, Walked, indices, live  # noqa: E402 - behind the skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = [
@@ -55,6 +57,22 @@ def random_draws() -> Any:
     return RandomSampler(range(SAMPLES), replacement=True, num_samples=70, generator=generator())
 
 
+class Seeded(Sampler):
+    """An order that is made of the epoch, which it counts: as accelerate's, under which a batch sampler stands."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return SAMPLES
+
+    def __iter__(self) -> Iterator[int]:
+        """Draw the order."""
+        yield from torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(self.epoch)).tolist()
+        self.epoch += 1
+
+
 ALONE: dict[str, Callable[[], Any]] = {
     "shuffled": lambda: DataLoader(Noisy(), batch_size=3, shuffle=True),
     "own generator": lambda: DataLoader(Noisy(), batch_size=3, shuffle=True, generator=generator()),
@@ -62,6 +80,7 @@ ALONE: dict[str, Callable[[], Any]] = {
     "weighted": lambda: DataLoader(Noisy(), 3, sampler=WeightedRandomSampler(torch.arange(1.0, 21), 20)),
     "with replacement": lambda: DataLoader(Noisy(), batch_size=7, sampler=random_draws()),
     "distributed": lambda: DataLoader(Noisy(), 3, sampler=DistributedSampler(Noisy(), 2, 1)),
+    "seeded": lambda: DataLoader(Noisy(), batch_sampler=BatchSampler(Seeded(), 3, drop_last=False)),
     "stream": lambda: DataLoader(Stream(), batch_size=3),
     "stateful stream": lambda: DataLoader(Stateful(), batch_size=3),
     "stateful iterator": lambda: DataLoader(Walked(), batch_size=3),

@@ -57,6 +57,16 @@ def test_a_run_carries_on_with_the_same_bits(path: Path) -> None:
     assert train(carried_on, 4) == whole
 
 
+def test_a_random_state_goes_on_in_place() -> None:
+    """NumPy's older kind of generator is a part like the others: the program's own goes back to where it was."""
+    random = pytest.importorskip("numpy", reason="NumPy is not installed").random.RandomState(7)
+    state = State(rng=random)
+    stored, first = state.state_dict(), random.random_sample()
+    state.load_state_dict(stored)
+    assert state.rng is random
+    assert random.random_sample() == first
+
+
 def test_everything_else_comes_back(path: Path) -> None:
     """Indices, history, a scaler, an average of the model, a generator, and modes that no state dict has."""
     state = train(State(**parts()), 2)
@@ -168,6 +178,19 @@ def test_nothing_runs_that_is_not_trusted(path: Path, tmp_path: Path) -> None:
     with pytest.raises(LatticeError):
         State.load_snapshots(path)
     assert not os.path.exists(mark)
+
+
+def test_a_torch_that_runs_what_it_should_refuse_reads_nothing_untrusted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 2.10 torch's reader of weights alone could be made to run code: of a file of anybody's it is not asked."""
+    torch.save({"model": None, "epoch_index": 3}, path)
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    with pytest.raises(UntrustedError, match=r"torch 2\.9\.1.*2\.10 or newer"):
+        State.load_snapshots(path)
+    assert State.load_snapshots(path, trust="pickle").epoch_index == 3
+    monkeypatch.setattr(torch, "__version__", "2.10.0")
+    assert State.load_snapshots(path).epoch_index == 3
 
 
 def test_a_signed_file_is_trusted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,39 @@
+"""The loaders of a framework's evaluations within a training: where their workers live on, these are kept."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from lattice_addons.training import LivingWorkers
+
+__all__ = ["Evaluations"]
+
+
+class Evaluations:
+    """The loaders of one training's evaluations, by name."""
+
+    def __init__(self) -> None:
+        self._loaders: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._waiting: dict[str, Any] = {}  # what was stored of loaders that are not made yet
+
+    def follow(self, name: str, loader: Any) -> None:
+        """Be told of a loader before it is gone through: as often as it is."""
+        loader = getattr(loader, "base_dataloader", loader)  # Accelerate's has torch's within
+        if not getattr(loader, "persistent_workers", False):
+            return
+        self._loaders[name] = loader
+        workers = LivingWorkers(loader)
+        if name in self._waiting:
+            workers.load_state_dict(self._waiting.pop(name))
+
+    def state(self) -> dict[str, Any]:
+        """Give what is known of all of their workers."""
+        known = {name: LivingWorkers(loader).state_dict() for name, loader in self._loaders.items()}
+        return self._waiting | known
+
+    def restore(self, stored: dict[str, Any]) -> None:
+        """Let workers, when they are next made, go on from what `state` gave."""
+        self._waiting = dict(stored)
+        for name, loader in list(self._loaders.items()):
+            self.follow(name, loader)
