@@ -13,7 +13,8 @@ from lattice_addons.errors import HyperStateError, LatticeError, NotInStoreError
 from lattice_addons.settings import Settings
 
 from ._output import print_json
-from ._rank import add_rank_argument, checkpoint_of, line_of
+from ._rank import add_rank_argument, checkpoint_of, job_and_number, line_of
+from ._status import NO
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     if options.commit:
         return _commit(options)
-    line, checkpoint = _meant(options, options.what)
+    opened = OpenStore(options)
+    line, checkpoint = _meant(opened, options.rank, *job_and_number(options.what, opened.jobs()))
     if options.view is None:
         return _edit(options, line, checkpoint)
     from lattice_addons.hyperstate import write_folder
@@ -60,14 +62,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _meant(options: argparse.Namespace, what: str) -> tuple[Line, Checkpoint]:
-    """Give the line and the checkpoint that JOB[@N] names."""
-    job, at, number = what.rpartition("@")
-    if not at or not number.isdecimal():
-        job, number = what, ""
-    opened = OpenStore(options)
-    line = line_of(opened, opened.job(job), options.rank)
-    checkpoint = checkpoint_of(line, int(number) if number else None)
+def _meant(opened: OpenStore, rank: int, job: str, number: int | None) -> tuple[Line, Checkpoint]:
+    """Give the line, and the checkpoint of a HyperState."""
+    line = line_of(opened, opened.job(job), rank)
+    checkpoint = checkpoint_of(line, number)
     if not {"config", "state"} <= set(checkpoint.slots):
         there = ", ".join(checkpoint.slots) or "none"
         message = (
@@ -92,8 +90,9 @@ def _edit(options: argparse.Namespace, line: Line, checkpoint: Checkpoint) -> in
             message = f"the editor {editor[0]!r} cannot be started ({error}); set EDITOR"
             raise HyperStateError(message) from error
         if status:
-            sys.stderr.write(f"lattice edit: {editor[0]} ended with status {status}; nothing was committed\n")
-            return 1
+            told = f"{editor[0]} ended with status {status}; nothing was committed; the texts are kept in {folder}"
+            sys.stderr.write(f"lattice edit: {told}\n")
+            return NO
         _take(options, line, checkpoint, paths, {})
     except LatticeError as error:
         # An hour's edits must not be lost for one typing error.
@@ -118,8 +117,7 @@ def _commit(options: argparse.Namespace) -> int:
         raise NotInStoreError(message, url=options.what, key="checkpoint.json")
     if options.root is None and isinstance(store, str) and os.path.isdir(store):
         options.root = store
-    options.rank = int(found.origin.get("rank") or 0)
-    line, checkpoint = _meant(options, f"{job}@{number}")
+    line, checkpoint = _meant(OpenStore(options), int(found.origin.get("rank") or 0), job, number)
     _take(options, line, checkpoint, found.paths, {name: found.blobs[name] for name in found.replaced})
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,7 +15,7 @@ from lattice_addons.errors import DamagedError, StoreError
 from lattice_addons.storage import ulid
 
 from ._output import print_json, size
-from ._rank import add_rank_argument, checkpoint_of, line_of
+from ._rank import add_rank_argument, checkpoint_of, job_and_number, line_of
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lattice_addons.checkpoint import Checkpoint, Line
-
-_NUMBERED = re.compile(r"(.+)@([0-9]+)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
-    job, number = _meant(options.job, opened.jobs())
+    job, number = job_and_number(options.job, opened.jobs())
     line = line_of(opened, opened.job(job), options.rank)
     checkpoint, written = _export(line, number, options.file, force=options.force)
     if options.json:
@@ -72,14 +69,6 @@ def _export(line: Line, number: int | None, path: str, *, force: bool) -> tuple[
             # The newest one that there was may be gone, because the program that writes them went on meanwhile.
             if number is not None or checkpoint.number in line.numbers():
                 raise
-
-
-def _meant(told: str, known: list[str]) -> tuple[str, int | None]:
-    """Tell job and number apart; a job may have an @ in its name."""
-    match = _NUMBERED.fullmatch(told)
-    if match is None or told in known:
-        return told, None
-    return match[1], int(match[2])
 
 
 @contextmanager

@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     opened = OpenStore(options)
     line = line_of(opened, opened.job(options.job), options.rank)
     check_key(line)
-    made = [row for number in reversed(line.numbers()) if (row := _row(line, number)) is not None]
+    made = [
+        row for number in line.fetched(reversed(line.numbers())) if (row := _row(line, number)) is not None
+    ]
     rows = list(_with_refused(made, refusals(line).all()))
     if options.json:
         print_json(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import NotInStoreError
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
     from ._store import OpenStore
 
 
+_NUMBERED = re.compile(r"(.+)@([0-9]+)")
+
+
 def add_rank_argument(parser: argparse.ArgumentParser) -> None:
     """Let a command be told the rank."""
     parser.add_argument("--rank", type=int, default=0, metavar="R", help="the line of rank R (default: 0)")
+
+
+def job_and_number(told: str, known: list[str]) -> tuple[str, int | None]:
+    """Tell JOB and N of ``JOB@N`` apart; a job may have an @ in its name."""
+    match = _NUMBERED.fullmatch(told)
+    if match is None or told in known:
+        return told, None
+    return match[1], int(match[2])
 
 
 def line_of(opened: OpenStore, job: str, rank: int) -> Line:

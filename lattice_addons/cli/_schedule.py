@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
+from lattice_addons._whole_file import write_whole
 from lattice_addons.errors import NoConfigError
 
 from ._output import add_json_argument, print_json
@@ -54,10 +54,7 @@ def _takes(letters: str) -> bool:
 
 def _write(path: str, data: bytes) -> None:
     """Write the picture whole, or leave what is there."""
-    aside = f"{path}.{os.getpid()}"
     try:
-        with open(aside, "wb") as file:
-            file.write(data)
-        os.replace(aside, path)
+        write_whole(path, data)
     except OSError as error:
         raise NoConfigError(f"the picture {path!r} cannot be written ({error.strerror})", path=path) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import found
 from lattice_addons.encoding import decode, needs_pickle
-from lattice_addons.errors import NotInStoreError, UnknownSlotError
+from lattice_addons.errors import UnknownSlotError
 from lattice_addons.service import (
     arrays_text,
     mean_text,
@@ -19,6 +19,7 @@ from lattice_addons.service import (
 from lattice_addons.state import SaveCosts
 
 from ._output import plain, print_json, print_table, size
+from ._rank import add_rank_argument, checkpoint_of, line_of
 from ._ranks import of_checkpoint
 from ._store import OpenStore, add_store_arguments
 
@@ -36,21 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", metavar="JOB", help="which job (default: the only one)")
     parser.add_argument("slot", nargs="?", metavar="SLOT", help="show this slot's value")
     parser.add_argument("--number", type=int, metavar="N", help="checkpoint N instead of the newest")
-    parser.add_argument("--rank", type=int, default=0, metavar="R", help="the line of rank R (default: 0)")
+    add_rank_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status."""
     opened = OpenStore(options)
-    job = opened.job(options.job)
-    line = next((line for line in opened.lines(job) if line.rank == options.rank), None)
-    if line is None:
-        message = f"job {job!r} has no rank {options.rank} in {opened.store.url}"
-        raise NotInStoreError(message, url=opened.store.url, key=job)
-    checkpoint = line.newest() if options.number is None else line.load(options.number)
-    if checkpoint is None:
-        message = f"job {job!r} has no checkpoint yet in {opened.store.url}"
-        raise NotInStoreError(message, url=opened.store.url, key=job)
+    line = line_of(opened, opened.job(options.job), options.rank)
+    checkpoint = checkpoint_of(line, options.number)
     if options.slot is not None:
         _show_slot(line, checkpoint, options.slot, as_json=options.json)
     elif options.json:

@@ -15,8 +15,9 @@ INTERRUPTED: Final = 130
 #: What each status means. An error's class says its own, as `exit_code`; there is none but these.
 MEANINGS: Final = {
     OK: "it went well",
-    NO: "the answer is no: ``clear``, ``choose`` or ``experiment`` was not confirmed, ``hp … diff`` has "
-    "found a difference, ``doctor`` a problem, or the results of the ``demo`` differ",
+    NO: "the answer is no: ``clear``, ``choose`` or ``experiment`` was not confirmed, the editor of "
+    "``edit`` has failed, ``hp … diff`` has found a difference, ``doctor`` a problem, or the results of the ``demo`` "
+    "differ",
     USAGE: "the command line is wrong",
     64: "a setting, a name or a value that was given cannot be",
     65: "data cannot be used: ``verify`` has found damage, ``repair`` some that it cannot repair, ``copy`` has copied "

@@ -51,16 +51,7 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "create":
         _create(tokens, options, audit)
     else:
-        gone = [tokens.revoke(name) for name in options.ids]
-        for token in gone:
-            _note(audit, "token revoke", token)
-        if options.json:
-            print_json([token.told() for token in gone])
-        else:
-            for token in gone:
-                sys.stdout.write(
-                    f"token {token.id} opens nothing any more (it was: {_opens(token.told())})\n"
-                )
+        _revoke(tokens, options, audit)
     return 0
 
 
@@ -87,6 +78,20 @@ def _create(tokens: Tokens, options: argparse.Namespace, audit: Audit | None) ->
     )
     # Alone on stdout, for `TOKEN=$(lattice token create …)`.
     sys.stdout.write(f"{shown}\n")
+
+
+def _revoke(tokens: Tokens, options: argparse.Namespace, audit: Audit | None) -> None:
+    gone = []
+    for name in options.ids:
+        gone.append(tokens.revoke(name))
+        # At once: the next id may be none, which ends it.
+        _note(audit, "token revoke", gone[-1])
+        if not options.json:
+            sys.stdout.write(
+                f"token {gone[-1].id} opens nothing any more (it was: {_opens(gone[-1].told())})\n"
+            )
+    if options.json:
+        print_json([token.told() for token in gone])
 
 
 def _list(tokens: Tokens, *, as_json: bool) -> None:

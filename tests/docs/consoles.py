@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # What begins a block: a directive, or a paragraph that ends with two colons.
 BEGINS = re.compile(r"^[ ]*\.\. code-block:: (?P<kind>console|shell|bash|sh)$|::$")
+# The option of a script that is a file, for the commands behind it.
+NAMED = re.compile(r":name: (\S+\.sh)")
 # Comments before a block: why it cannot be run here; what is done first, and is not worth a reader's while; that its
 # last command goes on beside what comes next, as in a terminal of its own, until another one does, or the page ends.
 # And one that stands anywhere: a command that must succeed, when all before it was done.
@@ -26,7 +28,7 @@ SCRIPTS = ("bash", "sh")
 
 @dataclass(frozen=True)
 class Console:
-    """A block of command lines; ``not_run`` says why, where it cannot be run here."""
+    """A block of command lines; ``not_run`` says why, where it cannot be run here; a script may have a ``name``."""
 
     page: Path
     line: int
@@ -34,6 +36,7 @@ class Console:
     commands: tuple[str, ...]
     not_run: str
     goes_on: bool = False
+    name: str = ""
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
@@ -43,6 +46,8 @@ class Console:
     def script(self) -> str:
         """Give it as a script that says where it is."""
         commands = list(self.commands)
+        if self.name:
+            commands = [f"cat > {self.name} << 'end of {self.name}'", *commands, f"end of {self.name}"]
         if self.goes_on:
             last = max(at for at in range(len(commands)) if not at or not commands[at - 1].endswith("\\"))
             # A service says where it is when it listens; of any other program the first word will do.
@@ -63,6 +68,9 @@ def consoles(page: Path) -> list[Console]:
         if begins is None or comment is not None:
             continue
         code = _block(lines, at)
+        named = NAMED.fullmatch(code[0]) if code else None
+        if named is not None:
+            code = "\n".join(code[1:]).strip("\n").splitlines()
         is_script = begins["kind"] in SCRIPTS
         commands = tuple(code if is_script else _prompted(code))
         if commands:
@@ -70,7 +78,8 @@ def consoles(page: Path) -> list[Console]:
             prepared = tuple(told for what, told in said if what == "prepared by")
             why = next((told for what, told in said if what == "not run"), "")
             goes_on = any(what == "goes on" for what, _ in said)
-            found.append(Console(page, at + 1, prepared, commands, why, goes_on))
+            name = named[1] if named is not None else ""
+            found.append(Console(page, at + 1, prepared, commands, why, goes_on, name))
     return found
 
 
@@ -118,7 +127,9 @@ def lattice_lines(text: str) -> list[list[str]]:
         while words and (words[0] in ("exec", "nohup", "timeout") or "=" in words[0]):
             words = words[1:]
         if words[:1] == ["lattice"]:
-            ends = [at for at, word in enumerate(words) if word in ("&", "|", ">", "&&", ";", "2>&1")]
+            ends = [
+                at for at, word in enumerate(words) if word in ("&", "|", ">", "&&", "||", ";", "2>", "2>&1")
+            ]
             found.append(words[1 : ends[0] if ends else None])
     return found
 

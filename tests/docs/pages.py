@@ -18,9 +18,9 @@ BLOCK = re.compile(
     r"\n+(?P<code>(?:(?:(?P=indent)[ ]{3}.*)?\n)+)",
     re.MULTILINE,
 )
-# The comment before a block that is not to be run; the reason stands behind the colon.
-NOT_RUN = re.compile(r"\.\. not run: .+\n\s*\Z")
-
+# The comments before a block that is not to be run, or not alone; the reason stands behind the colon.
+NOT_RUN = re.compile(r"\.\. not run: (.+)\n\s*\Z")
+RUN_BELOW = re.compile(r"\.\. run below: .+\n\s*\Z")
 
 # The comment at the top of a page whose programs need what a plain installation does not bring.
 NEEDS = re.compile(r"^\.\. needs: (.+)$", re.MULTILINE)
@@ -28,12 +28,13 @@ NEEDS = re.compile(r"^\.\. needs: (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Example:
-    """A program on a page: one block, or a block and those that carry it on."""
+    """A program on a page: one block, or a block and those that carry it on; ``alone`` if it needs nothing else."""
 
     page: Path
     line: int
     name: str
     source: str
+    alone: bool = True
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
@@ -55,23 +56,52 @@ def needs(page: Path) -> list[str]:
 def examples(page: Path) -> list[Example]:
     """Give a page's programs; a block that does not begin with an import carries on the one before."""
     found: list[Example] = []
-    for line, name, source in _blocks(page.read_text(encoding="utf-8")):
-        begins = re.match(r'(#.*\n|\s*\n)*(from |import |""")', source)
+    for block in _blocks(page):
+        if block.not_run:
+            continue
+        begins = re.match(r'(#.*\n|\s*\n)*(from |import |""")', block.source)
         if begins or not found:
-            found.append(Example(page, line, name or f"example_{line}.py", source))
+            name = block.name or f"example_{block.line}.py"
+            found.append(Example(page, block.line, name, block.source, block.alone))
         else:
             before = found.pop()
-            found.append(Example(page, before.line, name or before.name, before.source + "\n" + source))
+            source = before.source + "\n" + block.source
+            found.append(Example(page, before.line, block.name or before.name, source, before.alone))
     return found
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
+def left_out(page: Path) -> list[Block]:
+    """Give a page's blocks that are not run."""
+    return [block for block in _blocks(page) if block.not_run]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of Python; ``not_run`` says why, where it cannot be run here."""
+
+    page: Path
+    line: int
+    name: str
+    source: str
+    not_run: str
+    alone: bool
+
+    def __str__(self) -> str:
+        """Give the place, for the names of the tests."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text + "\n"):
         before = text[: match.start()]
-        if not NOT_RUN.search(before):
-            name = re.search(r":name: (\S+\.py)", match["options"])
-            yield (
-                before.count("\n") + 1,
-                name[1] if name else "",
-                textwrap.dedent(match["code"]).strip("\n") + "\n",
-            )
+        name = re.search(r":name: (\S+\.py)", match["options"])
+        why = NOT_RUN.search(before)
+        yield Block(
+            page,
+            before.count("\n") + 1,
+            name[1] if name else "",
+            textwrap.dedent(match["code"]).strip("\n") + "\n",
+            why[1] if why else "",
+            alone=RUN_BELOW.search(before) is None,
+        )

@@ -7,7 +7,8 @@ import http.client
 import re
 import socket
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +65,35 @@ def buckets(port: int, script: str) -> dict[str, str]:
     return CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
 
 
+def google(port: int) -> dict[str, str]:
+    """Give the environment in which Google's bucket ``bucket`` is that of an emulator."""
+    return {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}", "FSSPEC_GCS_TOKEN": "anon"}
+
+
+def installed(folder: Path) -> None:
+    """Let other packages find what this one has for them, where it is not installed and they would look in vain."""
+    with suppress(PackageNotFoundError):
+        distribution("lattice-addons")
+        return
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    table = text.partition('[project.entry-points."fsspec.specs"]\n')[2].partition("\n[")[0]
+    named = folder / "lattice_addons-0.dist-info"
+    named.mkdir()
+    (named / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: lattice-addons\nVersion: 0\n", encoding="utf-8"
+    )
+    (named / "entry_points.txt").write_text(f"[fsspec.specs]\n{table}".replace('"', ""), encoding="utf-8")
+
+
 def pip(folder: Path) -> None:
-    """Make a `pip` that installs nothing: all of it is here. It takes what there is of this project, and no other."""
+    """Make a `pip` that installs nothing: all of it is here. It takes this project, and what its extras name."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     table = text.partition("[project.optional-dependencies]\n")[2].partition("\n[")[0]
     extras = "|".join(re.findall(r"^([a-z0-9-]+) = \[", table, re.MULTILINE))
+    others = "|".join(sorted({*re.findall(r'"([a-z0-9-]+)>=', table)}))
     script = f"""#!/bin/sh
-test "$1" = install && shift && echo "$@" | grep -Eqx 'lattice-addons(\\[({extras})(,({extras}))*\\])?'
+test "$1" = install && shift &&
+    echo "$@" | grep -Eqx 'lattice-addons(\\[({extras})(,({extras}))*\\])?( ({others}))*'
 """
     (folder / "pip").write_text(script, encoding="utf-8")
     (folder / "pip").chmod(0o755)

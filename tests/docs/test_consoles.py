@@ -20,7 +20,7 @@ from lattice_addons.cli import build_parser
 from lattice_addons.cli._commands import COMMANDS
 from tests.docs.consoles import Console, consoles, inline, lattice_lines
 from tests.docs.pages import ROOT, examples, needs, pages
-from tests.docs.surroundings import PORT, PRELUDE, alone_at, buckets, pip
+from tests.docs.surroundings import PORT, PRELUDE, alone_at, buckets, google, installed, pip
 from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.Fixt
     (folder / "pyproject.toml").touch()
     for example in examples(page):
         Program(folder, example.source, example.name)
+    installed(folder)
     environ = clean_environ(
         PATH=f"{shims(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}",
         PYTHONPATH=str(folder),
@@ -78,15 +79,28 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.Fixt
     with ExitStack() as around:
         if any(console.goes_on for console in run):
             script = PRELUDE + script
-        if re.search("^lattice (serve|ui)", script, re.MULTILINE):
-            for name in ("uvicorn", "jinja2"):
-                pytest.importorskip(name, reason="a page serves")
         if any(words[:1] == ["serve"] and "--port" not in words for words in lattice_lines(script)):
             around.enter_context(alone_at(PORT))
-        if "s3://" in script and "moto" not in script:
-            environ |= buckets(request.getfixturevalue("s3_port"), script)
-        status, said = typed(script, folder, environ)
+        status, said = typed(script, folder, environ | servers(script, request))
     assert status == 0, f"{script}\n{said}"
+
+
+def servers(script: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Start what a script asks, and give the environment that leads there; skip where it is not installed."""
+    if re.search("^lattice (serve|ui)", script, re.MULTILINE):
+        for name in ("uvicorn", "jinja2"):
+            pytest.importorskip(name, reason="a page serves")
+    for program in ("openssl", "sbatch"):
+        if re.search(f"^{program} ", script, re.MULTILINE) and shutil.which(program) is None:
+            pytest.skip(f"not installed: {program}")
+    environ: dict[str, str] = {}
+    if re.search("^sbatch ", script, re.MULTILINE):
+        environ |= {"SLURM_CONF": request.getfixturevalue("slurm").environ["SLURM_CONF"]}
+    if "s3://" in script and "moto" not in script:
+        environ |= buckets(request.getfixturevalue("s3_port"), script)
+    if "gs://" in script:
+        environ |= google(request.getfixturevalue("gcs_port"))
+    return environ
 
 
 def typed(script: str, folder: Path, environ: dict[str, str]) -> tuple[int, str]:
@@ -109,9 +123,14 @@ def typed(script: str, folder: Path, environ: dict[str, str]) -> tuple[int, str]
     return shell.returncode, out[-4000:] + err[-4000:]
 
 
+@pytest.mark.skipif(BASH is None, reason="not installed: bash")
 @pytest.mark.parametrize("console", LEFT_OUT)
 def test_a_block_that_is_not_run_says_why(console: Console) -> None:
-    """It is skipped where everybody sees it, and its command lines are right all the same (see below)."""
+    """It is skipped where everybody sees it, and its command lines are right all the same (see also below)."""
+    read = subprocess.run(
+        [str(BASH), "-n"], input=console.script, capture_output=True, text=True, check=False
+    )
+    assert (read.returncode, read.stderr) == (0, ""), console
     pytest.skip(f"{console}: {console.not_run}")
 
 
@@ -183,10 +202,14 @@ def test_blocks_are_told_apart(tmp_path: Path) -> None:
         ".. prepared by: one\n.. prepared by: two\n\n"
         ".. code-block:: console\n\n   $ lattice list \\\n     --json\n   output\n   $ ls\n\nText::\n\n   no prompt\n\n"
         ".. not run: no cluster\n\n.. code-block:: bash\n\n   exec lattice run -- srun x\n\n"
-        ".. prepared by: three\n\nSome text, and\nthis::\n\n   $ ls\n\n.. checked by: four\n\nThe end.\n",
+        ".. prepared by: three\n\nSome text, and\nthis::\n\n   $ ls\n\n.. checked by: four\n\nThe end.\n\n"
+        ".. code-block:: bash\n   :name: train.sh\n\n   #!/bin/sh\n\n   echo $5\n",
         encoding="utf-8",
     )
-    first, second, third, fourth = consoles(page)
+    first, second, third, fourth, fifth = consoles(page)
+    assert (fifth.name, fifth.commands) == ("train.sh", ("#!/bin/sh", "", "echo $5"))
+    named = Console(ROOT / "x", 1, ("one",), ("two",), "", name="train.sh")
+    assert named.script == "echo 'x:1' >&2\none\ncat > train.sh << 'end of train.sh'\ntwo\nend of train.sh\n"
     assert (fourth.prepared, fourth.commands, fourth.not_run) == ((), ("four",), "")
     assert (third.prepared, third.commands, third.not_run) == (("three",), ("ls",), "")
     assert first.prepared == ("one", "two")
@@ -218,7 +241,7 @@ def test_what_goes_on_beside_ends_with_the_page(tmp_path: Path) -> None:
         for name in ("a", "b")
     ]
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    ended = "\n! kill -0 $(cat a) 2> /dev/null\nkill -0 $(cat b)\n"
+    ended = "\nif kill -0 $(cat a) 2> /dev/null; then exit 4; fi\nkill -0 $(cat b)\n"
     assert typed(PRELUDE + beside[0].script + beside[1].script + ended, tmp_path, environ) == (
         0,
         "x:1\nx:1\n",

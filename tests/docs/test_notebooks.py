@@ -11,6 +11,7 @@ pytest.importorskip("ipykernel", reason="not installed: ipykernel")
 
 from tests.docs.cells import Cell, cells
 from tests.docs.pages import pages
+from tests.docs.surroundings import buckets
 from tests.integration.kernels import Kernel, kernel
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ PAGES = [page for page in pages() if any(True for _ in cells(page))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_cells_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_cells_of_a_page_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """In one notebook, whose kernel is killed and restarted where the page says so."""
     rest = list(cells(page))
+    source = "".join(cell.source for cell in rest)
+    environ = buckets(request.getfixturevalue("s3_port"), source) if "s3://" in source else {}
     while rest:
-        with kernel(tmp_path) as one:
+        with kernel(tmp_path, HOME=str(tmp_path), **environ) as one:
             show(one, rest.pop(0))
             while rest and rest[0].fate != "killed":
                 if rest[0].fate == "restarted":

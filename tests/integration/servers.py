@@ -1,4 +1,4 @@
-"""Real servers on loopback, each a process of its own: S3 (moto), WebDAV (wsgidav), SFTP (asyncssh).
+"""Real servers on loopback, each a process of its own: S3 (moto), WebDAV (wsgidav), SFTP (asyncssh), emulated GCS.
 
 Every test can ask for these fixtures; nothing has to be imported, and a server is started once per test session::
 
@@ -109,6 +109,40 @@ def application(environ, start_response):
     return [answer]
 server = make_server("127.0.0.1", 0, application, threaded=True)
 serving(server.port)
+server.serve_forever()
+"""
+)
+
+# It takes what is stored under a condition with what is added here: gcsfs stores nothing over what is there.
+_GCS = (
+    _PRELUDE
+    + """
+import logging
+from functools import partial
+from http import HTTPStatus
+from http.server import HTTPServer
+logging.disable(logging.CRITICAL)
+from gcp_storage_emulator.exceptions import NotFound
+from gcp_storage_emulator.handlers import buckets, objects
+from gcp_storage_emulator.storage import Storage
+insert = objects.insert
+def insert_where_none_is(request, response, storage, *args, **kwargs):
+    if request.query.get("ifGenerationMatch") == ["0"]:
+        name = request.query["name"][0] if "name" in request.query else request.data.get("meta", request.data)["name"]
+        try:
+            storage.get_file_obj(request.params["bucket_name"], name)
+        except NotFound:
+            pass
+        else:
+            response.status = HTTPStatus.PRECONDITION_FAILED
+            return response.json({"error": {"code": 412, "message": "conditionNotMet"}})
+    return insert(request, response, storage, *args, **kwargs)
+objects.insert = insert_where_none_is
+from gcp_storage_emulator.server import RequestHandler
+storage = Storage(use_memory_fs=True)
+buckets.create_bucket("bucket", storage)
+server = HTTPServer(("127.0.0.1", 0), partial(RequestHandler, storage))
+serving(server.server_port)
 server.serve_forever()
 """
 )
@@ -249,6 +283,14 @@ def s3_port() -> Iterator[int]:
     """Give the port of an S3 server."""
     pytest.importorskip("moto")
     yield from _served(_S3)
+
+
+@pytest.fixture(scope="session")
+def gcs_port() -> Iterator[int]:
+    """Give the port of a server that speaks Google Cloud Storage's language, with an empty bucket ``bucket``."""
+    pytest.importorskip("gcsfs")
+    pytest.importorskip("gcp_storage_emulator")
+    yield from _served(_GCS)
 
 
 @pytest.fixture(scope="session")

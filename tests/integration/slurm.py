@@ -1,4 +1,4 @@
-"""A SLURM of one node on this machine, with real daemons, for as long as a test module needs it."""
+"""A SLURM of one node on this machine, with real daemons, which is started for the first test that asks for `slurm`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.program import clean_environ
 
@@ -39,6 +41,7 @@ MpiDefault=none
 ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
 SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
@@ -120,6 +123,16 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Give the cluster that tests share."""
+    lacking = why_not()
+    if lacking is not None:
+        pytest.skip(lacking)
+    with cluster(tmp_path_factory.mktemp("slurm")) as made:
+        yield made
 
 
 def _is_idle(made: Cluster) -> bool:

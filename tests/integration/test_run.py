@@ -289,6 +289,32 @@ def test_the_warning_puts_a_job_back_into_the_queue(tmp_path: Path) -> None:
     assert ended.returncode == -signal.SIGTERM
 
 
+def test_a_task_of_an_array_is_put_back_alone(tmp_path: Path) -> None:
+    """By the number that its last task shares with the whole array, SLURM would put all tasks back."""
+    command(tmp_path, "scontrol", 'echo "$@" >> asked')
+    array = {"SLURM_ARRAY_JOB_ID": "4711", "SLURM_ARRAY_TASK_ID": "7"}
+    process = start(Program(tmp_path, WAITS), **slurm(tmp_path, **array))
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGUSR1)
+
+    assert "job 4711_7 is put back into the queue" in finish(process).stderr
+    assert (tmp_path / "asked").read_text() == "requeue 4711_7\n"
+
+
+def test_a_warning_between_two_lives_puts_the_job_back(tmp_path: Path) -> None:
+    """A program that has died, and waits for its next start, would not get it before the time is over."""
+    command(tmp_path, "scontrol", 'echo "$@" >> asked')
+    process = start(Program(tmp_path, "raise SystemExit(3)"), "--pause", "300", **slurm(tmp_path))
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "it is started again in 5 min" in line)
+    process.send_signal(signal.SIGUSR1)
+    ended = finish(process)
+
+    assert "job 4711 is put back into the queue" in ended.stderr, said
+    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+    assert ended.returncode == 3
+
+
 def test_a_job_that_is_done_is_not_put_back(tmp_path: Path) -> None:
     """The warning came, and the program came to its end all the same."""
     command(tmp_path, "scontrol", 'echo "$@" >> asked')

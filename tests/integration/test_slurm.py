@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .slurm import Cluster, cluster, wait_until, why_not
+from .slurm import Cluster, wait_until, why_not
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -37,13 +36,6 @@ for step in group.resume(range({STEPS}), "steps"):
     group.update("done", done)
 print("result", rank, len(done), done[-1], flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Have a SLURM."""
-    with cluster(tmp_path_factory.mktemp("slurm")) as made:
-        yield made
 
 
 def output(folder: Path) -> str:
@@ -99,3 +91,20 @@ def test_who_cancels_it_does_not_want_it_back(slurm: Cluster, tmp_path: Path) ->
     )
     assert "nothing is lost" in output(tmp_path)
     assert "Restarts=0" in slurm("scontrol", "show", "job", job)
+
+
+def test_a_task_of_an_array_is_put_back_alone(slurm: Cluster, tmp_path: Path) -> None:
+    """One of them has the number of the whole array; its warning is not the end of the others."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    array = slurm.submit(tmp_path, f"{RUN} {sys.executable} program.py\n", "--array=0-1")
+    wait_until(lambda: output(tmp_path).count("half") == 2, lambda: output(tmp_path))
+    tasks = (f"{array}_0", f"{array}_1")
+    states = {task: slurm("scontrol", "show", "job", task) for task in tasks}
+    (warned,) = (task for task, told in states.items() if told.startswith(f"JobId={array} "))
+    (other,) = {*tasks} - {warned}
+    slurm("scancel", "--batch", "--signal=USR1", warned)
+    wait_until(lambda: f"job {warned} is put back" in output(tmp_path), lambda: output(tmp_path))
+    told = slurm("scontrol", "show", "job", other)
+    slurm("scancel", array)
+    assert "JobState=RUNNING" in told
+    assert "Restarts=0" in told

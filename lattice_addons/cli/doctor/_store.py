@@ -6,9 +6,10 @@ import os
 import stat
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from lattice_addons._host import user_number
+from lattice_addons._service_url import address, is_service
 from lattice_addons.checkpoint import Line, jobs, ranks
 from lattice_addons.cli._output import duration, size
 from lattice_addons.errors import LatticeError, NotInStoreError
@@ -29,9 +30,7 @@ __all__ = ["of_store"]
 # Two clocks that are no further apart say the same to everything that is decided by them.
 _SKEW = 30.0
 _PATIENCE = 5.0
-_SERVICES = ("lattice", "lattices")
 _REFUSED = (401, 403)
-_YES = ("1", "true", "yes", "on", "enabled")
 _PROBE = b"lattice doctor was here\n"
 
 
@@ -40,7 +39,7 @@ def of_store(settings: Settings) -> Iterator[Check]:
     if settings.type == "memory":
         yield warning("store", "memory: gone when the program ends", "set LATTICE_CHECKPOINT_TYPE=local")
         return
-    if urlsplit(settings.root).scheme in _SERVICES:
+    if is_service(settings.root):
         yield from looked_at("service", lambda: _service(settings))
     try:
         store = open_store(settings, create=False)
@@ -166,23 +165,25 @@ def _service(settings: Settings) -> Iterator[Check]:
     """Ask the service whether it is well, and whether it takes the token."""
     from urllib.error import HTTPError
 
-    told = urlsplit(settings.root)
-    tls = told.scheme == "lattices" or settings.options.get("tls", "").lower() in _YES
-    address = f"{'https' if tls else 'http'}://{told.netloc}"
     try:
-        _ask(settings, f"{address}/healthz", None)
-        yield good("service", f"{address} is well")
+        at = address(settings.root)
+    except ValueError:
+        return  # what is wrong with it is said when the store is opened
+    place = f"{'https' if at.secure or settings.options.get('tls') == 'true' else 'http'}://{at.place}"
+    try:
+        _ask(settings, f"{place}/healthz", None)
+        yield good("service", f"{place} is well")
     except HTTPError as error:
-        yield problem("service", f"{address} answers {error.code}", "look into the log of `lattice serve`")
+        yield problem("service", f"{place} answers {error.code}", "look into the log of `lattice serve`")
         return
     except OSError as error:
         reason = getattr(error, "reason", error)
-        yield problem("service", f"{address} does not answer ({reason})", "start `lattice serve` there")
+        yield problem("service", f"{place} does not answer ({reason})", "start `lattice serve` there")
         return
     token = settings.options.get("token") or os.environ.get("LATTICE_CHECKPOINT_TOKEN")
     job = settings.job_id or "doctor"
     try:
-        _ask(settings, f"{address}/v1/jobs/{quote(job)}/objects?prefix=doctor/", token)
+        _ask(settings, f"{place}/v1/jobs/{quote(job)}/objects?prefix=doctor/", token)
         yield good("service", "takes the token" if token else "asks for no token")
     except HTTPError as error:
         if error.code in _REFUSED:

@@ -20,6 +20,8 @@ from ._losses import losses
 from ._mailbox import ENDING, Mailbox
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lattice_addons.settings import Settings
 
     from ._life import Life
@@ -95,7 +97,11 @@ class Lives:
             if any(loss.new for loss in lost):
                 pause = plan.pause  # it gets on, and dies of something else each time
             _tell(f"it is started again in {duration(pause)} ({number} of {plan.restarts})")
-            if not _rest(pause, mailbox):
+            came = _rest(pause, mailbox, ENDING | {plan.warning})
+            if came is not None and came == plan.warning:
+                self._requeue(lost)
+                return life
+            if came is not None:
                 _tell("asked to end: it is not started again")
                 return life
             number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE)
@@ -177,17 +183,19 @@ def _has_children() -> bool:
         return False
 
 
-def _rest(seconds: float, mailbox: Mailbox) -> bool:
-    """Wait before the next life; say whether nobody wants an end meanwhile."""
+def _rest(
+    seconds: float, mailbox: Mailbox, awaited: Collection[signal.Signals | None]
+) -> signal.Signals | None:
+    """Wait before the next life; give the signal that comes meanwhile and after which there is none here."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         letter = mailbox.take(left)
         if letter is None:
-            return True
-        if letter.signum in ENDING:
-            return False
+            return None
+        if letter.signum in awaited:
+            return letter.signum
         reap()
-    return True
+    return None
 
 
 def _how(life: Life) -> str:

@@ -20,6 +20,9 @@ class Slurm:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.job: str = environ.get("SLURM_JOB_ID", "")
+        # One task of an array has the number of the whole array, and by that all of its tasks would be meant.
+        array, task = environ.get("SLURM_ARRAY_JOB_ID"), environ.get("SLURM_ARRAY_TASK_ID")
+        self._named = f"{array}_{task}" if array and task else self.job
         self._task = environ.get("SLURM_PROCID", "0")
         count = environ.get("SLURM_RESTART_COUNT", "0")
         #: How often the job has been put back into the queue.
@@ -38,11 +41,11 @@ class Slurm:
         """Have the job started again when there is room; give what is to be told of it."""
         # Of many tasks that each are told, one is enough; a second time would be an error.
         if self._task != "0":
-            return f"task 0 puts job {self.job} back into the queue"
-        failure = _run("scontrol", "requeue", self.job)
+            return f"task 0 puts job {self._named} back into the queue"
+        failure = _run("scontrol", "requeue", self._named)
         if failure is None:
-            return f"job {self.job} is put back into the queue"
-        return f"job {self.job} is NOT put back into the queue: {failure}; see that it was submitted with --requeue"
+            return f"job {self._named} is put back into the queue"
+        return f"job {self._named} is NOT put back into the queue: {failure}; see that it was submitted with --requeue"
 
     def reaches(self, command: Sequence[str]) -> bool:
         """Say whether a program is to be reached through SLURM: `srun` would kill its tasks by SIGTERM, unsaved."""
@@ -50,7 +53,7 @@ class Slurm:
 
     def send(self, pid: int, signum: signal.Signals) -> None:
         """Pass a signal to the tasks of the job's steps, and not to the batch script."""
-        if _run("scancel", f"--signal={signum.name.removeprefix('SIG')}", self.job) is not None:
+        if _run("scancel", f"--signal={signum.name.removeprefix('SIG')}", self._named) is not None:
             os.kill(pid, signum)
 
 
