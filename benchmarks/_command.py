@@ -57,12 +57,15 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.draw:
-        draw(*map(Path, given.draw))
+        table, chart = map(Path, given.draw)
+        if not table.is_file():
+            parser.error(f"argument --draw: there is no table {table}")
+        draw(table, chart)
         return 0
     unknown = [name for name in given.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is named {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
-    setup = Setup(given.mib, given.rounds, given.slots, given.saves, os.path.realpath(given.folder))
+    setup = Setup(given.mib, given.rounds, given.slots, given.saves, given.folder)
     facts = machine(setup)
     print("\n".join(f"{name:<12} {text}" for name, text in facts.items()))
     rows: list[Row] = []
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     missed = [row for row in rows if row.missed]
     print(f"\n{len(rows)} rows; {len(missed)} targets missed")
     if given.rst is not None:
-        Path(given.rst).write_text(as_rst(rows, facts), encoding="utf-8")
+        given.rst.write_text(as_rst(rows, facts), encoding="utf-8")
     return 1 if missed and given.check else 0
 
 
@@ -114,6 +117,24 @@ def _rows(name: str, setup: Setup) -> Iterator[Row]:
         yield failed(name, f"its process ended with status {child.returncode}", broken=True)
 
 
+def _folder(text: str) -> str:
+    """Take a folder in which something can be made: told now, and not after hours, or by each benchmark."""
+    if not os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    if not os.access(text, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"nothing can be written into {text}")
+    return os.path.realpath(text)
+
+
+def _file_to_be(text: str) -> Path:
+    """Take a file that can be written at the end."""
+    path = Path(text)
+    _folder(str(path.parent))
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python benchmarks",
@@ -124,8 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="of how many figures a median is (default: 5)")
     parser.add_argument("--slots", type=int, default=100_000, help="how many small slots (default: 100000)")
     parser.add_argument("--saves", type=int, default=300, help="how many saves in a row (default: 300)")
-    parser.add_argument("--folder", default=".", help="on the disk to measure (default: here)")
-    parser.add_argument("--rst", metavar="FILE", help="write the table for the documentation")
+    parser.add_argument("--folder", type=_folder, default=".", help="on the disk to measure (default: here)")
+    parser.add_argument(
+        "--rst", type=_file_to_be, metavar="FILE", help="write the table for the documentation"
+    )
     parser.add_argument(
         "--draw", nargs=2, metavar=("TABLE", "SVG"), help="draw the ratios of a table, and measure nothing"
     )

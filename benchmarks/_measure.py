@@ -50,7 +50,7 @@ class Contender:
         given = self.run()
         took = time.perf_counter() - begun
         self.after()
-        return float(given) if self.clock and isinstance(given, float | int) else took
+        return float(given) if self.clock else took  # type: ignore[arg-type]  # whatever is no number fails here
 
 
 @dataclass

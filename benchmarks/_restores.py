@@ -115,7 +115,9 @@ def plain_reads(path: str, count: int) -> float:
     begun = time.perf_counter()
     arrays = _limits.read_plain(Path(path), count)
     took = time.perf_counter() - begun
-    return took if len(arrays) == count else 0.0
+    if len(arrays) != count:
+        raise RuntimeError("not everything was read")
+    return took
 
 
 def peer_loads(peer: str, path: str) -> float:
@@ -127,7 +129,9 @@ def peer_loads(peer: str, path: str) -> float:
     begun = time.perf_counter()
     loaded = load(path)
     took = time.perf_counter() - begun
-    return took if loaded else 0.0
+    if not loaded:
+        raise RuntimeError("nothing was loaded")
+    return took
 
 
 def warm_up() -> None:

@@ -133,6 +133,23 @@ def test_all_is_everything_but_the_frameworks() -> None:
     assert named == set(extras) - frameworks - {"all"}
 
 
+def test_the_lower_bounds_are_those_that_were_looked_at() -> None:
+    """A bound that is below what ``SECURITY.rst`` says lets a version in that has a published fault."""
+    rows = re.findall(
+        r"^   \* - ([\w.-]+)\n     - ([\d.]+)$",
+        (ROOT / "SECURITY.rst").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    told = {(name, lowest) for name, lowest in rows}
+    requirements = [
+        *PROJECT["dependencies"],
+        *(each for of in PROJECT["optional-dependencies"].values() for each in of),
+    ]
+    bounds = {tuple(each.split(">=")) for each in requirements if ">=" in each}
+    assert len(told) > 10
+    assert {bound for bound in bounds if bound[0] in dict(told)} == told
+
+
 @pytest.mark.parametrize("extra", sorted(PROJECT["optional-dependencies"]))
 def test_each_requirement_has_a_lower_bound_and_no_upper(extra: str) -> None:
     """One without is met by any old version; one with an upper bound cannot be installed beside others for long."""
