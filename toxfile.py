@@ -19,6 +19,15 @@ if versions.is_dir():
     os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*chosen, *installed]))
 
 
+def asked_for(version: str) -> bool:
+    """Tell whether the tests are to run on a Python: on each, where nothing is chosen."""
+    chosen = os.environ.get("TOXENV", "")
+    for at, word in enumerate(sys.argv):
+        if word.startswith("-e"):
+            chosen = word.removeprefix("-e") or "".join(sys.argv[at + 1 : at + 2])
+    return not chosen or f"py{version.replace('.', '')}" in chosen.split(",")
+
+
 def runs(version: str) -> bool:
     """Tell whether there is such a Python: a shim of pyenv may be there without one."""
     try:
@@ -29,6 +38,7 @@ def runs(version: str) -> bool:
         return False
 
 
-# Where all of them run, some of the tests are divided among them.
-if "TOXENV" not in os.environ and not any(each.startswith("-e") for each in sys.argv):
-    os.environ["TEST_PYTHONS"] = ",".join(filter(runs, SUPPORTED))
+# Where several of them run, some of the tests are divided among them.
+os.environ["TEST_PYTHONS"] = ",".join(
+    version for version in SUPPORTED if asked_for(version) and runs(version)
+)

@@ -70,9 +70,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_shared(item: pytest.Item) -> bool:
     """Tell whether a test is divided among the Pythons."""
-    return item.get_closest_marker("every_python") is None and any(
-        folder in item.path.parents for folder in SHARED
-    )
+    # The frameworks are there on one Python only.
+    alone = any(item.get_closest_marker(mark) for mark in ("every_python", "frameworks"))
+    return not alone and any(folder in item.path.parents for folder in SHARED)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
