@@ -9,6 +9,7 @@ import copyreg
 import sys
 from dataclasses import dataclass
 from itertools import chain
+from types import GetSetDescriptorType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -111,10 +112,17 @@ def _held(holder: Any) -> Iterable[Any]:
 
 
 def _own(thing: Any) -> dict[str, Any] | None:
-    """Give the attributes that an object has itself, without asking it."""
+    """Give the attributes that an object has itself, without asking it: a property may stand in their place."""
+    shown: Any = None
+    for base in type(thing).__mro__:
+        shown = base.__dict__.get("__dict__")
+        if shown is not None:
+            break
+    if type(shown) is not GetSetDescriptorType:
+        return None
     try:
-        attributes = object.__getattribute__(thing, "__dict__")
-    except Exception:  # noqa: BLE001  it has none, or its class hides them
+        attributes = shown.__get__(thing)
+    except Exception:  # noqa: BLE001  a type of an extension may have none at the moment
         return None
     return attributes if type(attributes) is dict else None
 
@@ -140,7 +148,7 @@ def _holders(looked: list[Any], ordinary: Callable[[Any], bool]) -> tuple[dict[i
 
 def _leads_on(holder: Any, ordinary: Callable[[Any], bool]) -> bool:
     """Tell whether what a holder holds is stored as it stands in it."""
-    if type(holder) in CONTAINERS | _HOLDERS:
+    if type(holder) in _HOLDERS:
         return True
     attributes = _own(holder)
     if attributes is None or not _held(attributes):

@@ -38,6 +38,22 @@ class Cached:
         return {"kept": 1}
 
 
+class Lazy:
+    """Makes what it stands for when its attributes are asked for."""
+
+    asked = 0
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """Make them."""
+        Lazy.asked += 1
+        return {"made": parts(list)}
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Give how it is made anew."""
+        return Lazy, ()
+
+
 @pytest.mark.parametrize("kind", [list, dict, set])
 @pytest.mark.parametrize(
     "around",
@@ -167,6 +183,13 @@ def test_what_an_object_leaves_out_is_left_out() -> None:
         assert len(payload_of([thing, (1,)])) < 200
     value = [Slotted(parts(list)), (1,)]
     assert restored(encode(value))[0].part == parts(list)
+
+
+def test_what_is_made_when_it_is_asked_for_is_not_asked() -> None:
+    """To look for large containers runs nothing of the program's."""
+    payload = payload_of([Lazy(), parts(list)])
+    assert Lazy.asked == 0
+    assert type(pickle.loads(payload)[0]) is Lazy
 
 
 def test_a_function_goes_by_its_name_whatever_it_has() -> None:
