@@ -9,6 +9,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from lattice_addons._signalled import PENDING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -72,8 +74,8 @@ class Process:
         # Weak: how long a group is there, say those who made it, and not its hooks.
         self.savers: list[weakref.ref[Saver]] = []
         self.hooks: dict[int, Hook] = {}
-        # Signals that came and have not taken effect yet, with the time when they came.
-        self.pending: dict[int, float] = {}
+        self.pending: dict[int, float] = PENDING
+        self.pending.clear()
         # Signals whose previous handler is being called, with the hook that calls it.
         self.effects: dict[int, Hook] = {}
         # When a handler of ours last began, by signal: the watcher sees by it whether the main thread reacts.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import weakref
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from lattice_addons.errors import LatticeError, NotSavedError
 from lattice_addons.lifecycle import job_id, rank
@@ -33,6 +34,14 @@ class _Group(Protocol):
 Group = TypeVar("Group", bound=_Group)
 
 
+class _Kept(NamedTuple):
+    """What goes with a session: what tells that nobody holds its group any more, and the turn to end it."""
+
+    group: weakref.ref[_Group]
+    # One each: a forked child has sessions of its own, and another thread's turn may have come along with it.
+    turn: Any  # a re-entrant lock
+
+
 class Made(Generic[Group]):
     """The groups of this process, and the sessions of those that are gone.
 
@@ -43,7 +52,7 @@ class Made(Generic[Group]):
     def __init__(self) -> None:
         self._groups: weakref.WeakSet[Group] = weakref.WeakSet()
         # In the order in which they were made, and only those that would be saved by themselves.
-        self._kept: dict[Session, weakref.ref[Group]] = {}
+        self._kept: dict[Session, _Kept] = {}
         self._told = False
 
     def add(self, group: Group) -> None:
@@ -60,7 +69,7 @@ class Made(Generic[Group]):
             if not session.slots:  # and nothing to be saved
                 self.forget(session)
 
-        self._kept[session] = weakref.ref(group, let_go)
+        self._kept[session] = _Kept(weakref.ref(group, let_go), threading.RLock())
 
     def forget(self, session: Session) -> None:
         """Let go of a session that is closed."""
@@ -91,13 +100,20 @@ class Made(Generic[Group]):
         return None
 
     def _end_left(self, session: Session) -> None:
-        try:
-            session.save_now("exit", ["nobody held the group any more"])
-        except LatticeError as error:
-            log.warning("job %r: %s", session.stored.job, error)
-        session.close()
-        # Last: one that Ctrl-C breaks off is still there at the end.
-        self.forget(session)
+        kept = self._kept.get(session)
+        if kept is None:
+            return
+        # Of several threads that make groups one ends it, and the others wait for that.
+        with kept.turn:
+            if session not in self._kept:
+                return
+            try:
+                session.save_now("exit", ["nobody held the group any more"])
+            except LatticeError as error:
+                log.warning("job %r: %s", session.stored.job, error)
+            session.close()
+            # Last: one that Ctrl-C breaks off is still there at the end.
+            self.forget(session)
 
     def _tell(self, session: Session) -> None:
         if not self._told:

@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lattice_addons._signalled import PENDING
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,5 +34,5 @@ def waiting(wanted: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002 - as
 
 
 def waits() -> bool:
-    """Say whether this thread waits; at the end of the program nobody does."""
-    return _HERE.waits and threading.main_thread().is_alive()
+    """Say whether this thread waits; at the end of the program, or when a signal waits for a save, nobody does."""
+    return _HERE.waits and not PENDING and threading.main_thread().is_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,41 @@ def test_one_that_is_at_work_is_in_the_way(let: Let, tmp_path: Path) -> None:
         let()
     assert list(loop) == [1, 2]
     let()
+
+
+class Slow:
+    """Says when it is being stored, and waits for leave to go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.leave = threading.Event(), threading.Event()
+        self.times = 0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Wait, and become a number."""
+        self.times += 1
+        self.begun.set()
+        assert self.leave.wait(60)
+        return (int, (1,))
+
+
+def test_of_two_threads_one_ends_it(let: Let, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The other one waits for that, and finds the job free; nothing is saved twice."""
+    slow = Slow()
+    let(values={"a": slow})
+    for number in range(8):
+        let(f"job-{number}", {"a": number})
+    first = threading.Thread(target=let, args=("one too many",))
+    first.start()
+    assert slow.begun.wait(60)
+    second = threading.Thread(target=let, kwargs={"values": {"a": 2}})
+    second.start()
+    second.join(0.2)
+    slow.leave.set()
+    first.join()
+    second.join()
+    assert slow.times == 1
+    assert value_in(tmp_path) == 2
+    assert "is written by" not in caplog.text
 
 
 def test_nothing_stays_of_what_has_nothing_to_save(let: Let) -> None:

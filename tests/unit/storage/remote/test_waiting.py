@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -15,9 +16,11 @@ from lattice_addons.errors import UnreachableError
 from lattice_addons.storage.remote import RemoteStore, waiting
 from lattice_addons.storage.remote._patience import all_of
 from lattice_addons.storage.remote._waiting import waits
+from tests.program import Program, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.integration.proxy import Proxy
     from tests.integration.servers import Bucket, Folder
@@ -103,6 +106,54 @@ def test_it_is_so_for_one_thread_and_for_those_that_work_for_it() -> None:
         other.join()
         assert found == [False]
     assert all_of([partial(waits)] * 2, 2) == [False, False]
+
+
+SIGNALLED = """
+import sys
+from lattice_addons import StateManagerGroup
+
+group = StateManagerGroup()
+for key in ("small", "large"):
+    group.register(key)
+if group.get("small") is None:
+    group.update("small", 1)
+    group.update("large", b"x" * 2_000_000)
+else:
+    group.update("small", 2)
+    print("away", flush=True)
+    sys.stdin.readline()
+    group.get("large")
+"""
+
+
+def test_a_signal_is_not_kept_waiting(service: Service, tmp_path: Path) -> None:
+    """What a value is read from may be away: the save is made here all the same, and in time."""
+    program = Program(tmp_path, SIGNALLED)
+
+    def environ(name: str) -> dict[str, str]:
+        config = service.config(f"spool={tmp_path / name}", "grace=10")
+        return service.environ | {"LATTICE_CHECKPOINT_CONFIG": config}
+
+    first = program.run(environ=environ("one"))
+    assert (first.returncode, first.stderr) == (0, "")
+    second = program.start(environ=environ("another"))
+    wait_for(second, "away")
+    service.proxy.stop()
+    assert second.stdin is not None
+    assert second.stderr is not None
+    second.stdin.write("\n")
+    second.stdin.flush()
+    assert "waiting up to" in second.stderr.readline()
+    second.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "another").glob("*/store/**/checkpoints/*2.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # It does not wait any longer until that is sent.
+    second.send_signal(signal.SIGTERM)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == -signal.SIGTERM
+    assert "no save" not in errors
 
 
 def test_at_the_end_of_a_program_nobody_waits() -> None:
