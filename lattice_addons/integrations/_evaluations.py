@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from lattice_addons.training import LivingWorkers
+from lattice_addons.errors import DuplicateSlotError
+from lattice_addons.training import LivingWorkers, release_loader
 
 __all__ = ["Evaluations"]
 
@@ -22,10 +23,20 @@ class Evaluations:
         loader = getattr(loader, "base_dataloader", loader)  # Accelerate's has torch's within
         if not getattr(loader, "persistent_workers", False):
             return
+        try:
+            workers = LivingWorkers(loader)
+        except DuplicateSlotError:
+            return  # it is tracked itself
         self._loaders[name] = loader
-        workers = LivingWorkers(loader)
         if name in self._waiting:
             workers.load_state_dict(self._waiting.pop(name))
+
+    def leave(self, loader: Any) -> None:
+        """Follow a loader no more that trains, too."""
+        for name, followed in list(self._loaders.items()):
+            if followed is loader:
+                del self._loaders[name]
+                release_loader(loader)
 
     def state(self) -> dict[str, Any]:
         """Give what is known of all of their workers."""

@@ -168,6 +168,7 @@ class _Run:
         if self.trainer.training:
             number = len(self.aheads) + 1
             name = f"{self.key}.dataloader" + ("" if number == 1 else f"-{number}")
+            self._evaluations.leave(loader)
             self.group.track(**{name: loader})
             # Where it cannot be counted how many batches there are, one is fetched ahead of the loop.
             lookahead = int(not hasattr(loader, "__len__") or _unsized(loader))

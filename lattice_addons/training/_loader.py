@@ -146,11 +146,13 @@ def loader_position(loader: object) -> Position:
 
 
 def release_loader(loader: object) -> None:
-    """Track a loader no more: its slot keeps the place that it has now, and another may track it.
+    """Track a loader no more, nor its `LivingWorkers`; another slot may track it.
 
-    An epoch that runs counts as done.
+    Its own slot keeps the place that it has now: an epoch that runs counts as done. Workers that live on end.
     """
     track = track_of(loader)
     manager = track.keeper() if track is not None and track.keeper is not None else None
     if manager is not None:
         manager.release()
+    elif follower_of(loader) is not None:
+        let_go(loader)

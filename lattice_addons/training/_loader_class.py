@@ -53,6 +53,8 @@ def let_go(loader: Any) -> None:
     """Let a loader be what it was."""
     if vars(loader).pop(_FOLLOWER, None) is not None:
         loader.__class__ = getattr(type(loader), _KIND)
+        # Workers that live on add their news to each batch still, and a program that goes on later has none either.
+        loader._iterator = None  # noqa: SLF001 - torch's
 
 
 @functools.cache

@@ -112,12 +112,14 @@ class _Passes:
             # The last pass was left. What they have made ahead is gone, but they are farther for it.
             for worker, news in drained(living):
                 place.learn(worker, news)
-        self._restored, self._within = False, True
+        self._within = True
         for state in place.workers.values():
             state.pop("iterator", None)
         place.crew = loader.num_workers
         self._stand_between()
-        return self._through(made(loader, make, place, carries_on=False), place)
+        batches = made(loader, make, place, carries_on=False)
+        self._restored = False
+        return self._through(batches, place)
 
     def _through(self, batches: Iterator[Any], place: Place) -> Iterator[Any]:
         for made_there in batches:
@@ -125,7 +127,7 @@ class _Passes:
             if type(made_there) is Carried:
                 place.learn(made_there.worker, made_there.news)
                 data = made_there.data
-            if getattr(batches, "_tasks_outstanding", None) == 0:
+            if not getattr(batches, "_task_info", True):
                 self._end(place)  # some who know how many there are do not ask for one more
             yield data
         self._end(place)

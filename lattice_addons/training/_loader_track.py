@@ -22,7 +22,7 @@ from ._loader_rest import pass_over
 from ._loader_seed import Seed
 from ._loader_states import States
 from ._loader_told import Told
-from ._loader_workers import drained
+from ._loader_workers import bare, drained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,7 +182,7 @@ class Track:
         """Begin an epoch, or carry on with the one that was interrupted."""
         session = self._session()
         if session is None:
-            return make()
+            return bare(make()) if self._lives_on else make()
         if self._waiting is not None and self.place.program_in in session.unclaimed:
             # The program has not come yet to the loop in which it was: this is no part of it.
             self._looked = True

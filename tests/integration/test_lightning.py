@@ -159,12 +159,21 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "stream, carried on": Life([], "two", STREAM),
         "from a file, plain": Life(environ=last),
         "from a file": Life([], "three", last | CALLBACK),
-        "living, plain": Life(environ={"LIVING": "yes"}),
-        "living, in a batch": Life(["batch", "13"], "five", {"LIVING": "yes"} | CALLBACK),
-        "living, carried on": Life(["batch", "4"], "five", {"LIVING": "yes", "LATER": "yes"} | CALLBACK),
-        "living, once more": Life([], "five", {"LIVING": "yes"} | CALLBACK),
     }
     folder = tmp_path_factory.mktemp("lightning")
+    return dict(zip(wanted, lives(folder, PROGRAM, MODULES, list(wanted.values())), strict=True))
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Start it with workers that live on between validations, and with a second fit."""
+    wanted = {
+        "plain": Life(environ={"LIVING": "yes"}),
+        "in a batch": Life(["batch", "13"], "five", {"LIVING": "yes"} | CALLBACK),
+        "carried on": Life(["batch", "4"], "five", {"LIVING": "yes", "LATER": "yes"} | CALLBACK),
+        "once more": Life([], "five", {"LIVING": "yes"} | CALLBACK),
+    }
+    folder = tmp_path_factory.mktemp("living")
     return dict(zip(wanted, lives(folder, PROGRAM, MODULES, list(wanted.values())), strict=True))
 
 
@@ -223,17 +232,17 @@ def test_lightnings_own_checkpoints_stay_what_they_are(ended: dict[str, Ended]) 
     assert ended["from a file"].lines == ended["from a file, plain"].lines
 
 
-def test_workers_that_live_on_from_validation_to_validation(ended: dict[str, Ended]) -> None:
+def test_workers_that_live_on_from_validation_to_validation(living: dict[str, Ended]) -> None:
     """Their successors draw what was due, and their making moves nothing: they were made for the sanity check."""
-    assert ended["living, in a batch"].lines == ["began at 0 0"]
-    assert ended["living, carried on"].lines[0] in ("began at 1 3", "began at 1 4")
-    assert ended["living, once more"].result == ended["living, plain"].result
-    assert ended["living, once more"].lines[-2] == ended["living, plain"].lines[-2]
+    assert living["in a batch"].lines == ["began at 0 0"]
+    assert living["carried on"].lines[0] in ("began at 1 3", "began at 1 4")
+    assert living["once more"].result == living["plain"].result
+    assert living["once more"].lines[-2] == living["plain"].lines[-2]
 
 
-def test_a_second_fit_goes_through_the_same_loaders(ended: dict[str, Ended]) -> None:
+def test_a_second_fit_goes_through_the_same_loaders(living: dict[str, Ended]) -> None:
     """It has slots of its own, and is carried on like the first, which is not trained again."""
-    assert ended["living, carried on"].lines[1:] == ["once more"]
-    assert ended["living, once more"].lines[0] == "once more"
-    assert ended["living, once more"].lines[1] in ("began at 0 5", "began at 0 6")
-    assert not any("loader '" in ended[name].errors for name in ended if name.startswith("living"))
+    assert living["carried on"].lines[1:] == ["once more"]
+    assert living["once more"].lines[0] == "once more"
+    assert living["once more"].lines[1] in ("began at 0 5", "began at 0 6")
+    assert not any("loader '" in each.errors for each in living.values())

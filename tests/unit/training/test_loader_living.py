@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ torch = pytest.importorskip("torch", reason="these tests are about torch's loade
 from torch.utils.data import DataLoader  # noqa: E402 - behind the skip
 
 from lattice_addons.errors import DecodeError, DuplicateSlotError, UnkeepableError  # noqa: E402
-from lattice_addons.training import LivingWorkers  # noqa: E402
+from lattice_addons.integrations._evaluations import Evaluations  # noqa: E402
+from lattice_addons.training import LivingWorkers, release_loader  # noqa: E402
 
 from .loader_lives import Noisy, Stateful, begin, seeded  # noqa: E402
 
@@ -111,6 +114,56 @@ def test_another_number_of_workers_draws_other_numbers_and_moves_nothing() -> No
     LivingWorkers(fewer).load_state_dict(state)
     assert [int(row[0]) for batch in fewer for row in batch] == list(range(9))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Late(Noisy):
+    """Its first batch comes after all of the others."""
+
+    def __getitem__(self, index: int) -> Any:
+        """Take time for the first samples."""
+        time.sleep(0.2 * (index < 2))
+        return super().__getitem__(index)
+
+
+def test_what_waits_for_an_earlier_batch_is_not_the_end() -> None:
+    """All batches are made when the first one is given: the pass is at its end when the last one is."""
+    seeded(1)
+    data = loader(Late(4))
+    workers = LivingWorkers(data)
+    list(data)
+    before = workers.state_dict()
+    batches = iter(data)
+    next(batches)
+    assert workers.state_dict() == before
+    next(batches)
+    assert workers.state_dict() != before
+
+
+@pytest.mark.parametrize("way", ["track", "living", "gone"])
+def test_a_loader_that_is_let_go_gives_its_own_batches(way: str, tmp_path: Path) -> None:
+    """What workers that live on tell of themselves is nothing that a program sees."""
+    group, data = begin(tmp_path), loader(range(9), workers=1)
+    group.track(data=LivingWorkers(data) if way == "living" else data)
+    expected = [batch.tolist() for batch in data]
+    group.close()
+    if way == "gone":
+        del group
+        gc.collect()
+    else:
+        release_loader(data)
+    assert [batch.tolist() for batch in data] == expected
+
+
+def test_a_loader_that_trains_and_is_evaluated(tmp_path: Path) -> None:
+    """Its track keeps its workers: it is followed no more, and not again."""
+    group, data, evaluations = begin(tmp_path), loader(), Evaluations()
+    evaluations.follow("1", data)
+    assert list(evaluations.state()) == ["1"]
+    evaluations.leave(data)
+    group.track(data=data)
+    evaluations.follow("1", data)
+    assert evaluations.state() == {}
+    group.close()
 
 
 def test_what_it_refuses(tmp_path: Path) -> None:
