@@ -55,7 +55,7 @@ class Program:
         command = [sys.executable, *python, str(self.path), *args]
         return subprocess.Popen(command, **(options | popen))  # type: ignore[call-overload, no-any-return]
 
-    def run(self, *args: str, timeout: float = 60, **start: object) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, timeout: float = 150, **start: object) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
         process = self.start(*args, **start)  # type: ignore[arg-type]
         return finish(process, timeout=timeout)
@@ -81,7 +81,7 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
     raise AssertionError(message)
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def finish(process: subprocess.Popen[str], timeout: float = 150) -> subprocess.CompletedProcess[str]:
     """Wait for the program's end; kill it when it takes too long."""
     try:
         output, errors = process.communicate(timeout=timeout)

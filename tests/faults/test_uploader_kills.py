@@ -73,9 +73,10 @@ def stop(child: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0
 
 
-def reached(filled: Filled, requests: int) -> bool:
-    """Say whether so many requests were made, or no more will be."""
-    return len(filled.bucket.proxy.requests) >= requests or filled.settled()
+def reached(filled: Filled, requests: int, child: int) -> bool:
+    """Say whether so many requests were made, or the child that makes them has ended."""
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return ended or len(filled.bucket.proxy.requests) >= requests
 
 
 def test_killed_at_every_request(filled: Filled) -> None:
@@ -94,7 +95,7 @@ def test_killed_at_every_request(filled: Filled) -> None:
             number += 2
             proxy.forget()
             child = filled.fork()
-            eventually(partial(reached, filled, request))
+            eventually(partial(reached, filled, request, child))
             killed = stop(child)
             assert not broken(bucket), f"killed at request {request}"
             assert newest(bucket.keys()), f"killed at request {request}"
