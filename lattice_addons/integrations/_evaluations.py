@@ -17,6 +17,10 @@ class Evaluations:
     def __init__(self) -> None:
         self._loaders: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._waiting: dict[str, Any] = {}  # what was stored of loaders that are not made yet
+        self._replaced: int | None = (
+            None  # what the last ones without a name stand for, and how many they are
+        )
+        self._count = 0
 
     def follow(self, name: str, loader: Any) -> None:
         """Be told of a loader before it is gone through: as often as it is."""
@@ -30,6 +34,12 @@ class Evaluations:
         self._loaders[name] = loader
         if name in self._waiting:
             workers.load_state_dict(self._waiting.pop(name))
+
+    def follow_next(self, loader: Any, replaced: int) -> None:
+        """Be told of one that goes by its number among those that are made together, in the place of others."""
+        self._count = self._count + 1 if replaced == self._replaced else 1
+        self._replaced = replaced
+        self.follow(str(self._count), loader)
 
     def leave(self, loader: Any) -> None:
         """Follow a loader no more that trains, too."""

@@ -100,8 +100,6 @@ class _Run:
         self.trainer = trainer
         self.aheads: dict[str, Ahead] = {}
         self._evaluations = Evaluations()
-        self._validating = 0  # how many loaders that validate were made together
-        self._replaced: int | None = None  # those that these stand for
         self._due = False
         self._done = 0
         self._settled = False  # whether the random state is that of the batch to come
@@ -178,15 +176,9 @@ class _Run:
             if self.stored is not None and name in self.stored["ahead"]:
                 ahead.put_back(self.stored["ahead"][name])
         else:
-            self._follow(loader)
+            replaced = self.trainer.fit_loop.epoch_loop.val_loop._combined_loader  # noqa: SLF001 - there is no other way
+            self._evaluations.follow_next(loader, id(replaced))
         return loader
-
-    def _follow(self, loader: Any) -> None:
-        """Keep the workers of a loader that validates: it has its number among those that are made together."""
-        replaced = id(self.trainer.fit_loop.epoch_loop.val_loop._combined_loader)  # noqa: SLF001 - there is no other way
-        self._validating = self._validating + 1 if replaced == self._replaced else 1
-        self._replaced = replaced
-        self._evaluations.follow(str(self._validating), loader)
 
     def start(self) -> None:
         """Let the loop go on in the middle of its epoch."""
