@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,8 @@ class Aligned:
     """Page-aligned memory that is resident and holds the bytes of these arrays, one after the other."""
 
     def __init__(self, arrays: Arrays) -> None:
-        self.memory = memoryview(mmap.mmap(-1, len(arrays) * PIECE))
+        pages = _in_one_piece(len(arrays) * PIECE)
+        self.memory = memoryview(pages)
         for piece, array in zip(self.pieces(), arrays, strict=True):
             np.frombuffer(piece, np.float32)[:] = array
 
@@ -111,6 +113,16 @@ def read_plain(path: Path, count: int) -> Arrays:
             _whole(file.readinto(memoryview(array).cast("B")))
             arrays.append(array)
     return arrays
+
+
+def _in_one_piece(size: int) -> mmap.mmap:
+    """Give memory in large pages, where the system has them: a disk takes scattered small ones at half the speed."""
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return mmap.mmap(-1, size)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
 
 
 def _opened(path: Path, flags: int) -> int:

@@ -6,7 +6,7 @@ import mmap
 import os
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons._host import POSIX
@@ -180,10 +180,18 @@ def set_direct(descriptor: int, *, on: bool) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | O_DIRECT if on else flags & ~O_DIRECT)
 
 
-def private_memory(size: int) -> mmap.mmap:
-    """Give zeros in pages of their own, which a forked child has as they were; `OSError` where there is no room."""
+def private_memory(size: int, *, large_pages: bool = False) -> mmap.mmap:
+    """Give zeros in pages of their own, which a forked child has as they were; `OSError` where there is no room.
+
+    Large pages lie in one piece: a disk writes them in few requests, where small ones may be scattered.
+    """
     if sys.platform != "win32" and hasattr(mmap, "MAP_ANONYMOUS"):
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if large_pages and hasattr(mmap, "MADV_HUGEPAGE"):
+            # A kernel may be built without them, and small ones do.
+            with suppress(OSError):
+                pages.madvise(mmap.MADV_HUGEPAGE)
+        return pages
     return mmap.mmap(-1, size)
 
 

@@ -43,7 +43,7 @@ class Kept:
             pass
         try:
             # Private: a forked child has these blocks, too, and must not write into its parent's.
-            return Block(self, private_memory(CHUNK))
+            return Block(self, private_memory(CHUNK, large_pages=True))
         except OSError as error:
             raise MemoryError(f"no memory for a buffer of {CHUNK} bytes") from error
 

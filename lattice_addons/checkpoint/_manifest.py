@@ -22,6 +22,7 @@ from lattice_addons.checkpoint._fields import (
     unchecked_format,
 )
 from lattice_addons.checkpoint._model import FORMAT, Checkpoint
+from lattice_addons.checkpoint._parsed import parsed
 from lattice_addons.checkpoint._seal import damaged, seal, unseal
 from lattice_addons.checkpoint._slots import Lines, Slots
 from lattice_addons.checkpoint._tables import Table
@@ -119,7 +120,7 @@ def parse(  # noqa: PLR0913, PLR0917 - where it is, and what it takes to read it
         raise _newer(text, where)
     body = open_manifest(body, cipher, where)
     try:
-        fields = orjson.loads(body + b"}")
+        fields = parsed(body + b"}")
     except orjson.JSONDecodeError as error:
         raise damaged(where, f"it is not JSON ({error})") from None
     try:

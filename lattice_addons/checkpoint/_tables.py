@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from lattice_addons.checkpoint._model import Entry
+from lattice_addons.checkpoint._parsed import parsed
 from lattice_addons.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Table:
     def _rows(self) -> dict[str, Any]:
         if self._values is None:
             try:
-                told = orjson.loads(self.text or b"")
+                told = parsed(self.text or b"")
             except orjson.JSONDecodeError as error:
                 raise self._damaged(f"it is not JSON ({error})") from None
             if type(told) is not dict or told.keys() != _FIELDS.keys():
