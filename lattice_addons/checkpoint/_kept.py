@@ -13,51 +13,67 @@ if TYPE_CHECKING:
 __all__ = ["KEPT", "Block", "Kept", "budget"]
 
 
+# A save that waits for the disk needs no more of them. Many would be dear: where memory is in pieces, the system has to
+# move others' first.
+_LARGE: Final = 16
+
+
 class Block:
     """One chunk's worth of page-aligned memory; it goes back to where it came from with its last reference."""
 
-    __slots__ = ("_home", "_pages", "view")
+    __slots__ = ("_home", "_large", "_pages", "view")
 
-    def __init__(self, home: Kept, pages: mmap.mmap) -> None:
+    def __init__(self, home: Kept, pages: mmap.mmap, *, large: bool) -> None:
         self._home = home
         self._pages = pages
+        self._large = large
         self.view = memoryview(pages)
 
     def __del__(self) -> None:
         """Go back, so that the next copy finds memory that is there already."""
-        self._home.take_back(self._pages)
+        self._home.take_back(self._pages, large=self._large)
 
 
 class Kept:
-    """The blocks of this process that are in nobody's hands; also a signal handler may ask for one."""
+    """The blocks of this process that are in nobody's hands; also a signal handler may ask for one.
+
+    The first ones lie in large pages: a disk takes those in one request, and scattered small ones in several.
+    """
 
     def __init__(self) -> None:
-        # A list's append and pop are one step each.
-        self._free: list[mmap.mmap] = []
+        # A list's append, insert and pop are one step each. Those in large pages are at its end, and come first.
+        self._free: list[tuple[mmap.mmap, bool]] = []
+        self._large = 0
 
     def block(self) -> Block:
         """Give a block, an old one if there is one; ``MemoryError`` when the system has no memory."""
         try:
-            return Block(self, self._free.pop())
+            pages, large = self._free.pop()
+            return Block(self, pages, large=large)
         except IndexError:
             pass
+        large = self._large < _LARGE
         try:
             # Private: a forked child has these blocks, too, and must not write into its parent's.
-            return Block(self, private_memory(CHUNK, large_pages=True))
+            pages = private_memory(CHUNK, large_pages=large)
         except OSError as error:
             raise MemoryError(f"no memory for a buffer of {CHUNK} bytes") from error
+        self._large += large
+        return Block(self, pages, large=large)
 
-    def take_back(self, pages: mmap.mmap) -> None:
+    def take_back(self, pages: mmap.mmap, *, large: bool) -> None:
         """Keep a block that was let go."""
-        self._free.append(pages)
+        self._free.insert(len(self._free) if large else 0, (pages, large))
 
     def trim(self, most: int) -> None:
         """Give blocks beyond so many bytes back to the system."""
         for _ in range(len(self._free) - most // CHUNK):
             try:
-                self._free.pop().close()
+                pages, large = self._free.pop(0)
+                pages.close()
             except (IndexError, BufferError):
                 return
+            self._large -= large
 
 
 #: Of the whole process: groups take turns.
