@@ -73,6 +73,23 @@ class Lease:
         except ValueError:
             return None
 
+    def is_over(self) -> bool:
+        """Say whether the store that it was taken in was removed, or another process had it since, which has ended.
+
+        That its file alone is gone means nothing.
+        """
+        told = self._told()
+        if told is None:
+            return not self._is_anything_left()
+        return not self._is_ours(told) and self.is_held() is False
+
+    def _is_anything_left(self) -> bool:
+        if not self._store.at_home:
+            # What is at the other side of a network is not asked for.
+            return self._store.is_seen(self._folder)
+        job, rank = self._folder.rstrip("/").split("/")
+        return rank in self._store.folders(job)
+
     def lives(self, session: str, owner: Owner) -> bool | None:
         """Say whether this process still has it since this session began; None where that cannot be told from here."""
         alive = owner.alive()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons._system import write_at
+from lattice_addons.errors import DamagedError, NotInStoreError
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._store import Store
 from lattice_addons.storage.remote._files import Sending
@@ -114,8 +116,11 @@ class RemoteStore(Store):
         split_key(key)
         return self._files.read(key, start, stop)
 
-    def fetch(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[bytes]:
-        """Give many ranges, several at once; fewer bytes of one where its key ends before it does."""
+    def fetch(self, ranges: Sequence[tuple[str, int, int]], *, passing: bool = False) -> Sequence[bytes]:
+        """Give many ranges, several at once; fewer bytes of one where its key ends before it does.
+
+        With ``passing``, none of one whose key is not there, or ends before the range begins: the others come.
+        """
         pieces = [
             (number, key, at, min(at + _PIECE, stop))
             for number, (key, start, stop) in enumerate(ranges)
@@ -124,11 +129,23 @@ class RemoteStore(Store):
         for _, key, _, _ in pieces:
             split_key(key)
         files = self._files
-        calls = [lambda piece=piece: files.read(*piece[1:]) for piece in pieces]
+        gone: set[int] = set()
+
+        def read(number: int, key: str, start: int, stop: int) -> bytes:
+            try:
+                return files.read(key, start, stop)
+            except (NotInStoreError, DamagedError):
+                if not passing:
+                    raise
+                gone.add(number)
+                return b""
+
+        calls = [partial(read, *piece) for piece in pieces]
         got: list[list[bytes]] = [[] for _ in ranges]
         for piece, data in zip(pieces, all_of(calls, _AT_ONCE) if calls else (), strict=True):
             got[piece[0]].append(data)
-        return [each[0] if len(each) == 1 else b"".join(each) for each in got]
+        whole = (each[0] if len(each) == 1 else b"".join(each) for each in got)
+        return [b"" if number in gone else data for number, data in enumerate(whole)]
 
     # -- storing
 

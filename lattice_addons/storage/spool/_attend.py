@@ -121,19 +121,28 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
     if not parted:
         take_in(spool, remote, folder, listed)
         with spool.claiming(folder):
-            if spool.claim(folder) == claim:
+            now = spool.claim(folder)
+            # The program may have ended meanwhile: that takes nobody's claim away.
+            if _but_for_its_end(now) == _but_for_its_end(claim):
+                left = left or bool((now or {}).get("left"))
                 spool.set_claim(folder, taken | {"left": left})
                 return None
     # Parted; or a program began meanwhile, and has a claim of its own.
     give_back(remote, folder, taken)
-    if not parted:
-        return None
+    return _went_on_elsewhere(folder, lines) if parted else None
+
+
+def _went_on_elsewhere(folder: str, lines: Lines) -> str:
     mine, theirs = (", ".join(map(str, numbers)) for numbers in lines)
     return (
         f"{folder.removesuffix('/')} went on elsewhere: checkpoints {mine or 'to come'} are only on this machine, "
         f"while the remote store has {theirs} of another one. Nothing is lost: start the program again, and "
         f"`lattice choose {folder.partition('/')[0]}` shows both lines"
     )
+
+
+def _but_for_its_end(claim: Claim | None) -> Claim | None:
+    return claim if claim is None else claim | {"left": False}
 
 
 def compare(

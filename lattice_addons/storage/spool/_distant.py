@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import DamagedError, NotInStoreError
+from lattice_addons.errors import UnreachableError
 from lattice_addons.storage._faults import ends_early, not_there
 from lattice_addons.storage._listed import Listed
 from lattice_addons.storage.remote import waiting
@@ -26,6 +27,8 @@ _PIECE, _GAP = 8 << 20, 256 << 10
 _LEAST = 256 << 10
 # How many bytes on their way are in memory at a time, at most.
 _AT_ONCE = 64 << 20
+# For so long who was waited for in vain is not waited for again, in seconds.
+_LATELY = 30.0
 
 
 class Distant:
@@ -36,6 +39,7 @@ class Distant:
         self._there = there
         self._cache = cache
         self._patient = patient
+        self._in_vain = 0.0  # until when nobody waits
         self.url = remote.url
 
     def place(self, key: str) -> Place:
@@ -88,10 +92,10 @@ class Distant:
             batch.append(piece)
             size += piece[2] - piece[1]
             if size >= _AT_ONCE:
-                self._fetch_all(batch)
+                self._fetch(batch, passing=True)
                 batch, size = [], 0
         if batch:
-            self._fetch_all(batch)
+            self._fetch(batch, passing=True)
 
     def at_hand(self, key: str) -> bool:
         """Say whether all of a key is in the cache."""
@@ -100,16 +104,16 @@ class Distant:
             return False
         return not any(self._cache.missing(key, _version(key, place), 0, place.size))
 
-    def _fetch_all(self, batch: list[Range]) -> None:
-        try:
-            self._fetch(batch)
-        except (NotInStoreError, DamagedError):
-            return
-
-    def _fetch(self, ranges: list[Range]) -> Sequence[bytes]:
+    def _fetch(self, ranges: list[Range], *, passing: bool = False) -> Sequence[bytes]:
         self._there.see_that_it_may(ranges[0][0])
-        with waiting(self._patient):
-            fetched = self._remote.fetch(ranges)
+        try:
+            with waiting(self._patient and time.monotonic() >= self._in_vain):
+                fetched = self._remote.fetch(ranges, passing=passing)
+        except UnreachableError:
+            # What was to be fetched ahead is asked for again when it is read: that does not wait once more.
+            self._in_vain = time.monotonic() + _LATELY
+            raise
+        self._in_vain = 0.0
         for (key, start, _), data in zip(ranges, fetched, strict=True):
             place = self._there.place(key)
             if place is not None and data:

@@ -72,7 +72,9 @@ class Holding:
         """Give a claim back that nobody here needs any more."""
         claim = self._spool.claim(folder)
         if claim is not None and is_over(claim):
-            drop(self._spool, self._remote, folder)
+            # Not while it is renewed: what was given back in the middle of that would be put there once more.
+            with self._lock(folder):
+                drop(self._spool, self._remote, folder)
             self._known.pop(folder, None)
 
     def is_needed(self) -> bool:

@@ -12,9 +12,10 @@ from lattice_addons.storage._faults import already_there, not_there
 from lattice_addons.storage._keys import split_key
 from lattice_addons.storage._store import Store
 from lattice_addons.storage.spool._aside import Asides
-from lattice_addons.storage.spool._attend import Sides
+from lattice_addons.storage.spool._attend import Sides, compare, numbered
 from lattice_addons.storage.spool._attendance import Attendance
 from lattice_addons.storage.spool._cache import Cache
+from lattice_addons.storage.spool._claim import is_over
 from lattice_addons.storage.spool._distant import Distant, DistantReader
 from lattice_addons.storage.spool._room import drop, note_gone
 from lattice_addons.storage.spool._spool import LOCAL_NAMES, is_local
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lattice_addons.storage._reader import Reader
     from lattice_addons.storage._store import Bytes, Keys, Writer
     from lattice_addons.storage.remote import RemoteStore
+    from lattice_addons.storage.spool._attend import Lines
     from lattice_addons.storage.spool._poke import Uploader
     from lattice_addons.storage.spool._spool import Spool
 
@@ -243,6 +245,14 @@ class SpooledStore(Store):
     def standing(self, keys: Iterable[str]) -> dict[str, str]:
         """Say of keys whether they are only here, on their way, or there."""
         return standing(self.spool, self._there, keys)
+
+    def parted(self, folder: str) -> Lines | None:
+        """Give both lines of a rank that went on here and there, while no program has settled which one goes on."""
+        claim = self.spool.claim(folder)
+        if (claim is not None and not is_over(claim)) or not numbered(folder, self.spool.here(folder)):
+            return None
+        lines = compare(self.spool, self.remote, folder, self.remote.listing(folder).keys())
+        return lines if lines.parted else None
 
     def _elsewhere(self, key: str) -> Distant:
         split_key(key)

@@ -36,7 +36,7 @@ _ALL = ""  # what waits when not a folder has failed, but a whole turn
 # So long one that is about to end, or looks whether there is one, has the lock, in seconds.
 _HANDOVER = 2.0
 # How often one that is left alone looks whether the last program is dead, and how long it sleeps between, in seconds.
-_LOOKS, _DYING = 20, 0.1
+_LOOKS, _DYING = 100, 0.1
 
 
 def main(told: Mapping[str, Any]) -> NoReturn:
@@ -184,6 +184,8 @@ class _Loop:
             self._heed()
             alone = self._watch.alone.is_set()
             dying = dying if alone else _LOOKS
+            # Before the turn, which gives back the claims of the dead: for one that dies within it, there is another.
+            needed = alone and self._holding.is_needed()
             outcome = self._turn()
             if outcome is Outcome.AGAIN:
                 sent = True
@@ -192,7 +194,7 @@ class _Loop:
                 self._sweep()
             if alone and outcome is not Outcome.FAILED and not self._watch.poked.is_set():
                 # A process that is killed closes its files a moment before it is dead: its claim is given back then.
-                if dying <= 0 or not self._holding.is_needed():
+                if dying <= 0 or not needed:
                     break
                 dying -= 1
                 time.sleep(_DYING)

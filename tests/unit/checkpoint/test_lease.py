@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import socket
@@ -15,7 +14,7 @@ from lattice_addons.errors import LeaseHeldError
 from lattice_addons.lifecycle import Owner
 from lattice_addons.storage import LocalStore
 from tests.program import Program, finish, wait_for
-from tests.unit.checkpoint.lines import line_of, save, values
+from tests.unit.checkpoint.lines import FOLDER, line_of, save, values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +62,8 @@ def test_committing_needs_the_lease(store: Store) -> None:
 
 
 def test_a_line_that_was_forgotten_holds_nothing(store: Store) -> None:
-    """A group that nobody has any more does not lock its job up."""
+    """A group that nobody has any more does not lock its job up: not until the collector finds it, either."""
     line_of(store).acquire()
-    gc.collect()
     line = line_of(store)
     save(line, n=1)
     assert line.numbers() == [1]
@@ -108,7 +106,7 @@ def test_a_dead_ones_lease_is_taken_over_at_once(tmp_path: Path, end: str) -> No
     process.stdin.write("x")
     process.stdin.flush()
     if end == "kill":
-        process.wait(30)
+        process.wait(120)
     else:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert store.size(LEASE)
@@ -225,6 +223,25 @@ def test_a_lease_that_vanished_is_taken_again(store: Store) -> None:
     save(line, n=2)
     assert store.size(LEASE)
     assert values(line, line.newest()) == {"n": 2}
+
+
+def test_a_lease_is_over_with_its_store_or_with_who_took_it(store: Store) -> None:
+    """Not while it is there, nor when its file alone is gone, nor while another process lives that has it now."""
+    line = line_of(store)
+    save(line, n=1)
+    assert not line.lease.is_over()
+    store.delete([LEASE])
+    assert not line.lease.is_over()
+    other = Owner.current().to_dict() | {"session": "another"}
+    store.put(LEASE, json.dumps(other).encode())
+    assert not line.lease.is_over()
+    store.replace(LEASE, json.dumps(other | {"start": 1}).encode())
+    assert line.lease.is_over()
+    save(line, n=2)
+    assert not line.lease.is_over()
+    store.delete(store.list())
+    store.prune(FOLDER)
+    assert line.lease.is_over()
 
 
 def test_a_job_that_is_written_is_not_cleared(store: Store) -> None:

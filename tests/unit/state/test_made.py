@@ -85,7 +85,7 @@ print(more.__closure__[0].cell_contents, made.n)
 def test_what_functions_began_is_saved_at_the_end(tmp_path: Path) -> None:
     """Of the values at the end, and by no child that was forked meanwhile."""
     program = Program(tmp_path, IN_FUNCTIONS)
-    for run in range(3):
+    for run in range(2):
         ended = program.run()
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout.split() == [str(run), str(run + 1), str(2 * (run + 1))]
@@ -112,6 +112,33 @@ def test_a_store_that_was_removed_is_not_made_anew(tmp_path: Path) -> None:
     ended = program.run()
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [each.name for each in tmp_path.iterdir()] == ["program.py"]
+
+
+def test_a_lease_that_was_removed_alone_is_no_removed_store(tmp_path: Path) -> None:
+    """Somebody who took it for a dead one's has not removed the job: what it has is saved at the end."""
+    program = Program(
+        tmp_path,
+        """
+        import os, sys
+        from lattice_addons import StateManagerGroup
+
+        def begin():
+            group = StateManagerGroup()
+            group.register("n")
+            group.update("n", 5)
+            if sys.argv[1] == "saved":
+                group.save()
+                group.update("n", 6)
+
+        begin()
+        os.unlink(".lattice/program/rank-00000/lease.json")
+        """,
+    )
+    for how, count in (("new", 1), ("saved", 3)):
+        ended = program.run(how)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert len(program.checkpoints()) == count
+    assert value_in(tmp_path / ".lattice", "program", "n") == 6
 
 
 def test_the_next_group_of_the_job_finds_its_values(let: Let, tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ class Watched(RemoteStore):
         self.asked.append(f"list {prefix}")
         return super().listing(prefix)
 
-    def fetch(self, ranges: Iterable[tuple[str, int, int]]) -> list[bytes]:
+    def fetch(self, ranges: Iterable[tuple[str, int, int]], *, passing: bool = False) -> list[bytes]:
         """Read ranges."""
         ranges = list(ranges)
         self.asked += [f"get {key} {start}-{stop}" for key, start, stop in ranges]
-        return list(super().fetch(ranges))
+        return list(super().fetch(ranges, passing=passing))
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Read."""

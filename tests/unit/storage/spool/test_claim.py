@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -36,7 +35,7 @@ def remote(tmp_path: Path) -> RemoteStore:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let claims expire soon."""
-    monkeypatch.setattr(_claim, "EXPIRY", 0.6)
+    monkeypatch.setattr(_claim, "EXPIRY", 0.2)
 
 
 def elsewhere(**facts: object) -> Owner:
@@ -62,16 +61,15 @@ def test_a_live_one_here_is_refused_at_once(remote: RemoteStore) -> None:
         taken(remote, elsewhere())
 
 
-def test_a_dead_one_here_is_taken_over_at_once(remote: RemoteStore) -> None:
+def test_a_dead_one_here_is_taken_over_at_once(remote: RemoteStore, caplog: pytest.LogCaptureFixture) -> None:
     """The machine itself knows that the process has ended; its claim is another's now."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         start = Owner.current()
         dead = replace(start, pid=process.pid, start=start.start + 1)
     old = taken(remote, dead)
     show(remote, old)
-    begun = time.monotonic()
     new = taken(remote, Owner.current())
-    assert time.monotonic() - begun < _claim.EXPIRY / 2
+    assert caplog.records == [], "it was waited for"
     assert new["number"] == old["number"] + 1
     assert renew(remote, FOLDER, old) is None
     renewed = renew(remote, FOLDER, new)
@@ -97,20 +95,30 @@ def test_one_elsewhere_that_is_renewed_is_live(remote: RemoteStore, monkeypatch:
     monkeypatch.setattr(_claim, "_LOOK", 0.05)
     old = taken(remote, elsewhere())
     show(remote, old, renewed=time.time() - 600)
-    beat = threading.Timer(0.2, lambda: show(remote, old, renewed=time.time() - 600, nonce="another"))
-    beat.start()
+    looked: list[bytes] = []
+
+    class Beating(RemoteStore):
+        """A store in which the claim is renewed after the second look."""
+
+        def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+            looked.append(super().read(key, start, stop))
+            if len(looked) == 2:
+                show(remote, old, renewed=time.time() - 600, nonce="another")
+            return looked[-1]
+
     with pytest.raises(LeaseHeldError, match="on host far"):
-        taken(remote, Owner.current())
-    beat.join()
+        taken(Beating(remote.url), Owner.current())
+    assert len(looked) > 2
 
 
-def test_one_that_is_older_than_clocks_differ_is_dead(remote: RemoteStore) -> None:
+def test_one_that_is_older_than_clocks_differ_is_dead(
+    remote: RemoteStore, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nobody waits a minute for a machine that was switched off yesterday."""
     old = taken(remote, elsewhere())
     show(remote, old, renewed=time.time() - 24 * 3600)
-    begun = time.monotonic()
     taken(remote, Owner.current())
-    assert time.monotonic() - begun < _claim.EXPIRY / 2
+    assert caplog.records == [], "it was waited for"
 
 
 def test_one_that_was_given_back(remote: RemoteStore) -> None:
@@ -132,6 +140,7 @@ def test_a_spool_knows_its_own(remote: RemoteStore) -> None:
     assert len(remote.list()) == 1
 
 
+@pytest.mark.one_python
 def test_of_many_one_wins(s3: Bucket) -> None:
     """Eight machines begin at once, on a store that puts a key once: one has the claim, the others are told."""
     remote = RemoteStore(s3.root, s3.options)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lattice_addons.checkpoint import refusals
 from lattice_addons.errors import UnreachableError
 from tests.unit.storage.spool.machines import FOLDER, Machine, restart
@@ -40,6 +42,7 @@ def test_what_is_told_of_refused_saves_goes_along(tmp_path: Path) -> None:
     assert told(Machine(tmp_path, "a")) == ["of a", "of b, too"]
 
 
+@pytest.mark.one_python
 def test_two_machines_tell_no_more_than_one(tmp_path: Path) -> None:
     """However often each of them begins: the newest stay, each once."""
     for number in range(12):

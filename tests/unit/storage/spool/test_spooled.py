@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lattice_addons.errors import LeaseHeldError, NotInStoreError, UnreachableError
+from lattice_addons.storage.remote._waiting import waits
 from lattice_addons.storage.spool import _there
 from tests.unit.storage.spool.machines import FOLDER, Machine, flip, restart
 
@@ -252,3 +253,50 @@ def test_where_checkpoints_are(tmp_path: Path) -> None:
     a.save(2)
     first, second = (f"{FOLDER}checkpoints/{number:012d}.json" for number in (1, 2))
     assert a.store.standing([first, second]) == {first: "remote", second: "local"}
+
+
+def test_what_is_deleted_meanwhile_takes_nothing_along(tmp_path: Path) -> None:
+    """Of many keys that are fetched ahead one is gone by then: the others come all the same."""
+    a = restart(tmp_path, "a")
+    for number in range(3):
+        a.save(number)
+    a.send()
+    a.end()
+    b = Machine(tmp_path, "b")
+    keys = b.store.list(f"{FOLDER}checkpoints/")
+    b.remote.delete([keys[1]])
+    b.store.prefetch([(key, 0, 2**63 - 1) for key in keys])
+    assert [b.store.at_hand(key) for key in keys] == [True, False, True]
+    b.remote.asked.clear()
+    assert b.store.read(keys[2])
+    assert b.remote.asked == []
+    with pytest.raises(NotInStoreError):
+        b.store.read(keys[1])
+
+
+def test_who_was_waited_for_in_vain_is_not_waited_for_again(tmp_path: Path) -> None:
+    """Not at once, that is: what was to be fetched ahead, and is read then, takes no second wait."""
+    a = restart(tmp_path, "a")
+    a.save(1)
+    a.end()
+    b = Machine(tmp_path, "b")
+    [key] = b.store.list(f"{FOLDER}checkpoints/")
+    waited: list[bool] = []
+
+    def dead(ranges: object, *, passing: bool) -> None:
+        del ranges, passing
+        waited.append(waits())
+        raise UnreachableError("no answer", url="file://")
+
+    b.remote.fetch = dead  # type: ignore[assignment]  # as every network does some day
+    for ask in (lambda: b.store.prefetch([(key, 0, 10)]), lambda: b.store.read(key)):
+        with pytest.raises(UnreachableError):
+            ask()
+    assert waited == [True, False]
+    del b.remote.fetch
+    assert b.store.read(key, 0, 10)
+    b.store.refresh(key)
+    b.remote.fetch = dead  # type: ignore[assignment]
+    with pytest.raises(UnreachableError):
+        b.store.read(key)
+    assert waited == [True, False, True]
