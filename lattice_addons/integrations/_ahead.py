@@ -25,17 +25,24 @@ class Ahead:
         self._loader = weakref.ref(loader)
         self._lookahead = lookahead  # how many batches the framework fetches before it needs them
         self._fetched: list[Any] = []
-        self._ended = False
+        self._first: list[
+            Any
+        ] = []  # what an earlier process had fetched, and the framework has not asked for yet
+        self._no_more = self._ended = (
+            False  # whether the loader has none after these, and the framework knows it
+        )
         self._behind: int | None = None  # the loader's place before it counts the last batch as done
         self._returned: dict[str, Any] | None = None
         _send_through(loader, self)
 
     def state(self) -> dict[str, Any]:
         """Give the batches, and whether the loader has no more of them in this epoch."""
+        if self._returned is not None:
+            return self._returned
         batches = list(self._fetched)
-        if batches and not self._ended and loader_position(self._loader()).batch == self._behind:
+        if batches and not self._no_more and loader_position(self._loader()).batch == self._behind:
             del batches[-1]  # saved in the middle of a step: the loader will give it again
-        return {"batches": batches, "ended": self._ended}
+        return {"batches": batches + self._first, "ended": self._no_more}
 
     def put_back(self, state: dict[str, Any]) -> None:
         """Have the loader's next epoch begin with these batches: it is the rest of one."""
@@ -46,26 +53,26 @@ class Ahead:
         kept = 0 if self._ended else self._lookahead
         del self._fetched[: max(len(self._fetched) - kept, 0)]
 
-    def release(self) -> None:
+    def release(self, *, over: bool = True) -> None:
         """Let the loader be what it was: another loop of the framework may go through it."""
         loader = self._loader()
         if loader is not None:
             _KNOWN.pop(loader, None)
-            release_loader(loader)
+            release_loader(loader, over=over)
 
     def epoch(self, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """Go through an epoch's batches, and hold each until it was trained on."""
         returned, self._returned = self._returned, None
         self._fetched.clear()
+        self._first = [] if returned is None else list(returned["batches"])
+        self._no_more = returned is not None and returned["ended"]
         self._ended, self._behind = False, None
-        if returned is None:
-            return self._through([], begin())
-        return self._through(returned["batches"], None if returned["ended"] else begin())
+        return self._through(None if self._no_more else begin())
 
-    def _through(self, first: list[Any], rest: Iterator[Any] | None) -> Iterator[Any]:
-        for batch in first:
-            self._fetched.append(batch)
-            yield batch
+    def _through(self, rest: Iterator[Any] | None) -> Iterator[Any]:
+        while self._first:
+            self._fetched.append(self._first.pop(0))
+            yield self._fetched[-1]
         while rest is not None:
             if len(self._fetched) >= self._lookahead:
                 self._before()
@@ -75,7 +82,7 @@ class Ahead:
             self._fetched.append(batch)
             self._behind = loader_position(self._loader()).batch
             yield batch
-        self._ended = True
+        self._no_more = self._ended = True
 
 
 _END = object()

@@ -70,18 +70,21 @@ class LatticeCallback(keras.callbacks.Callback):
         self._others: list[Any] = []
         self._others_restored: list[dict[str, Any]] | None = None
         self._trains: Callable[..., Any] | None = None
+        self._slot: str | None = None  # that of the fit that runs
 
     # -- what Keras calls
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Find what is stored for this fit."""
         del logs
+        self._leave()  # where the one before broke off
         self._fits += 1
         key = self._key if self._fits == 1 else f"{self._key}-{self._fits}"
         owner = sys._getframe(1).f_locals.get("self")  # noqa: SLF001 - who calls us has the list of all callbacks
         self._others = [other for other in getattr(owner, "callbacks", ()) if other is not self]
         self._epoch = self._batch = 0
         self._still = self._restored = None
+        self._slot, self._at_rest = key, False
         self._group.register(f"{key}.callbacks", StateClosureManager)
         self._others_restored = self._group.get(f"{key}.callbacks")
         self._group.register(key, StateDictManager)
@@ -127,8 +130,17 @@ class LatticeCallback(keras.callbacks.Callback):
         elif self._batch:
             self._epoch, self._batch = self._epoch + 1, 0
         self._still = self._captured().copy()
+        self._leave()
         self._model._initial_epoch = None  # noqa: SLF001 - it counts for this fit only
         self._group.safe_point(last=True)
+
+    def _leave(self) -> None:
+        """Let the slots of a fit have what it came to, or what is stored of it, whatever a later one does."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self._group.update(slot, _Left(self._still))
+            others = None if self._still is None else self._of_others()
+            self._group.update(f"{slot}.callbacks", _Left(others).state_dict)
 
     # -- what is stored
 
@@ -198,6 +210,23 @@ class LatticeCallback(keras.callbacks.Callback):
         if restored is not None:
             _assign(self.model, restored)
             self._randomness.restore(restored.value("now"))
+
+
+class _Left:
+    """What came of a fit."""
+
+    def __init__(self, stored: Any) -> None:
+        self._stored = stored
+
+    def state_dict(self) -> Any:
+        """Give it, or raise `NoValue` where it broke off: what is stored of it stays."""
+        if self._stored is None:
+            raise NoValue
+        return self._stored
+
+    def load_state_dict(self, stored: Any) -> None:
+        """Take it back."""
+        self._stored = stored
 
 
 def _variables(model: Any) -> dict[str, Any]:

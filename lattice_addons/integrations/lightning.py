@@ -79,9 +79,9 @@ class LatticeCallback(Callback):
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Keep what there is before Lightning takes the loop apart; after a SIGTERM, the last batch is done."""
-        del trainer, pl_module
         if self._run is not None:
             self._run.broken_off(whole=isinstance(exception, SIGTERMException))
+            self.teardown(trainer, pl_module, "fit")  # Lightning does not come to it
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Keep what the training has come to."""
@@ -103,7 +103,7 @@ class _Run:
         self._due = False
         self._done = 0
         self._settled = False  # whether the random state is that of the batch to come
-        self._failed = False
+        self._started = self._failed = False
         self._told_to_end = False
         self._frozen: dict[str, Any] | None = None
         self._steps = Steps(group)
@@ -186,6 +186,7 @@ class _Run:
         stored, self.stored = self.stored, None
         if stored is not None:
             self._go_on(stored)
+        self._started = True
         self.group.update(self.key, self.state)
 
     def _go_on(self, stored: dict[str, Any]) -> None:
@@ -234,16 +235,19 @@ class _Run:
     def broken_off(self, *, whole: bool) -> None:
         """Keep what there is before the loop is taken apart, between two batches or within one."""
         self._failed = True
-        if self._settled:
-            if whole:
-                self._steps.boundary()
+        if self._settled and whole:
+            self._steps.boundary()
+        if self._started:
             self._frozen = self.state()
 
     def end(self) -> None:
         """Stand aside; what the training has come to stays in the store."""
         self._steps.end(whole=not self._failed)
         vars(self.trainer.strategy).pop("process_dataloader", None)
-        if self.stored is not None and not self._failed:
+        vars(self.trainer._checkpoint_connector).pop("resume_start", None)  # noqa: SLF001 - the connector's
+        if self._failed:
+            pass  # what there was is kept already
+        elif self.stored is not None:
             # It had ended in an earlier process.
             put_back_logged(self.trainer, self.stored["logged"])
             self.group.track_randomness(f"{self.key}.randomness")
@@ -253,9 +257,8 @@ class _Run:
         elif self._frozen is None:
             # With the random state, whatever the program draws from it later.
             self._frozen = {**self.state(), "random": self._randomness.capture()}
-        if not self._failed:
-            for ahead in self.aheads.values():
-                ahead.release()
+        for ahead in self.aheads.values():
+            ahead.release(over=not self._failed)
 
     def _leave_signal(self) -> None:
         """Have Lightning's handler of SIGTERM not call ours, which stands before it: the program ends in its way."""

@@ -142,6 +142,7 @@ class _Run:
                 whole = True
             finally:
                 self._steps.end(whole=whole)
+                self._release(whole=whole)
                 trainer.args.eval_on_start = before
                 for name in mine:
                     vars(trainer).pop(name, None)
@@ -176,6 +177,13 @@ class _Run:
         self._steps.boundary(save=self.due)
         self.due = False
         return plain(*args, **named)
+
+    def _release(self, *, whole: bool) -> None:
+        """Let go of the loader; of a training that broke off all stays as it is, whatever the program does next."""
+        if self._ahead is not None:
+            if not whole:
+                self._ended = self.progress()
+            self._ahead.release(over=whole)
 
     def step_done(self) -> None:
         """Count the batches of a step as done."""

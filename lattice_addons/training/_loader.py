@@ -9,7 +9,7 @@ from lattice_addons.errors import DecodeError, DuplicateSlotError, UnkeepableErr
 from lattice_addons.state import NoValue, StateManager
 
 from ._loader_class import follower_of, let_go, make_tracked, track_of
-from ._loader_place import Position, merge_places
+from ._loader_place import Place, Position, merge_places
 from ._loader_track import Track
 
 if TYPE_CHECKING:
@@ -111,11 +111,14 @@ class LoaderManager(StateManager):
             raise NoValue
         return self._loader
 
-    def release(self) -> None:
-        """Let the loader be what it was, and an epoch that runs be done; what is stored is the place behind it."""
+    def release(self, *, over: bool = True) -> None:
+        """Let the loader be what it was; what is stored is its place, behind an epoch that is ``over`` by that."""
         if self._track is not None:
-            self._track.abandon()
+            if over:
+                self._track.abandon()
             self._waiting = self._track.stored()
+            # Whoever has an iterator still, and leaves it later, leaves nothing that is stored.
+            self._track.place = Place()
             let_go(self._loader)
             self._track = self._loader = None
 
@@ -145,14 +148,15 @@ def loader_position(loader: object) -> Position:
     return track.position
 
 
-def release_loader(loader: object) -> None:
+def release_loader(loader: object, *, over: bool = True) -> None:
     """Track a loader no more, nor its `LivingWorkers`; another slot may track it.
 
-    Its own slot keeps the place that it has now: an epoch that runs counts as done. Workers that live on end.
+    Its own slot keeps the place that it has now: an epoch that runs counts as done, if it is ``over``, or else is gone
+    on with by the next process. Workers that live on end.
     """
     track = track_of(loader)
     manager = track.keeper() if track is not None and track.keeper is not None else None
     if manager is not None:
-        manager.release()
+        manager.release(over=over)
     elif follower_of(loader) is not None:
         let_go(loader)

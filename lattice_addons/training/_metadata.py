@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import psutil  # here, for a save at exit can import nothing
@@ -145,13 +146,11 @@ class Metadata:
                 "seconds_before": round(self._before, 3),
                 "memory_bytes": memory,
             }
-            gpus = _gpu_memory() or known.get("gpu_bytes")
             facts: dict[str, Any] = {"time_taken": duration(seconds), "memory_usage": size(memory)}
-            if gpus:
-                before = known.get("gpu_bytes", [])
-                figures["gpu_bytes"] = [max(pair) for pair in zip(gpus, before, strict=False)] + gpus[
-                    len(before) :
-                ]
+            # An earlier process may have had more of them.
+            both = zip_longest(_gpu_memory(), known.get("gpu_bytes", ()), fillvalue=0)
+            if gpus := [max(pair) for pair in both]:
+                figures["gpu_bytes"] = gpus
                 facts["gpu_usage"] = ", ".join(map(size, figures["gpu_bytes"]))
             self.update(measured=figures, **facts)
 

@@ -10,12 +10,14 @@ import pytest
 from tests.integration.lives import Life, lives
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.lives import Ended
 
 for name in ("torch", "lightning"):
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed", allow_module_level=True)
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 PROGRAM = """
 import hashlib, json, logging, os, random, signal, sys, time, warnings
@@ -136,7 +138,8 @@ print("# " + json.dumps({
 }))
 """
 
-MODULES = ("torch", "numpy", "torchmetrics", "lightning.pytorch")
+# The file systems are what Lightning looks for when it writes a file.
+MODULES = ("torch", "numpy", "torchmetrics", "lightning.pytorch", "gcsfs", "s3fs", "adlfs", "omegaconf")
 CALLBACK = {"BY": "callback"}
 STREAM = {"BY": "autopatch", "DATA": "stream", "WORKERS": "1"}
 
@@ -246,3 +249,49 @@ def test_a_second_fit_goes_through_the_same_loaders(living: dict[str, Ended]) ->
     assert living["once more"].lines[0] == "once more"
     assert living["once more"].lines[1] in ("began at 0 5", "began at 0 6")
     assert not any("loader '" in each.errors for each in living.values())
+
+
+BROKEN = """
+import json, logging, os, warnings
+warnings.simplefilter("ignore")
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+import torch
+import lightning as L
+from lattice_addons.integrations.lightning import LatticeCallback
+
+seen = []
+
+class Net(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(1, 1)
+    def training_step(self, batch, index):
+        seen.append(batch[0].item())
+        if len(seen) == 3 and os.environ.pop("BROKEN", ""):  # the first time
+            raise ValueError("broken off")
+        return self.net(batch).mean()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 1e-2)
+
+def fit(net):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    trainer = L.Trainer(max_epochs=1, accelerator="cpu", logger=False, callbacks=[LatticeCallback()], **quiet)
+    try:
+        trainer.fit(net, loader)
+    except ValueError as error:
+        assert str(error) == "broken off", error
+    print("#", json.dumps(seen), type(loader) is torch.utils.data.DataLoader)
+    seen.clear()
+
+loader = torch.utils.data.DataLoader(torch.arange(8.0).reshape(8, 1), 2)
+for _ in range(2):
+    fit(Net())
+"""
+
+
+def test_a_fit_that_broke_off_lets_go_of_its_loader(tmp_path: Path) -> None:
+    """A program that goes on has the next fit go through it, and the next process goes on within the first one."""
+    broken, again = lives(tmp_path, BROKEN, MODULES, [Life(environ={"BROKEN": "yes"}), Life()])
+    assert (broken.status, again.status) == (0, 0), broken.errors + again.errors
+    assert broken.lines == ["[0.0, 2.0, 4.0] True", "[0.0, 2.0, 4.0, 6.0] True"]
+    assert again.lines == ["[4.0, 6.0] True", "[] True"]

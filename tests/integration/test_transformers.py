@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.lives import Life, lives
+from tests.integration.lives import TRANSFORMERS, Life, lives
 
 if TYPE_CHECKING:
     from tests.integration.lives import Ended
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 for name in ("torch", "transformers", "accelerate"):
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed", allow_module_level=True)
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 PROGRAM = """
 import hashlib, json, os, random, signal, sys, time
@@ -94,7 +94,6 @@ result = {"bits": bits.hexdigest(), "log": log, "loss": output.training_loss, "s
 print("# " + json.dumps(result))
 """
 
-MODULES = ("torch", "numpy", "accelerate", "transformers.trainer", "transformers.models.gpt2.modeling_gpt2")
 CALLBACK = {"BY": "callback"}
 PATCHED = {"BY": "autopatch", "WORKERS": "2"}
 LIVING = {"WORKERS": "2", "LIVING": "yes"}
@@ -120,7 +119,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "living, carried on": Life([], "four", LIVING | CALLBACK),
     }
     folder = tmp_path_factory.mktemp("transformers")
-    return dict(zip(wanted, lives(folder, PROGRAM, MODULES, list(wanted.values())), strict=True))
+    return dict(zip(wanted, lives(folder, PROGRAM, TRANSFORMERS, list(wanted.values())), strict=True))
 
 
 def test_a_signal_ends_it_after_the_step_and_the_next_life_begins_with_the_next(

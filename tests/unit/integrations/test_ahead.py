@@ -67,3 +67,28 @@ def test_no_batch_is_lost_or_given_twice(
     if not expected:
         expected = [[number] for number in range(6)]  # the next epoch
     assert rest == expected
+
+
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_an_earlier_process_had_fetched_is_kept_until_it_is_trained_on(
+    tmp_path: Path, *, begun: bool, ended: bool
+) -> None:
+    """A process that is stopped again before its first step, or after the first of the batches, loses none."""
+    group = StateManagerGroup(Settings(root=str(tmp_path), signals=(), atexit_saving=False))
+    loader = torch.utils.data.DataLoader([8, 9], batch_size=1, collate_fn=list)
+    group.track(loader=loader)
+    ahead = Ahead(loader, lookahead=1)
+    state = {"batches": [[6], [7]], "ended": ended}
+    ahead.put_back(state)
+    batches = iter(loader)
+    if begun:
+        assert next(batches) == [6]
+        assert next(batches) == [7]
+        assert ahead.state() == state
+        ahead.trained()
+        state = {"batches": [[7]], "ended": ended}
+    assert ahead.state() == state
+    rest = [[7]] if begun else [[6], [7]]
+    assert list(batches) == (rest[begun:] + ([] if ended else [[8], [9]]))
+    group.close()

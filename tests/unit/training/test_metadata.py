@@ -61,6 +61,19 @@ def test_no_gpu_is_no_use_of_one() -> None:
     assert metadata.gpu_usage is None
 
 
+@pytest.mark.parametrize("now", [[], [5], [5, 1], [5, 1, 7, 2]], ids=len)
+def test_gpus_of_earlier_processes_stay(now: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The highest use of each GPU, also where this process has fewer of them, or more."""
+    metadata = Metadata()
+    metadata.load_state_dict({"measured": {"gpu_bytes": [4, 6, 3]}})
+    monkeypatch.setattr("lattice_addons.training._metadata._gpu_memory", lambda: now)
+    metadata.measure()
+    padded = now + [0] * (3 - len(now))
+    assert metadata.measured["gpu_bytes"] == [max(pair) for pair in zip(padded, [4, 6, 3, 0], strict=False)]
+    assert metadata.gpu_usage is not None
+    assert metadata.gpu_usage.count(",") == len(padded) - 1
+
+
 def test_stages_add_up() -> None:
     """A stage that comes twice has the time of both, also when it fails."""
     metadata = Metadata()
