@@ -97,21 +97,22 @@ def _code(experiment: type, apart: str) -> dict[str, Any]:
     told["digest"] = blake3(content).hexdigest()
     told["text"] = _shortened(content)
     folder = os.path.dirname(os.path.abspath(source))
-    told["commit"] = _line(_git(folder, "rev-parse", "HEAD"))
-    if told["commit"] is None:
+    names = _git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD", "--show-toplevel")
+    if names is None:
         return told
-    top = _line(_git(folder, "rev-parse", "--show-toplevel")) or folder
+    # What may be of several lines comes last.
+    told["commit"], branch, top = names.decode("utf-8", "replace").rstrip("\n").split("\n", 2)
     diff = _git(top, "diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD")
     unknown = _git(top, "ls-files", "--others", "--exclude-standard", "-z") or b""
-    names = [os.fsdecode(name) for name in unknown.split(b"\0") if name]
+    new = [os.fsdecode(name) for name in unknown.split(b"\0") if name]
     if apart:
-        names = [name for name in names if not os.path.join(top, name).startswith(apart + os.sep)]
+        new = [name for name in new if not os.path.join(top, name).startswith(apart + os.sep)]
     told.update(
         repository=top,
-        branch=_line(_git(folder, "rev-parse", "--abbrev-ref", "HEAD")),
-        dirty=bool(diff) or bool(names),
+        branch=branch,
+        dirty=bool(diff) or bool(new),
         diff=None if diff is None else _shortened(diff),
-        unknown=names[:_MOST],
+        unknown=new[:_MOST],
     )
     return told
 
@@ -119,10 +120,6 @@ def _code(experiment: type, apart: str) -> dict[str, Any]:
 def _shortened(content: bytes) -> str:
     text = content[:_LONGEST].decode("utf-8", "replace")
     return text if len(content) <= _LONGEST else f"{text}\n… and {len(content) - _LONGEST:,} bytes more\n"
-
-
-def _line(given: bytes | None) -> str | None:
-    return given.decode("utf-8", "replace").strip() or None if given is not None else None
 
 
 def _git(folder: str, *arguments: str) -> bytes | None:

@@ -221,10 +221,11 @@ def _hold(folder: str) -> int:
 def sweep() -> int:
     """Remove what programs have left that were killed; give how many that were."""
     count = 0
+    ours = f"lattice-shared-{user_number()}-"
     for base in _bases():
         with suppress(OSError):
             for name in os.listdir(base):
-                if name.startswith(f"lattice-shared-{user_number()}-"):
+                if name.startswith(ours):
                     count += _removed_if_dead(os.path.join(base, name))
     return count
 

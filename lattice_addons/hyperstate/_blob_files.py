@@ -47,8 +47,11 @@ def read_blob(path: str, trust: str) -> object:
         import numpy as np
 
         mapped = os.path.getsize(path) >= _WORTH_MAPPING
-        # As a plain array: a memmap is another type, and would be stored as one.
-        return np.asarray(np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False))
+        try:
+            # As a plain array: a memmap is another type, and would be stored as one.
+            return np.asarray(np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise DamagedError(f"{path} is no file of an array ({error})", key=path) from error
     with open(path, "rb") as file:
         try:
             head = json.loads(file.readline())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,10 +15,11 @@ from ._blob_files import read_blob, write_blob
 from ._parts import PREFIX
 from ._read import ENDINGS, read_text
 from ._sound import ABOUT, CONFIG, STATE, texts_of
+from ._typed import build
 from ._write import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from lattice_addons.checkpoint import Checkpoint, Line
 
@@ -26,6 +28,14 @@ __all__ = ["Folder", "digest_of", "is_folder", "read_folder", "write_folder", "w
 #: Where a folder came from, and the list of its blobs; the texts are for people, this is for programs.
 ORIGIN, BLOBS = "checkpoint.json", "blobs.yaml"
 _DIGEST = "blake3:"
+
+
+@dataclass
+class BlobFile:
+    """What the list of the blobs says of one; what else stands there is for people."""
+
+    file: str
+    digest: str | None = None
 
 
 class Folder(NamedTuple):
@@ -86,21 +96,29 @@ def read_folder(folder: str, trust: str) -> Folder:
     """Read a folder that a checkpoint was written to.
 
     Raises:
+        ConfigError: the list of the blobs does not say where each of them is.
         DamagedError: the file of a blob is not there, or is not the one that was written.
     """
     texts = {name: read_text(path).data for name, path in text_paths(folder).items()}
-    listed: Mapping[str, Any] = read_text(os.path.join(folder, BLOBS)).data or {}
     blobs: dict[str, Callable[[], object]] = {}
     replaced = []
-    for name, told in listed.items():
-        path = os.path.join(folder, os.path.basename(str(told["file"])))
-        if not told.get("digest"):
+    for name, told in _listed(os.path.join(folder, BLOBS)).items():
+        path = os.path.join(folder, os.path.basename(told.file))
+        if not told.digest:
             replaced.append(name)
-        _check(name, path, told.get("digest"))
+        _check(name, path, told.digest)
         blobs[name] = partial(read_blob, path, trust)
     origin = _origin(folder)
     lazy = list((origin.get("about") or {}).get("lazy", ()))
     return Folder(texts[CONFIG], texts[STATE], lazy, blobs, replaced, origin, text_paths(folder))
+
+
+def _listed(path: str) -> dict[str, BlobFile]:
+    read = read_text(path)
+    found: dict[str, BlobFile] = build(
+        dict[str, BlobFile], read.data or {}, read.lines, path, ignore_extra_fields=True
+    )
+    return found
 
 
 def text_paths(folder: str) -> dict[str, str]:
@@ -123,7 +141,7 @@ def digest_of(path: str) -> str:
 
 
 def _check(name: str, path: str, digest: str | None) -> None:
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         message = f"blob {name!r}: its file {path} is not there"
         raise DamagedError(message, key=path)
     if digest and digest_of(path) != digest:

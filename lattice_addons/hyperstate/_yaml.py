@@ -16,6 +16,7 @@ __all__ = ["compose", "key_of", "plain_node", "read_yaml"]
 _OWN = "tag:yaml.org,2002:"
 # More values than a person writes: what aliases of aliases make of ten lines would fill the memory.
 _MOST = 1_000_000
+_ALIASES = "aliases (*name) that refer to themselves, or grow"
 _INT = re.compile(r"(?P<sign>[-+]?)0(?P<base>[box])(?P<digits>[0-9a-fA-F_]+)")
 _BASES = {"b": 2, "o": 8, "x": 16}
 
@@ -24,7 +25,10 @@ def read_yaml(text: str) -> tuple[Any, dict[tuple[Any, ...], int]]:
     """Read a text in YAML 1.2."""
     reader = _Reader()
     node = compose(text)
-    return (reader.value(node, ()) if node is not None else None), reader.lines
+    if node is None:
+        return None, reader.lines
+    _weigh(node, {})
+    return reader.value(node, ()), reader.lines
 
 
 def compose(text: str) -> Any:
@@ -53,6 +57,20 @@ def key_of(node: Any) -> Any:
     return _scalar(node)
 
 
+def _weigh(node: Any, known: dict[int, int]) -> int:
+    """Count the values that a node stands for, aliases and all, without making them; too many are refused."""
+    if id(node) not in known:
+        known[id(node)] = 1  # what it has in itself is found when it is read
+        below = node.value if type(node).__name__ == "SequenceNode" else ()
+        if type(node).__name__ == "MappingNode":
+            below = [value for _, value in node.value]
+        for each in below:
+            known[id(node)] += _weigh(each, known)
+        if known[id(node)] > _MOST:
+            raise NotThisFormat(_ALIASES, node.start_mark.line + 1)
+    return known[id(node)]
+
+
 class _Reader:
     """Reads the nodes of one text."""
 
@@ -66,7 +84,7 @@ class _Reader:
         self.lines.setdefault(path, node.start_mark.line + 1)
         self._count += 1
         if self._count > _MOST or any(each is node for each in self._open):
-            raise NotThisFormat("aliases (*name) that refer to themselves, or grow", node.start_mark.line + 1)
+            raise NotThisFormat(_ALIASES, node.start_mark.line + 1)
         kind = type(node).__name__
         if kind == "ScalarNode":
             return _scalar(node)

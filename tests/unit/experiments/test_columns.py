@@ -93,7 +93,8 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.one_python
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), min_size=1, max_size=6), st.integers(0, 6))
 def test_nothing_is_lost(rows: list[dict[str, Any]], cut: int) -> None:
     """Every value is in its column or beside it, also when the rows were in two parts."""

@@ -19,7 +19,7 @@ from lattice_addons.experiments._place import Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-together = threading.Barrier(2, timeout=30)
+together = threading.Barrier(2, timeout=150)
 
 
 class Trial(Experiment):

@@ -192,7 +192,7 @@ def test_identity_is_the_same_in_any_process(tmp_path: Any) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     found = set()
-    for seed, how in (("1", [str(script)]), ("2", [str(script)]), ("3", ["-c", "import script"])):
+    for seed, how in (("1", [str(script)]), ("2", ["-c", "import script"])):
         environ = {"PYTHONHASHSEED": seed, "PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
         ran = subprocess.run([sys.executable, *how], env=environ, capture_output=True, text=True, check=True)
         found.add(ran.stdout)

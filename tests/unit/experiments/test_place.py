@@ -103,7 +103,7 @@ def test_one_program_at_a_time_runs_an_experiment(tmp_path: Path) -> None:
     finish(first)
     third = program.start()
     wait_for(third, "held")
-    assert third.communicate("\n", timeout=30)[1] == ""
+    assert third.communicate("\n", timeout=150)[1] == ""
 
 
 def test_the_lock_holds_within_a_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

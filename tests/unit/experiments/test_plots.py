@@ -98,6 +98,7 @@ def test_parallel_coordinates_show_the_best_runs(root: str) -> None:
     assert bottoms.split() == ["1e-05", "adam", "1e-05"]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("parallel", [False, True])
 def test_a_picture_is_a_png(root: str, tmp_path: Path, parallel: bool) -> None:
     """Of a size that can be looked at, and with something in it."""

@@ -221,6 +221,7 @@ def test_a_plot_is_drawn(project: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert (project / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.one_python
 def test_a_program_of_its_own(project: Path) -> None:
     """`entrypoint` makes a file such a program: without a name it runs what is in it; its journal is the same."""
     program = [sys.executable, str(project / "experiments" / "params.py"), "--num_proc", "0"]
@@ -258,6 +259,7 @@ def test_an_answer_is_followed(
     assert choice("a.B", known) == chosen
 
 
+@pytest.mark.one_python
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(("answer", "status", "runs"), [("f", 70, ["batch_size=32"]), ("q", 1, [])])
 def test_on_a_terminal_it_asks(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lattice_addons.experiments import Experiment, Place, provenance_of
+from lattice_addons.experiments import Experiment, Place, _provenance, provenance_of
 from lattice_addons.experiments._provenance import provenance
 from tests.program import clean_environ
 
@@ -53,10 +53,12 @@ def git(folder: Path, *arguments: str) -> None:
 @pytest.fixture
 def in_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
     """Give an experiment in a repository that has one commit."""
+    # On a machine that is busy git takes its time.
+    monkeypatch.setattr(_provenance, "_SECONDS", 150.0)
     path = tmp_path / "in_git_experiment.py"
     path.write_text(SOURCE, encoding="utf-8")
     (tmp_path / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
-    git(tmp_path, "init", "-q")
+    git(tmp_path, "init", "-q", "-b", "trunk")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "first")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -99,6 +101,7 @@ def test_a_clean_repository_is_its_commit(in_git: type, tmp_path: Path) -> None:
         ["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert code["commit"] == head.stdout.strip()
+    assert (code["branch"], code["repository"]) == ("trunk", str(tmp_path))
     assert (code["dirty"], code["diff"], code["unknown"]) == (False, "", [])
 
 

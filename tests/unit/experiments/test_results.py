@@ -237,6 +237,7 @@ def test_schemas_that_differ_are_merged(place: Place) -> None:
         written.close()
 
 
+@pytest.mark.one_python
 def test_large_tables_are_read_with_the_rest(place: Place) -> None:
     """Their rows have all columns of the others, whether the record is in a file or in the journal."""
     journal, written = place.journal(), Results(place, seconds=0)

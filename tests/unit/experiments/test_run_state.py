@@ -48,7 +48,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     place = Place(Counts, tmp_path / "root")
     (failed,) = first.failures
     assert place.store.folders("states") == [failed.identity]
-    assert Counts(folder=str(tmp_path)).run_all(1, rerun="failed", **options).done == 1
+    assert Counts(folder=str(tmp_path)).run_all(0, rerun="failed", **options).done == 1
     records = {each.values["what"]: each.rows for each in place.journal().records().values()}
     assert records == {
         "killed": [{"first": 5, "n": 10}],

@@ -114,6 +114,7 @@ def quality(sampler: Any) -> float:
     return best
 
 
+@pytest.mark.one_python
 def test_optimiser_learns_from_what_it_is_told() -> None:
     """On the whole it finds better settings than chance does with as many."""
     learnt = sum(quality(sampler_for("tpe", Wide(), 60, seed=seed)) for seed in range(3))
@@ -188,6 +189,7 @@ def test_refused(options: dict[str, Any], told: str) -> None:
         sampler_for(experiment=Aimless(), **options)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", ["qmc", "nsgaii"])
 def test_other_samplers_by_name(name: str) -> None:
     """Any of Optuna's that needs no more than a name; and one that the user has made."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.mounts
+@pytest.mark.one_python
 def test_where_memory_is_full_it_is_a_temporary_file(tmp_path: Path) -> None:
     """Containers often have 64 MB of shared memory; where there is no room anywhere, that is the error."""
     if os.geteuid() != 0:
@@ -59,17 +60,23 @@ def test_what_only_workers_have_loaded_goes_with_the_runner() -> None:
     assert not os.path.exists(folder)
 
 
-def test_what_a_killed_runner_has_left_is_swept() -> None:
+def test_what_a_killed_runner_has_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A runner that was killed cannot remove its data: the next one does, and leaves that of the living alone."""
     program = (
-        "import numpy, os, signal; from lattice_addons.experiments import _shared; "
+        "import numpy, sys; from lattice_addons.experiments import _shared, _shelf; _shelf._MEMORY = sys.argv[1]; "
         "a = _shared.current(); a.put('x', numpy.ones(300000)); print(a.path('x'), flush=True); input()"
     )
+    # Where no other runner of this machine sweeps.
+    monkeypatch.setattr(_shelf, "_MEMORY", str(tmp_path))
     child = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout is not None
     left = child.stdout.readline().strip()
+    assert left.startswith(str(tmp_path))
     _shelf.sweep()
     assert os.path.exists(left)  # it lives
     child.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 
@@ -212,12 +211,10 @@ def test_large_grid_starts_at_once() -> None:
     """The first of very many settings needs none of the others, and neither does their number."""
 
     class Large(Experiment):
-        """More than anybody walks."""
+        """More than anybody walks, or has room for."""
 
         a: int = search.integers(1, 10**9)
         b: int = search.integers(1, 10**9)
 
-    began = time.process_time()
     assert len(Large()) == 10**18
     assert next(iter(Large())).as_dict() == {"a": 1, "b": 1}
-    assert time.process_time() - began < 1

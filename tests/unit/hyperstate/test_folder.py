@@ -93,6 +93,30 @@ def test_a_damaged_file_of_a_blob_is_named(folder: Path, tmp_path: Path) -> None
     assert main(["edit", "--commit", str(folder)]) == 65
 
 
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("weights: {type: numpy.ndarray}\n", "blobs.yaml:1: weights.file: expected a text, found nothing"),
+        ("weights:\n  file: [1]\n", "blobs.yaml:2: weights.file: expected a text, found [1]"),
+        (
+            "weights: weights.npy\n",
+            "blobs.yaml:1: weights: expected BlobFile(file, digest), found 'weights.npy'",
+        ),
+        ("- weights\n", "blobs.yaml:1: expected a mapping"),
+        ("weights: {file: ''}\n", "blob 'weights': its file"),
+        ("weights: {file: state.npy}\n", "state.npy is no file of an array"),
+    ],
+)
+def test_a_list_of_blobs_that_says_too_little_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], listed: str, told: str
+) -> None:
+    """With its line, or the file that it names and that is none."""
+    (folder / "state.npy").write_bytes(b"no array")
+    (folder / "blobs.yaml").write_text(listed)
+    assert main(["edit", "--commit", str(folder)]) == 65
+    assert told in capsys.readouterr().err
+
+
 def test_commit_of_a_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was changed is told field by field, and a blob that was replaced on purpose is taken."""
     state = folder / "state.yaml"

@@ -213,6 +213,7 @@ if __name__ == "__main__":
 '''
 
 
+@pytest.mark.one_python
 def test_real_program(tmp_path: Path) -> None:
     """A program ends with 0 or the error's code, and imports no tyro for a file and overrides."""
     program = Program(tmp_path, PROGRAM)

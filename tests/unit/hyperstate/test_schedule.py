@@ -139,6 +139,7 @@ PIECES = ["1@0", "2@1", "lin", "poly(", ")", "@", "step:", " ", "e", "-", "."]
 CURVES = st.sampled_from(["lin", "cos", "exp", "step", "quad", "poly(3)", "poly(0.1)"])
 
 
+@pytest.mark.one_python
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, CURVES), min_size=1, max_size=5), NUMBERS)
 def test_never_outside_its_knots(knots: list[tuple[float, float, str]], x: float) -> None:
     """Whatever the numbers are: it is refused, or its values lie between those of the two knots."""
@@ -157,12 +158,8 @@ def test_never_outside_its_knots(knots: list[tuple[float, float, str]], x: float
     assert min(left[0].value, right[0].value) <= value <= max(left[0].value, right[0].value)
 
 
-@given(
-    st.text()
-    | st.lists(st.sampled_from(["1@0", "2@1", "lin", "poly(", ")", "@", "step:", " ", "e", "-", "."])).map(
-        "".join
-    )
-)
+@pytest.mark.one_python
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_no_text_makes_it_crash(text: str) -> None:
     """It is a schedule, or a ScheduleError."""
     with contextlib.suppress(ScheduleError):
