@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["UNITS", "bytes_in", "duration", "size"]
+__all__ = ["UNITS", "bytes_in", "duration", "size", "took"]
 
 _KIB = 1024
 _LETTERS = "BGKMTik"
@@ -51,3 +51,9 @@ def duration(seconds: float) -> str:
         if round(seconds / length) < most:
             return f"{seconds / length:.0f} {unit}"
     raise AssertionError  # pragma: no cover - the loop always returns
+
+
+def took(seconds: float) -> str:
+    """Show how long something took, which may be next to nothing: in milliseconds where that is below a second."""
+    shown = round(float(f"{max(seconds, 0.0) * 1000:.3g}"), 3)
+    return duration(seconds) if shown >= 1000 else f"{shown:g} ms"  # noqa: PLR2004 - a second

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.checkpoint import check_key, refusals
 from lattice_addons.errors import CheckpointError, NotInStoreError
 
-from ._output import print_json, print_table, size
+from ._output import print_json, print_table, size, took
 from ._rank import add_rank_argument, line_of
 from ._store import OpenStore, add_store_arguments
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lattice_addons.checkpoint import Line, Refused
 
+_RIGHT = ("number", "new", "total", "took")
 # So much of an error is shown to people.
 _LONG = 300
 
@@ -40,19 +41,24 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return 0
-    for row in rows:
-        refused = row.pop("refused")
-        if isinstance(refused, dict):
-            row["notes"] = [_in_words(refused)]
-        for column in ("new", "total"):
-            amount = row[column]
-            row[column] = size(amount) if isinstance(amount, int) else None
-        # For people the second will do.
-        row["created"] = str(row["created"])[:19] if row["created"] is not None else None
-        notes = row["notes"]
-        row["notes"] = "\n".join(notes) if isinstance(notes, list) else None
-    print_table(f"{line.job}, rank {line.rank}", rows, right=("number", "new", "total", "seconds"))
+    print_table(f"{line.job}, rank {line.rank}", [_shown(row) for row in rows], right=_RIGHT)
     return 0
+
+
+def _shown(row: dict[str, object]) -> dict[str, object]:
+    """Give the row that people see."""
+    refused, seconds, created, notes = (row[name] for name in ("refused", "seconds", "created", "notes"))
+    if isinstance(refused, dict):
+        notes = [_in_words(refused)]
+    return {
+        "number": row["number"],
+        # For people the second will do.
+        "created": str(created)[:19] if created is not None else None,
+        "reason": row["reason"],
+        **{name: size(amount) if isinstance(amount := row[name], int) else None for name in ("new", "total")},
+        "took": took(seconds) if isinstance(seconds, (int, float)) else None,
+        "notes": "\n".join(notes) if isinstance(notes, list) else None,
+    }
 
 
 def _with_refused(rows: list[dict[str, object]], refused: list[Refused]) -> Iterator[dict[str, object]]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import NotInStoreError
+from lattice_addons.errors import NotInStoreError, UnreachableError
+
+from ._output import plain
+from ._store import spooled
 
 if TYPE_CHECKING:
     import argparse
@@ -32,12 +37,28 @@ def job_and_number(told: str, known: list[str]) -> tuple[str, int | None]:
 
 
 def line_of(opened: OpenStore, job: str, rank: int) -> Line:
-    """Give the line of a job that is there."""
+    """Give the line of a job that is there; where it is another than the one in the store, people are told."""
     line = next((line for line in opened.lines(job) if line.rank == rank), None)
     if line is None:
         message = f"job {job!r} has no rank {rank} in {opened.store.url}"
         raise NotInStoreError(message, url=opened.store.url, key=job)
+    _say_where_it_parts(line)
     return line
+
+
+def _say_where_it_parts(line: Line) -> None:
+    """Tell people where the line that this machine has is another than the one in the store by now."""
+    store = spooled(line.store)
+    parted = None
+    with suppress(UnreachableError):  # what is on this machine can be looked at all the same
+        parted = store.parted(line.folder) if store is not None else None
+    if parted is not None:
+        told = (
+            f"lattice: {line.job}, rank {line.rank}: what this machine has is shown, and {line.store.url} has another "
+            f"line, up to checkpoint {parted.there[-1]}. The program's next start here goes on from that one, and puts "
+            f"this machine's aside, for `lattice choose {line.job}`"
+        )
+        sys.stderr.write(f"{plain(told)}\n")
 
 
 def checkpoint_of(line: Line, number: int | None) -> Checkpoint:

@@ -240,7 +240,7 @@ class Session:
     def _is_over(self) -> bool:
         # Where nobody holds the group, a store that was removed, as a test does, is not made anew.
         lease = self.stored.line.lease if self.let_go and self.stored.line is not None else None
-        return self.completed or (lease is not None and not lease.held() and lease.is_held() is False)
+        return self.completed or (lease is not None and lease.is_over())
 
     def begin_save(self, reason: str, notes: Sequence[str] = ()) -> Callable[[], None]:
         """Take the snapshot now; what is returned writes it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lattice_addons._amounts import size
+from lattice_addons._amounts import size, took
 from lattice_addons._html import brief, code, table
 
 from ._stats import Stats, describe_stats
@@ -74,8 +74,8 @@ def costs_html(costs: Mapping[str, SaveCosts], *, above: str = "", below: Iterab
             size(each.bytes_total),
             size(each.bytes_new),
             size(each.bytes_written),
-            f"{each.seconds:.3f} s",
-            f"{each.standstill:.3f} s",
+            took(each.seconds),
+            took(each.standstill),
         )
         for name, each in costs.items()
     )

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lattice_addons._amounts import duration, size
+from lattice_addons._amounts import duration, size, took
 from lattice_addons.checkpoint import Fresh, as_stored
 from lattice_addons.encoding import Encoded
 from lattice_addons.errors import LatticeError
@@ -43,10 +43,10 @@ class SaveCosts:
 
     def __str__(self) -> str:
         """Show it for people."""
-        stages = "".join(f", {stage} {seconds:.3f} s" for stage, seconds in self.stages.items())
+        stages = "".join(f", {stage} {took(seconds)}" for stage, seconds in self.stages.items())
         return (
             f"{size(self.bytes_total)} of values, {size(self.bytes_new)} new, {size(self.bytes_written)} written, "
-            f"in {self.seconds:.3f} s (stood still {self.standstill:.3f} s{stages})"
+            f"in {took(self.seconds)} (stood still {took(self.standstill)}{stages})"
         )
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ from lattice_addons._host import user_number
 from lattice_addons._service_url import address, is_service
 from lattice_addons.checkpoint import Line, jobs, ranks
 from lattice_addons.cli._output import duration, size
-from lattice_addons.errors import LatticeError, NotInStoreError
+from lattice_addons.errors import LatticeError, NoAccessError, NotInStoreError
 from lattice_addons.storage import open_store, ulid
 
 from ._check import good, looked_at, problem, warning
@@ -74,7 +74,14 @@ def _probe(settings: Settings, store: Store) -> Iterator[Check]:
     key = f"{settings.job_id or 'doctor'}/doctor/{ulid()}"
     shared = store.shared
     before = time.time()
-    shared.put(key, _PROBE)
+    try:
+        shared.put(key, _PROBE)
+    except NoAccessError:
+        if settings.job_id is not None or not is_service(settings.root):
+            raise
+        found = f"{store.url} was not written to: no job is named, and not every one is open"
+        yield warning("rights", found, "LATTICE_JOB_ID=NAME lattice doctor tries it as the job NAME would")
+        return
     after = time.time()
     try:
         whole = shared.read(key) == _PROBE
@@ -181,13 +188,18 @@ def _service(settings: Settings) -> Iterator[Check]:
         yield problem("service", f"{place} does not answer ({reason})", "start `lattice serve` there")
         return
     token = settings.options.get("token") or os.environ.get("LATTICE_CHECKPOINT_TOKEN")
-    job = settings.job_id or "doctor"
+    job = settings.job_id
+    # Without a name the list of jobs, which any token opens: one that is for some jobs is good for them.
+    what = f"/{quote(job)}/objects?prefix=doctor/" if job is not None else ""
     try:
-        _ask(settings, f"{place}/v1/jobs/{quote(job)}/objects?prefix=doctor/", token)
+        _ask(settings, f"{place}/v1/jobs{what}", token)
         yield good("service", "takes the token" if token else "asks for no token")
     except HTTPError as error:
         if error.code in _REFUSED:
-            todo = f"`lattice token create {job} --rights write` there, and set LATTICE_CHECKPOINT_TOKEN"
+            prefix = job if job is not None else "PREFIX"
+            todo = f"`lattice token create {prefix} --rights write` there, and set LATTICE_CHECKPOINT_TOKEN"
+            if job is None:
+                todo += "; PREFIX is how the names of your jobs begin"
             yield problem("service", "refuses the token" if token else "asks for a token", todo)
         else:
             yield warning(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lattice_addons.service.view import STATES, age_of
+from lattice_addons.service.view import STATES
 
 from ._pages import link, number_in
 
@@ -142,11 +142,11 @@ def routes(pages: Pages) -> list[Route]:
     return [pages.route("/", jobs)]
 
 
-def _lost(jobs: list[JobView]) -> tuple[int, int, float]:
-    """Give how many jobs would lose something now, how many bytes, and the longest time."""
+def _lost(jobs: list[JobView]) -> tuple[int, int, datetime | None]:
+    """Give how many jobs would lose something now, how many bytes, and from when on, for the one that loses most."""
     alive = [job for job in jobs if job.lost_seconds is not None]
     bytes_lost = sum(job.lost_bytes or 0 for job in alive)
-    return len(alive), bytes_lost, max((age_of(job.since) or 0.0 for job in alive), default=0.0)
+    return len(alive), bytes_lost, min((job.since for job in alive if job.since is not None), default=None)
 
 
 def _searched(job: JobView) -> str:

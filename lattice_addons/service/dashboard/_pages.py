@@ -89,14 +89,6 @@ class Pages:
         self.threads: Threads = Threads(_AT_ONCE)
         self.news: News = News()
         self.steering: Steering = Steering()
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals.update(_words.WORDS, version=__version__, asset=_asset, link=link)
 
     def route(self, path: str, make: Callable[[Request], Response], name: str = "") -> Route:
         """Let a function of a thread answer; what goes wrong is a page, too."""
@@ -129,12 +121,12 @@ class Pages:
             "news": self.news.told(request.query_params.get("told", "")),
             **facts,
         }
-        return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
+        return HTMLResponse(_templates().get_template(template).render(told), status, HEADERS)
 
     def bare(self, request: Request, template: str, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
         """Make a page that says nothing of the store, for whoever asks."""
         told = {**_NOTHING, "path": request.url.path, **facts}
-        return HTMLResponse(self._templates.get_template(template).render(told), status, HEADERS)
+        return HTMLResponse(_templates().get_template(template).render(told), status, HEADERS)
 
     def problem(self, request: Request, message: str, status: int) -> Response:
         """Make the page that says why there is no other."""
@@ -180,6 +172,20 @@ def shallow(make: Callable[Given, Result]) -> Callable[Given, Result]:
             message = "something in this checkpoint is nested too deep to be shown; a program that restores it reads it"
             raise CheckpointError(message) from None
 
+    return made
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """Give what makes pages of templates; each is compiled once, whatever stores a process shows."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(_words.WORDS, version=__version__, asset=_asset, link=link)
     return made
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from lattice_addons._amounts import duration, size
+from lattice_addons._amounts import duration, size, took
 from lattice_addons.service.view import (
     CRASHED,
     LOST,
@@ -86,17 +86,6 @@ def amount(value: float, unit: str) -> str:
     if unit == "seconds":
         return took(value)
     return number(value)
-
-
-def took(seconds: float | None) -> str:
-    """Write how long something took, from microseconds on.
-
-    >>> took(0.00021), took(0.25), took(90.0), took(None)
-    ('0.21 ms', '250 ms', '90 s', '–')
-    """
-    if seconds is None:
-        return "–"
-    return duration(seconds) if seconds >= 1 else f"{number(float(f'{seconds * 1000:.3g}'))} ms"
 
 
 def rate(per_second: float) -> str:

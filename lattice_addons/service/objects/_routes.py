@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.routing import Route
 
 from . import _listing, _objects, _removing, _writes
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["object_routes"]
 
 
+class _Key(PathConvertor):
+    """The rest of a path, with line breaks in it: who looks at keys says that none has any."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("lattice_key", _Key())
+
+
 def object_routes() -> list[BaseRoute]:
     """Give the routes of objects, of a job and of the store itself."""
     routes = [
@@ -22,7 +32,7 @@ def object_routes() -> list[BaseRoute]:
         Route("/v1/store/objects", _listing.loose),
     ]
     for top in ("/v1/jobs/{job}", "/v1/store"):
-        path = f"{top}/objects/{{key:path}}"
+        path = f"{top}/objects/{{key:lattice_key}}"
         routes += [
             Route(path, _objects.read, methods=["GET", "HEAD"]),
             Route(path, _writes.write, methods=["PUT"]),

@@ -100,6 +100,11 @@ class RankView:
     #: The last save that was refused, where none went well since.
     refused: Refused | None = None
 
+    @property
+    def alive(self) -> bool:
+        """Say whether something of it would be lost now."""
+        return self.state in (RUNNING, LOST)
+
 
 @dataclass(frozen=True, slots=True)
 class JobView:

@@ -164,6 +164,8 @@ def _unsaved(life: list[CheckpointFacts], passed: float, age: float | None) -> i
 def together(name: str, ranks: list[RankView]) -> JobView:
     """Put the ranks of a job together: what is lost is lost on all of them, and the one that is worst off counts."""
     first = ranks[0]
+    # Of a process that has died while another lives, the number says nothing any more.
+    writer = next((rank for rank in ranks if rank.alive), first)
     newest = [rank.recent[0] for rank in ranks if rank.recent]
     seconds = [rank.lost_seconds for rank in ranks if rank.lost_seconds is not None]
     unsaved = [rank.lost_bytes for rank in ranks if rank.lost_bytes is not None]
@@ -180,8 +182,8 @@ def together(name: str, ranks: list[RankView]) -> JobView:
         len(ranks),
         checkpoints=len(first.numbers),
         reason=first.recent[0].reason if first.recent else "",
-        host=first.host,
-        pid=first.pid,
+        host=writer.host,
+        pid=writer.pid,
         trend=tuple(facts.bytes_total for facts in reversed(first.recent)),
         problem=next((rank.problem for rank in ranks if rank.problem), ""),
         since=min(

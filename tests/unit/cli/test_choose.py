@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,13 @@ from tests.unit.storage.spool.machines import Machine, restart
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def look_from(top: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line be on a machine."""
+    monkeypatch.setenv("LATTICE_CHECKPOINT_TYPE", "fsspec")
+    config = f"root=file://{top}/remote,spool={top / name},linger=0,grace=1"
+    monkeypatch.setenv("LATTICE_CHECKPOINT_CONFIG", config)
 
 
 @pytest.fixture
@@ -27,9 +35,7 @@ def parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     b.end()
     a = restart(tmp_path, "a")
     a.end()
-    monkeypatch.setenv("LATTICE_CHECKPOINT_TYPE", "fsspec")
-    config = f"root={a.remote.url},spool={tmp_path / 'a'},linger=0,grace=1"
-    monkeypatch.setenv("LATTICE_CHECKPOINT_CONFIG", config)
+    look_from(tmp_path, "a", monkeypatch)
     return a
 
 
@@ -37,6 +43,41 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     """Run a command that answers in JSON."""
     assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("was_sent", [True, False], ids=["it was cleared there", "it was not sent"])
+def test_who_is_shown_another_line_than_the_stores_is_told(
+    tmp_path: Path, was_sent: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until the program's next start, which settles it; and not while it runs, nor on the other machine."""
+    a = restart(tmp_path, "a")
+    for value in ("one", "mine"):
+        a.save(value)
+    look_from(tmp_path, "a", monkeypatch)
+    assert main(["show", "job", "x"]) == 0
+    assert capsys.readouterr() == ('"mine"\n', "")
+    if was_sent:
+        a.end()
+        shutil.rmtree(tmp_path / "remote" / "job")
+    else:
+        a.vanish()
+    b = restart(tmp_path, "b")
+    b.save("theirs")
+    b.end()
+    assert main(["show", "job", "x"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == "mine"
+    assert "has another line, up to checkpoint 1." in told.err
+    assert "`lattice choose job`" in told.err
+    assert main(["log"]) == 0
+    assert "has another line" in capsys.readouterr().err
+    look_from(tmp_path, "b", monkeypatch)
+    assert main(["show", "job", "x"]) == 0
+    assert capsys.readouterr() == ('"theirs"\n', "")
+    restart(tmp_path, "a").end()
+    look_from(tmp_path, "a", monkeypatch)
+    assert main(["show", "job", "x"]) == 0
+    assert capsys.readouterr() == ('"theirs"\n', "")
 
 
 def test_both_lines_are_listed(parted: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 BIG = 5 * 1024 * 1024
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make a store with two jobs, one of which has three checkpoints."""
-    monkeypatch.chdir(tmp_path)
-    for job in ("job", "job@1"):
-        group = StateManagerGroup(Settings(root="store", job_id=job, signals=()))
-        array = np.random.default_rng(0).integers(0, 255, BIG, dtype="u1")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store with two jobs of three checkpoints, one of which has an array of more than a chunk."""
+    store = tmp_path_factory.mktemp("copies") / "store"
+    for job, length in (("job", BIG), ("job@1", 1000)):
+        group = StateManagerGroup(Settings(root=str(store), job_id=job, signals=()))
+        array = np.random.default_rng(0).integers(0, 255, length, dtype="u1")
         group.register("config")
         group.register("array")
         for n in range(3):
@@ -37,6 +38,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
                 group.update("late", "here")
             group.save()
         group.close()
+    return store
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give a copy of the store, in the folder where the command line is."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(template, "store")
     return "store"
 
 
@@ -199,7 +208,7 @@ def test_an_export_that_fails_leaves_what_was_there(
     root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No half of a file has its name."""
-    for pack in tmp_path.rglob("*.pack"):
+    for pack in (tmp_path / root / "job").rglob("*.pack"):
         data = bytearray(pack.read_bytes())
         data[-5000] ^= 1
         pack.write_bytes(data)

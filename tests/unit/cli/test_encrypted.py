@@ -66,19 +66,8 @@ def test_with_the_key_the_commands_are_as_ever(folder: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("secret", [None, OTHER], ids=["no key", "another key"])
-@pytest.mark.parametrize(
-    "command",
-    [
-        "log job", "diff job 1 2", "show job", "show job long", "verify", "keep job 1 --name first", "repair job",
-        "repair job --dry-run", "prune job --keep 1", "prune job --dry-run", "export job out.tar", "import in.tar",
-    ],
-)  # fmt: skip
 def test_without_the_key_a_command_says_so(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: str,
-    secret: str | None,
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str | None
 ) -> None:
     """One line, a status of its own, and no byte of the store is another one."""
     assert main(["export", "job", "in.tar"]) == 0
@@ -87,12 +76,16 @@ def test_without_the_key_a_command_says_so(
     monkeypatch.delenv(KEY)
     if secret is not None:
         monkeypatch.setenv(KEY, secret)
-    assert main(command.split()) == 77
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert KEY in err
-    assert everything(folder) == before
-    assert not (folder / "out.tar").exists()
+    for command in (
+        "log job", "diff job 1 2", "show job", "show job long", "verify", "keep job 1 --name first", "repair job",
+        "repair job --dry-run", "prune job --keep 1", "prune job --dry-run", "export job out.tar", "import in.tar",
+    ):  # fmt: skip
+        assert main(command.split()) == 77, command
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1, command
+        assert KEY in err, command
+        assert everything(folder) == before, command
+        assert not (folder / "out.tar").exists(), command
 
 
 def test_list_shows_what_can_be_shown(

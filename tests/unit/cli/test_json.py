@@ -68,11 +68,12 @@ def test_schema_gives_its_text(folder: Path, capsys: pytest.CaptureFixture[str])
     assert ask(capsys, "schema", "check", "train.py:Config", "schema.yaml")["breaks"] is False
 
 
+@pytest.mark.one_python
 def test_upload_says_what_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without sending it; when it is there, nothing waits."""
-    config = f"root=file://{tmp_path}/bucket,spool={tmp_path}/spool"
+    config = f"root=file://{tmp_path}/bucket,spool={tmp_path}/spool,linger=0"
     monkeypatch.setenv("LATTICE_CHECKPOINT_TYPE", "fsspec")
     monkeypatch.setenv("LATTICE_CHECKPOINT_CONFIG", config)
     group = StateManagerGroup(Settings.from_environ())

@@ -7,52 +7,64 @@ import os
 import pty
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from lattice_addons import Settings, StateManagerGroup
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from lattice_addons.cli import main
 
 COMMAND = (sys.executable, "-m", "lattice_addons.cli", "verify", "--json", "--root")
+pytestmark = pytest.mark.one_python
 
 
-def store(tmp_path: Path) -> str:
-    """Make a store with some megabytes."""
-    group = StateManagerGroup(Settings(root=str(tmp_path / "store"), job_id="job", signals=()))
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make a store with an array."""
+    root = str(tmp_path_factory.mktemp("progress") / "store")
+    group = StateManagerGroup(Settings(root=root, job_id="job", signals=()))
     group.register("array")
-    group.update("array", np.random.default_rng(1).random(10**6))
+    group.update("array", np.random.default_rng(1).random(10**5))
     group.save()
     group.close()
-    return str(tmp_path / "store")
+    return root
 
 
-def test_progress_is_for_terminals(tmp_path: Path) -> None:
+def test_progress_is_for_terminals(root: str) -> None:
     """On a terminal's stderr there is a bar with the job's name; stdout has the same answer."""
-    root = store(tmp_path)
     ours, theirs = pty.openpty()
     try:
         environ = os.environ | {"TERM": "xterm"}
-        done = subprocess.run(
-            (*COMMAND, root), stdout=subprocess.PIPE, stderr=theirs, check=True, env=environ
-        )
-        shown = os.read(ours, 100_000)
+        with subprocess.Popen(
+            (*COMMAND, root), stdout=subprocess.PIPE, stderr=theirs, env=environ
+        ) as process:
+            os.close(theirs)
+            # All the time: a terminal that nobody reads is full at some time, and then what writes to it waits.
+            shown = b"".join(iter(lambda: read(ours), b""))
+            assert process.stdout is not None
+            answer = process.stdout.read()
+        assert process.returncode == 0
     finally:
-        os.close(theirs)
         os.close(ours)
     assert b"job, rank 0" in shown
-    assert json.loads(done.stdout) == {"good": 1, "damaged": []}
+    assert json.loads(answer) == {"good": 1, "damaged": []}
 
 
-def test_programs_see_no_progress(tmp_path: Path) -> None:
+def read(terminal: int) -> bytes:
+    """Read what comes next; nothing where nobody has the other end any more, which Linux calls an error."""
+    try:
+        return os.read(terminal, 100_000)
+    except OSError:
+        return b""
+
+
+def test_programs_see_no_progress(root: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is written to a stderr that is no terminal, or is closed."""
-    root = store(tmp_path)
-    done = subprocess.run((*COMMAND, root), capture_output=True, check=True)
-    assert done.stderr == b""
-    assert json.loads(done.stdout) == {"good": 1, "damaged": []}
+    assert main(["verify", "--json", "--root", root]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert json.loads(told.out) == {"good": 1, "damaged": []}
     closed = subprocess.run(
-        ("sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, root), stdout=subprocess.PIPE, check=True
+        ("sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, root), stdout=subprocess.PIPE, text=True, check=True
     )
-    assert closed.stdout == done.stdout
+    assert closed.stdout == told.out

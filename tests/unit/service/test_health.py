@@ -22,12 +22,13 @@ class Silent(MemoryStore):
     def __init__(self) -> None:
         super().__init__("silent")
         self.asked = 0
-        self.answers = threading.Event()
+        self.begun, self.answers = threading.Event(), threading.Event()
 
     def folders(self, prefix: str = "") -> list[str]:
         """Wait, and fail."""
         del prefix
         self.asked += 1
+        self.begun.set()
         assert self.answers.wait(60)
         raise UnreachableError("away", url=self.url)
 
@@ -39,8 +40,8 @@ def test_all_who_ask_wait_for_one_look() -> None:
 
     async def main() -> None:
         asking = [asyncio.ensure_future(asked(app, "GET", "/healthz")) for _ in range(100)]
-        await asyncio.sleep(0)
-        # One of those who ask goes away: the others have their answer all the same.
+        assert await asyncio.to_thread(store.begun.wait, 60)
+        # The one for whom it is asked goes away: the others have their answer all the same.
         asking[0].cancel()
         put = await asked(app, "PUT", OBJECT, [b"abc"], lattice_digest=digest_of(b"abc"))
         assert put[0] == 201

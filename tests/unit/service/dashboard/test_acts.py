@@ -6,6 +6,7 @@ import asyncio
 import doctest
 import json
 import os
+import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def get(store: Store, path: str) -> tuple[int, str]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
     """Run an experiment into a store."""
     made = LocalStore(tmp_path_factory.mktemp("store"))
-    run_all(Returns(), root=made.root)
+    run_all(Returns(), 0, root=made.root)
     return made
 
 
@@ -167,6 +168,34 @@ def test_an_experiment_in_the_folder_of_a_job_is_shown_and_stays_when_that_is_cl
     assert ranks(own, place.module) == []
     assert run_all(Returns(), root=own.root, dry_run=True).skipped == 1
     assert ">Returns</a>" in get(own, "/experiments")[1]
+
+
+def test_what_would_be_lost_is_counted_on_alike_above_the_jobs_and_beside_each(tmp_path: Path) -> None:
+    """The browser counts both on, from the same moment: the checkpoint of the job that would lose most."""
+    store = LocalStore(tmp_path)
+    lines = [Line(store, job, settings=Settings(root=store.root)) for job in "ab"]
+    made = [line.commit({"n": Fresh("x", encode(1))}, parent=None, reason="manual") for line in lines]
+    page = get(store, "/")[1]
+    first, *rows = re.findall(r'data-since="([^"]+)"', page)
+    assert rows == [f"{each.created[:-4]}+00:00" for each in made]
+    assert first == rows[0]
+    for line in lines:
+        line.release()
+
+
+def test_the_page_of_a_rank_that_has_died_names_no_process(tmp_path: Path) -> None:
+    """Though another rank of its job lives, whose page names its own."""
+    store = LocalStore(tmp_path)
+    lines = [Line(store, "job", rank, settings=Settings(root=store.root)) for rank in range(2)]
+    for line in lines:
+        line.commit({"n": Fresh("x", encode(1))}, parent=None, reason="manual")
+    lease = f"{lines[0].folder}lease.json"
+    dead = json.loads(store.read(lease)) | {"start": 1}
+    lines[0].release()
+    store.replace(lease, json.dumps(dead).encode())
+    process = f"<dt>Process</dt><dd>{os.getpid()}</dd>"
+    assert [process in get(store, f"/jobs/job?rank={rank}")[1] for rank in range(2)] == [False, True]
+    lines[1].release()
 
 
 def test_what_could_not_be_saved_stands_on_the_page(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ class Counted(LocalStore):
 
 
 @pytest.mark.parametrize("deep", [1, 20])
-def test_ten_thousand_that_are_not_there(tmp_path: Path, deep: int) -> None:
+def test_many_that_are_not_there(tmp_path: Path, deep: int) -> None:
     """None of their folders is looked into."""
     store = Counted(str(tmp_path / "store"))
     for key in ("job/there/1", "job/there/deeper/2", "job/kept/1"):
         store.put(key, b"x")
-    keys = ["job/" + "/".join(f"{number}-{part}" for part in range(deep)) for number in range(5_000)]
+    keys = ["job/" + "/".join(f"{number}-{part}" for part in range(deep)) for number in range(500)]
     _remove(store, [*keys, "job/there/1", "job/there/deeper/2"])
     assert store.looks <= 10
     assert store.list() == ["job/kept/1"]
