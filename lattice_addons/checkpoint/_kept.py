@@ -95,12 +95,18 @@ def _left_to_group(otherwise: int) -> int:
     try:
         with open("/proc/self/cgroup", encoding="utf-8") as file:
             path = next(line.rstrip("\n").partition("::")[2] for line in file if line.startswith("0::"))
-        folder = f"/sys/fs/cgroup{path}"
-        most, used = (_number(f"{folder}/memory.{name}") for name in ("max", "current"))
+        return _left_in(f"/sys/fs/cgroup{path}")
     except (OSError, StopIteration, ValueError):
         # No such group, or no limit ("max").
         return otherwise
-    return max(most - used, 0)
+
+
+def _left_in(group: str) -> int:
+    most, used = (_number(f"{group}/memory.{name}") for name in ("max", "current"))
+    with open(f"{group}/memory.stat", encoding="ascii") as file:
+        # Of what is kept of files the system gives back as much as is asked for: else who reads much had nothing left.
+        files = next(int(line.split()[1]) for line in file if line.startswith("inactive_file "))
+    return max(most - used + files, 0)
 
 
 def _number(path: str) -> int:

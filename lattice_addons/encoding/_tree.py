@@ -124,10 +124,11 @@ class _Writer:
         write = _WRITE.get(kind)
         if write is None:
             return self._other(value)
-        return self._container(value, write) if kind in _MUTABLE else self._within(value, write)
+        alone = kind not in _MUTABLE and (kind not in _FIXED or SCALARS.issuperset(map(type, value)))
+        return self._within(value, write) if alone else self._container(value, write)
 
     def _container(self, value: Any, write: Callable[[_Writer, Any], Any]) -> Any:
-        """Describe what may be changed, and is the same at each of its places."""
+        """Describe what is the same at each of its places: it may be changed, or hold much in few steps."""
         if id(value) in self._shared:
             if id(value) not in self._places:
                 place = self._places[id(value)] = len(self.containers)
@@ -216,6 +217,8 @@ _WRITE: dict[type, Callable[[_Writer, Any], Any]] = {
     complex: lambda _, value: {"complex": [value.real, value.imag]},
 }
 _MUTABLE = frozenset({dict, OrderedDict, Counter, list, set})
+# These, with nothing in them but numbers and texts, may stand at several places: nobody can tell.
+_FIXED = frozenset({tuple, frozenset})
 
 
 def _as_text(data: bytes) -> str:
