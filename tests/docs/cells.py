@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.docs.pages import NOT_RUN
+from tests.docs.pages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def cells(page: Path) -> Iterator[Cell]:
         if match["fate"]:
             fate = match["fate"]
             continue
-        if NOT_RUN.search(text[: match.start()]):
+        if "not run" in said(text[: match.start()]):
             continue
         line = text[: match.start()].count("\n") + 1
         output = _dedented(match["output"]) if match["output"] is not None else None

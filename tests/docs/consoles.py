@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 BEGINS = re.compile(r"^[ ]*\.\. code-block:: (?P<kind>console|shell|bash|sh)$|::$")
 # The option of a script that is a file, for the commands behind it.
 NAMED = re.compile(r":name: (\S+\.sh)")
-# Comments before a block: why it cannot be run here; what is done first, and is not worth a reader's while; that its
-# last command goes on beside what comes next, as in a terminal of its own, until another one does, or the page ends.
-# And one that stands anywhere: a command that must succeed, when all before it was done.
-COMMENT = re.compile(r"[ ]*\.\. (?P<what>not run|prepared by|checked by|goes on): (?P<told>.+)")
+# Comments before a block: why it cannot be run here; by which test it is run; what is done first, and is not worth a
+# reader's while; that its last command goes on beside what comes next, as in a terminal of its own, until another one
+# does, or the page ends. And one that stands anywhere: a command that must succeed, when all before it was done.
+COMMENT = re.compile(r"[ ]*\.\. (?P<what>not run|run by|prepared by|checked by|goes on): (?P<told>.+)")
 INLINE = re.compile(r"``((?:[A-Z_]+=\S+ )*lattice [^`]+)``", re.DOTALL)
 SCRIPTS = ("bash", "sh")
 
 
 @dataclass(frozen=True)
 class Console:
-    """A block of command lines; ``not_run`` says why, where it cannot be run here; a script may have a ``name``."""
+    """A block of command lines; ``not_run`` says why, where it cannot be run here, ``run_by`` names a test that does.
+
+    A script may have a ``name``.
+    """
 
     page: Path
     line: int
@@ -37,10 +40,16 @@ class Console:
     not_run: str
     goes_on: bool = False
     name: str = ""
+    run_by: str = ""
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def is_typed(self) -> bool:
+        """Tell whether it is run with its page."""
+        return not self.not_run and not self.run_by
 
     @property
     def script(self) -> str:
@@ -76,10 +85,10 @@ def consoles(page: Path) -> list[Console]:
         if commands:
             said = _comments(lines, at)
             prepared = tuple(told for what, told in said if what == "prepared by")
-            why = next((told for what, told in said if what == "not run"), "")
-            goes_on = any(what == "goes on" for what, _ in said)
+            once = dict(said)
             name = named[1] if named is not None else ""
-            found.append(Console(page, at + 1, prepared, commands, why, goes_on, name))
+            why, by = once.get("not run", ""), once.get("run by", "")
+            found.append(Console(page, at + 1, prepared, commands, why, "goes on" in once, name, by))
     return found
 
 

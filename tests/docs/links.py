@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BLOCK = re.compile(r"^(?P<indent>[ ]*)(?:\.\. (?:code-block|doctest|math)::.*|(?!\.\. ).*::)$")
 # What is said to the tests, and not to a reader.
-COMMENT = re.compile(r"[ ]*\.\. (?:not run|run below|prepared by|checked by|goes on|needs): ")
+COMMENT = re.compile(
+    r"[ ]*\.\. (?:not run|run below|run by|prepared by|checked by|goes on|needs|this needs): "
+)
 LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
 LINK = re.compile(r"(?<!:)`[^`<>]*<(?P<target>[^`<>]+)>`_")
 DOC = re.compile(r":doc:`(?:[^`<>]*<)?(?P<target>[^`<>]+)>?`")

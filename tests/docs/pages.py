@@ -18,12 +18,19 @@ BLOCK = re.compile(
     r"\n+(?P<code>(?:(?:(?P=indent)[ ]{3}.*)?\n)+)",
     re.MULTILINE,
 )
-# The comments before a block that is not to be run, or not alone; the reason stands behind the colon.
-NOT_RUN = re.compile(r"\.\. not run: (.+)\n\s*\Z")
-RUN_BELOW = re.compile(r"\.\. run below: .+\n\s*\Z")
+# What the comments right before a block say: that it is not run, and why; or not alone, but typed further below; or
+# by the test that is named; and which modules it needs that its page does not.
+COMMENT = re.compile(r"[ ]*\.\. (?P<what>not run|run below|run by|this needs): (?P<told>.+)")
 
 # The comment at the top of a page whose programs need what a plain installation does not bring.
 NEEDS = re.compile(r"^\.\. needs: (.+)$", re.MULTILINE)
+# Modules of the group `frameworks`, which are there on one Python only.
+_GROUP = re.compile(r"^frameworks = \[\n(.*?)^\]", re.MULTILINE | re.DOTALL)
+FRAMEWORKS = frozenset(
+    re.findall(
+        r'"([a-z]+)(?:-core)?>=', _GROUP.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[0]
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Example:
     name: str
     source: str
     alone: bool = True
+    run_by: str = ""
+    needs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
@@ -48,25 +57,38 @@ def pages() -> list[Path]:
 
 def needs(page: Path) -> list[str]:
     """Give the modules without which a page's programs cannot run."""
-    return [
-        name.strip() for line in NEEDS.findall(page.read_text(encoding="utf-8")) for name in line.split(",")
-    ]
+    return [name for line in NEEDS.findall(page.read_text(encoding="utf-8")) for name in _names(line)]
+
+
+def said(before: str) -> dict[str, str]:
+    """Give what the comments right before a block say, by what they are about."""
+    found: dict[str, str] = {}
+    for line in reversed(before.splitlines()):
+        match = COMMENT.fullmatch(line)
+        if match is not None:
+            found[match["what"]] = match["told"]
+        elif line.strip():
+            break
+    return found
 
 
 def examples(page: Path) -> list[Example]:
     """Give a page's programs; a block that does not begin with an import carries on the one before."""
     found: list[Example] = []
+    common = tuple(needs(page))
     for block in _blocks(page):
         if block.not_run:
             continue
         begins = re.match(r'(#.*\n|\s*\n)*(from |import |""")', block.source)
-        if begins or not found:
-            name = block.name or f"example_{block.line}.py"
-            found.append(Example(page, block.line, name, block.source, block.alone))
-        else:
+        line, name, source = block.line, block.name, block.source
+        alone, run_by, wanted = not block.run_below, block.run_by, (*common, *block.needs)
+        if found and not begins:
             before = found.pop()
-            source = before.source + "\n" + block.source
-            found.append(Example(page, before.line, block.name or before.name, source, before.alone))
+            line, name, source = before.line, name or before.name, f"{before.source}\n{source}"
+            alone, run_by, wanted = before.alone, before.run_by, (*before.needs, *block.needs)
+        found.append(
+            Example(page, line, name or f"example_{line}.py", source, alone and not run_by, run_by, wanted)
+        )
     return found
 
 
@@ -77,14 +99,16 @@ def left_out(page: Path) -> list[Block]:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of Python; ``not_run`` says why, where it cannot be run here."""
+    """A block of Python, and what its comments say; ``not_run`` is why, where it cannot be run here."""
 
     page: Path
     line: int
     name: str
     source: str
     not_run: str
-    alone: bool
+    run_below: str
+    run_by: str
+    needs: tuple[str, ...]
 
     def __str__(self) -> str:
         """Give the place, for the names of the tests."""
@@ -96,12 +120,18 @@ def _blocks(page: Path) -> Iterator[Block]:
     for match in BLOCK.finditer(text + "\n"):
         before = text[: match.start()]
         name = re.search(r":name: (\S+\.py)", match["options"])
-        why = NOT_RUN.search(before)
+        comments = said(before)
         yield Block(
             page,
             before.count("\n") + 1,
             name[1] if name else "",
             textwrap.dedent(match["code"]).strip("\n") + "\n",
-            why[1] if why else "",
-            alone=RUN_BELOW.search(before) is None,
+            comments.get("not run", ""),
+            comments.get("run below", ""),
+            comments.get("run by", ""),
+            _names(comments.get("this needs", "")),
         )
+
+
+def _names(told: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in told.split(",") if name.strip())

@@ -9,19 +9,28 @@ import socket
 import tempfile
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import ROOT
+from tests.docs.pages import FRAMEWORKS, ROOT
 from tests.integration.servers import CREDENTIALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 #: At this port a service listens that is told of none, and its clients look for it there.
 PORT = 5555
+#: For small arithmetic, where threads of a library's own would wait for each other.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+#: For what starts processes of Dask's: on this machine alone, and patient where a connection takes long to be made.
+CLUSTERS = {
+    "DASK_JOBQUEUE__SLURM__INTERFACE": "lo",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "120s",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "120s",
+}
 #: Begins a script that has programs going on beside what comes next: one at a time, until the page's end.
 PRELUDE = """
 beside=
@@ -38,6 +47,13 @@ await_beside() {
 }
 trap end_beside EXIT
 """
+
+
+def marks(wanted: Collection[str]) -> list[pytest.MarkDecorator]:
+    """Have what needs these modules run only where they are, and, with frameworks, on one Python."""
+    found = [pytest.mark.frameworks] if FRAMEWORKS.intersection(wanted) else []
+    lacking = [name for name in wanted if find_spec(name) is None]
+    return [*found, pytest.mark.skip(reason=f"not installed: {', '.join(lacking)}")] if lacking else found
 
 
 @contextmanager

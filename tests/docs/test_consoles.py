@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -20,29 +19,30 @@ from lattice_addons.cli import build_parser
 from lattice_addons.cli._commands import COMMANDS
 from tests.docs.consoles import Console, consoles, inline, lattice_lines
 from tests.docs.pages import ROOT, examples, needs, pages
-from tests.docs.surroundings import PORT, PRELUDE, alone_at, buckets, google, installed, pip
+from tests.docs.surroundings import (
+    CLUSTERS,
+    ONE_THREAD,
+    PORT,
+    PRELUDE,
+    alone_at,
+    buckets,
+    google,
+    installed,
+    marks,
+    pip,
+)
+from tests.integration.ports import free_port
 from tests.program import Program, clean_environ
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from _pytest.mark import ParameterSet
-
 ALL = [console for page in pages() for console in consoles(page)]
-PAGES = [page for page in pages() if any(not each.not_run for each in consoles(page))]
+PAGES = [
+    pytest.param(page, marks=marks(needs(page)), id=page.name)
+    for page in pages()
+    if any(each.is_typed for each in consoles(page))
+]
 BASH = shutil.which("bash")
 # Where a how-to says what cannot be shown here, the reason says so in the report of the tests.
 LEFT_OUT = [pytest.param(each, id=str(each)) for each in ALL if each.not_run]
-
-
-def case(page: Path) -> ParameterSet:
-    """Run a page only where there is what it needs."""
-    wanted = needs(page)
-    lacking = [name for name in wanted if find_spec(name) is None]
-    marks = [pytest.mark.frameworks] if wanted else []
-    if lacking:
-        marks.append(pytest.mark.skip(reason=f"not installed: {', '.join(lacking)}"))
-    return pytest.param(page, marks=marks, id=page.name)
 
 
 def shims(folder: Path) -> Path:
@@ -57,31 +57,41 @@ def shims(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(BASH is None, reason="not installed: bash")
-@pytest.mark.parametrize("page", [case(page) for page in PAGES])
+@pytest.mark.parametrize("page", PAGES)
 def test_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """In a folder with the page's programs, one block after the other, each line ends well."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "pyproject.toml").touch()
-    for example in examples(page):
-        Program(folder, example.source, example.name)
+    programs = [Program(folder, example.source, example.name) for example in examples(page)]
     installed(folder)
     environ = clean_environ(
         PATH=f"{shims(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}",
         PYTHONPATH=str(folder),
         HOME=str(tmp_path),
         COLUMNS="100",
+        # What matplotlib knows of this machine's fonts it finds out once, not for each page.
+        MPLCONFIGDIR=str(Path.home() / ".cache" / "matplotlib"),
+        # A page that opens a browser opens none.
+        BROWSER="true",
+        **ONE_THREAD,
+        **CLUSTERS,
     )
     # One terminal a page: what is exported stays.
-    run = [console for console in consoles(page) if not console.not_run]
+    run = [console for console in consoles(page) if console.is_typed]
     script = "".join(console.script for console in run)
     with ExitStack() as around:
         if any(console.goes_on for console in run):
             script = PRELUDE + script
         if any(words[:1] == ["serve"] and "--port" not in words for words in lattice_lines(script)):
             around.enter_context(alone_at(PORT))
-        status, said = typed(script, folder, environ | servers(script, request))
+        if re.search(r"\$\{?PORT\b", script):
+            environ |= {"PORT": str(free_port())}
+        names = [program.path for program in programs if f"python {program.path.name}" in script]
+        asked = script + "".join(path.read_text(encoding="utf-8") for path in names)
+        status, said = typed(script, folder, environ | servers(asked, request))
     assert status == 0, f"{script}\n{said}"
 
 
@@ -116,7 +126,9 @@ def typed(script: str, folder: Path, environ: dict[str, str]) -> tuple[int, str]
         start_new_session=True,
     )
     try:
-        out, err = shell.communicate(timeout=240)
+        out, err = shell.communicate(timeout=500)
+    except subprocess.TimeoutExpired as late:
+        pytest.fail(f"it goes on and on; so far it has said\n{late.stdout!r}\n{late.stderr!r}")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)

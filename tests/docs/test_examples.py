@@ -4,63 +4,60 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.consoles import consoles
 from tests.docs.pages import examples, left_out, needs, pages
+from tests.docs.surroundings import ONE_THREAD, marks
 from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from _pytest.mark import ParameterSet
 
     from tests.docs.pages import Block, Example
 
 
 def typed(example: Example) -> bool:
     """Tell whether its page types its name into a terminal: there it is run, and frameworks take long to import."""
-    lines = [line for each in consoles(example.page) if not each.not_run for line in each.commands]
-    return bool(needs(example.page)) and any(line.split()[:2] == ["python", example.name] for line in lines)
+    lines = [line for each in consoles(example.page) if each.is_typed for line in each.commands]
+    return bool(needs(example.page)) and any(
+        re.match(rf"(\w+=\S+ )*python {re.escape(example.name)}\b", line) for line in lines
+    )
 
 
 ALL = [example for page in pages() for example in examples(page)]
 EXAMPLES = [example for example in ALL if example.alone and not typed(example)]
+BELOW = [example for example in ALL if not example.alone and not example.run_by]
 # Where a page says what cannot be shown here, the reason says so in the report of the tests.
 LEFT_OUT = [pytest.param(block, id=str(block)) for page in pages() for block in left_out(page)]
+CASES = [pytest.param(example, marks=marks(example.needs), id=str(example)) for example in EXAMPLES]
 
 
-def case(example: Example) -> ParameterSet:
-    """Run an example only where there is what its page needs."""
-    wanted = needs(example.page)
-    lacking = [name for name in wanted if find_spec(name) is None]
-    marks = [pytest.mark.frameworks] if wanted else []
-    if lacking:
-        marks.append(pytest.mark.skip(reason=f"not installed: {', '.join(lacking)}"))
-    return pytest.param(example, marks=marks, id=str(example))
-
-
-@pytest.mark.parametrize("example", [case(example) for example in EXAMPLES])
+@pytest.mark.parametrize("example", CASES)
 def test_example_runs_twice(example: Example, tmp_path: Path) -> None:
-    """A reader who copies an example sees it work, the first time and after a restart."""
+    """A reader who copies an example sees it work, the first time and after a restart; tests begin anew each time."""
     for other in examples(example.page):
         Program(tmp_path, other.source, other.name)  # A program may import another one of its page.
     program = Program(tmp_path, example.source, example.name)
-    as_tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider") if example.name.startswith("test_") else ()
-    for run in ("first", "second"):
-        done = program.run(python=as_tests, environ=clean_environ(PYTHONPATH=str(tmp_path)))
+    environ = clean_environ(PYTHONPATH=str(tmp_path), **ONE_THREAD)
+    has_tests = example.name.startswith("test_")
+    as_tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider") if has_tests else ()
+    for run in ("first",) if has_tests else ("first", "second"):
+        done = program.run(python=as_tests, environ=environ)
         assert done.returncode == 0, f"{example}, {run} run by {sys.version}:\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("example", [each for each in ALL if not each.alone], ids=str)
+@pytest.mark.parametrize("example", BELOW, ids=str)
 def test_what_is_run_below_is_run(example: Example) -> None:
     """Its page types its name, or copies it to where it is run."""
-    typed_lines = [line for each in consoles(example.page) for line in (*each.prepared, *each.commands)]
-    assert any(example.name in line.split() for line in typed_lines), example
+    lines = [
+        line for each in consoles(example.page) if each.is_typed for line in (*each.prepared, *each.commands)
+    ]
+    assert any(example.name in line.split() for line in lines), example
 
 
 @pytest.mark.parametrize("block", LEFT_OUT)
@@ -93,14 +90,17 @@ def test_blocks_are_told_apart(tmp_path: Path) -> None:
         ".. code-block:: console\n\n   $ ls\n\n"
         "- item\n\n  .. code-block:: python\n\n     from os import path\n\n"
         ".. run below: needs a service\n\n.. code-block:: python\n   :name: two.py\n\n   import os\n\n"
-        ".. not run: needs a cluster\n\n.. code-block:: python\n\n   import cluster\n",
+        ".. not run: needs a cluster\n\n.. code-block:: python\n\n   import cluster\n\n"
+        ".. this needs: torch, numpy\n.. run by: tests/x.py::test_y\n\n.. code-block:: python\n\n   import torch\n",
         encoding="utf-8",
     )
-    assert [(each.name, each.source, each.alone) for each in examples(page)] == [
+    *first, last = examples(page)
+    assert [(each.name, each.source, each.alone) for each in first] == [
         ("one.py", "import os\n\nx = 1\n\ny = x\n", True),
         ("example_24.py", "from os import path\n", True),
         ("two.py", "import os\n", False),
     ]
+    assert (last.alone, last.run_by, last.needs) == (False, "tests/x.py::test_y", ("torch", "numpy"))
     assert [(each.source, each.not_run) for each in left_out(page)] == [
         ("import cluster\n", "needs a cluster")
     ]

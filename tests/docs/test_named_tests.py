@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import ROOT, pages
+from tests.docs.consoles import Console, consoles
+from tests.docs.pages import ROOT, Example, examples, pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,9 @@ NAMED = re.compile(r"``(tests/[\w/]+\.py)(?:::(\w+))?``")
 # Behind one with its file, others of that file are named alone.
 ALONE = re.compile(r"``(test_\w+)``")
 TOLD = [page for page in pages() if NAMED.search(page.read_text(encoding="utf-8"))]
+
+PROGRAMS: list[Console | Example] = [each for page in pages() for each in examples(page) if each.run_by]
+SHELLS: list[Console | Example] = [each for page in pages() for each in consoles(page) if each.run_by]
 
 
 @pytest.mark.parametrize("page", TOLD, ids=lambda page: page.name)
@@ -26,6 +30,14 @@ def test_a_test_that_a_page_names_is_there(page: Path) -> None:
     lacking = [f"{file}::{name}" for file, name in named if not defines(file, name)]
     lacking += [name for name in ALONE.findall(text) if not any(defines(file, name) for file, _ in named)]
     assert not lacking
+
+
+@pytest.mark.parametrize("block", PROGRAMS + SHELLS, ids=str)
+def test_a_test_that_runs_a_block_is_there(block: Console | Example) -> None:
+    """Else the block would be run by nobody."""
+    file, _, name = block.run_by.partition("::")
+    assert name
+    assert defines(file, name), block.run_by
 
 
 def defines(file: str, name: str) -> bool:
