@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +31,19 @@ os.environ["NO_GCE_CHECK"] = "true"
 # Nor Google what kind of bucket it is, which gcsfs decides when it is imported.
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
-# Examples are tried until they are done; how long one takes says nothing about whether it is right.
-settings.register_profile("lattice", deadline=None)
+# Examples are tried until they are done; how long one takes, or its making, says nothing about whether it is right.
+settings.register_profile("lattice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lattice")
 
 
 @pytest.fixture(autouse=True)
 def _nobody_left() -> Iterator[None]:
-    """Let a test find nothing of the groups that another has let go of: a program keeps them to its end."""
+    """Let a test find nothing of what another has in memory, or has let go of: a program keeps these to its end."""
+    memories: dict[str, object] = getattr(sys.modules.get("lattice_addons.storage._process"), "_memories", {})
+    before = {*memories}
     yield
+    for name in memories.keys() - before:
+        del memories[name]
     state = sys.modules.get("lattice_addons.state")
     if state is not None:
         made = state.StateManagerGroup._made
@@ -49,11 +54,15 @@ def _nobody_left() -> Iterator[None]:
 
 
 # What these show is the same on any Python, and takes long: files, servers, networks, whole programs. Where tox runs
-# several Pythons, each runs its share of them, and all that has the mark `every_python`.
+# several Pythons, each runs its share of them and of all that has the mark `one_python`, and all of `every_python`.
 SHARED = tuple(
     Path(__file__).parent / each
     for each in ("docs", "faults", "integration", "properties", "unit/storage/remote")
 )
+
+
+# Servers that only few tests need, and that take long to start: those of one are all for the same Python.
+SERVERS = ("gcs_port", "sftp_server", "webdav_server")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -62,8 +71,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if here not in pythons:
         return
-    shared = [item for item in items if is_shared(item)]
-    left = {*shared} - {*shared[pythons.index(here) :: len(pythons)]}
+    # By name, and not by number: one that a Python has no use for must not move the others.
+    left = {
+        item
+        for item in items
+        if is_shared(item) and crc32(together(item).encode()) % len(pythons) != pythons.index(here)
+    }
     config.hook.pytest_deselected(items=[item for item in items if item in left])
     items[:] = [item for item in items if item not in left]
 
@@ -72,7 +85,14 @@ def is_shared(item: pytest.Item) -> bool:
     """Tell whether a test is divided among the Pythons."""
     # The frameworks are there on one Python only.
     alone = any(item.get_closest_marker(mark) for mark in ("every_python", "frameworks"))
-    return not alone and any(folder in item.path.parents for folder in SHARED)
+    long = item.get_closest_marker("one_python") is not None
+    return not alone and (long or any(folder in item.path.parents for folder in SHARED))
+
+
+def together(item: pytest.Item) -> str:
+    """Give what tests have in common that go to the same Python: a server; or the name of one that goes alone."""
+    names = getattr(item, "fixturenames", ())
+    return next((name for name in SERVERS if name in names), item.nodeid)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

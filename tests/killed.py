@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.program import Program, finish, wait_for
+from tests.integration.lives import Life, lives
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Sequence
     from pathlib import Path
 
-# The threads of frameworks would only be in each other's way.
-ENVIRON = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+ENVIRON = {
+    "JAX_PLATFORMS": "cpu",
+    # Its threads would only be in each other's way.
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    # What one life has compiled, the others need not: in the folder in which they all run.
+    "JAX_COMPILATION_CACHE_DIR": "compiled",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 
-def ends_alike(
+def ends_alike(  # noqa: PLR0913 - a program's lives have many sides
     folder: Path,
     source: str,
+    frameworks: Sequence[str],
     kills: Sequence[tuple[str, signal.Signals]],
     *,
     last: int = 1,
@@ -28,19 +36,12 @@ def ends_alike(
 
     Give all lines of the first, and of the last start of the second.
     """
-    lives = []
-    environ = ENVIRON | environ
-    for name in ("alone", "killed"):
-        (folder / name).mkdir()
-        program = Program(folder / name, source)
-        for line, number in kills if name == "killed" else ():
-            process = program.start(config=config, environ=environ)
-            wait_for(process, line)
-            process.send_signal(number)
-            assert finish(process, timeout=120).returncode == -number
-        ended = program.run(config=config, environ=environ, timeout=120)
-        assert ended.returncode == 0, ended.stderr
-        lives.append(ended.stdout.splitlines())
-    alone, after = lives
-    assert alone[-last:] == after[-last:], (alone, after)
-    return alone, after
+    killed = [Life(death=kill, config=config) for kill in kills]
+    wanted = [Life(store="alone", config=config), *killed, Life(config=config)]
+    alone, *died, after = lives(folder, source, frameworks, wanted, **ENVIRON | environ)
+    for each, (_, number) in zip(died, kills, strict=True):
+        assert each.status == -number, each.errors
+    assert alone.status == after.status == 0, alone.errors + after.errors
+    found = alone.output.splitlines(), after.output.splitlines()
+    assert found[0][-last:] == found[1][-last:], found
+    return found

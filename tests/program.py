@@ -70,13 +70,22 @@ def impatient(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(place)}
 
 
+def next_line(process: subprocess.Popen[str]) -> str:
+    """Read the next line of the program's output, and nothing of what follows it; empty at its end."""
+    assert process.stdout is not None
+    line = b""
+    # Past the buffer of the stream: what lies there `communicate` would not find.
+    while not line.endswith(b"\n") and (read := os.read(process.stdout.fileno(), 1)):
+        line += read
+    return line.decode()
+
+
 def wait_for(process: subprocess.Popen[str], line: str) -> None:
     """Read the program's output until it has printed this line; fail, with its errors, if it ends before."""
-    assert process.stdout is not None
-    for printed in process.stdout:
+    while printed := next_line(process):
         if printed.rstrip("\n") == line:
             return
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     message = f"the program ended (status {process.returncode}) without printing {line!r}:\n{errors}"
     raise AssertionError(message)
 

@@ -76,7 +76,7 @@ class Terminal:
             return bool(more)
         return False
 
-    def wait_for(self, shown: str, times: int = 1, seconds: float = 60) -> str:
+    def wait_for(self, shown: str, times: int = 1, seconds: float = 150) -> str:
         """Wait until this is shown so often; give all that was."""
         until = time.monotonic() + seconds
         while self.text.count(shown) < times:
@@ -85,7 +85,7 @@ class Terminal:
             assert time.monotonic() < until, f"{shown!r} was not shown:\n{self.text}"
         return self.text
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 150) -> int:
         """Wait for its end; give its status."""
         until = time.monotonic() + seconds
         while self.read(0.2):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # The lines are the same in both cases, so that the tracebacks are.
 SOURCE = """\
-import asyncio, glob, hashlib, os, signal, sys, threading, time
+import {modules}
 {before}
 def saves(): return len(glob.glob(".lattice/*/rank-00000/checkpoints/*.json"))
 value = {{"n": 0}}
@@ -46,7 +46,11 @@ group.update("locked", capture)
 def ending(folder: Path, body: str, before: str = "") -> Program:
     """Make a program whose value is ``{"n": 7}`` and which then ends as the body says."""
     body, before = textwrap.dedent(body), textwrap.dedent(before)
-    return Program(folder, SOURCE.format(body=body, before=before))
+    # What is dear to import is there for who needs it.
+    dear = {"asyncio": "asyncio.", "glob": "saves()", "hashlib": "hashlib."}
+    needed = [name for name, use in dear.items() if use in before + body]
+    modules = ", ".join(["os", "signal", "sys", "threading", "time", *needed])
+    return Program(folder, SOURCE.format(modules=modules, body=body, before=before))
 
 
 def manifests(program: Program) -> list[dict[str, Any]]:

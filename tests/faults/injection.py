@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +84,7 @@ def injected(fault: str, source: str, folder: Path, meanwhile: Callable[[], None
     """Run a program; strace puts a fault into a call that it makes after the line ``# fault``.
 
     strace is attached only then: so that the fault hits the call that is meant, not one of the interpreter's start.
+    Where the fault is a ``signal=STOP``, the program goes on when what is to be done ``meanwhile`` is done.
     """
     if why := no_strace():
         pytest.skip(why)
@@ -99,21 +102,33 @@ def injected(fault: str, source: str, folder: Path, meanwhile: Callable[[], None
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={fault}", "-p", str(process.pid)]
+    log = folder / "strace.log"
+    command = ["strace", "-f", "-qq", "-o", str(log), "-e", f"inject={fault}", "-p", str(process.pid)]
     tracer = subprocess.Popen(command)
     try:
         while f"TracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{process.pid}/status").read_text():
             assert tracer.poll() is None, "strace did not attach"
+            time.sleep(0.001)
         process.stdin.write("go\n")
         process.stdin.flush()
         if meanwhile is not None:
+            _wait_until_stopped(process, log)
             meanwhile()
+            process.send_signal(signal.SIGCONT)
         output, errors = process.communicate(timeout=120)
     finally:
         process.kill()
         tracer.wait(timeout=30)
     assert (process.returncode, errors) == (0, "")
     return output.splitlines()
+
+
+def _wait_until_stopped(process: subprocess.Popen[str], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while "stopped by SIGSTOP" not in log.read_text(errors="replace"):
+        assert process.poll() is None, "it was not stopped"
+        assert time.monotonic() < deadline, "it was not stopped in time"
+        time.sleep(0.002)
 
 
 def names(store: LocalStore) -> list[str]:

@@ -10,11 +10,13 @@ import http.client
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -81,13 +83,15 @@ def ask(
     port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
     """Ask a service, on a connection of its own, as soon as it listens."""
-    for _ in range(2000):
+    deadline = time.monotonic() + 120
+    while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
             break
         except OSError:
+            assert time.monotonic() < deadline, "nobody listens"
             time.sleep(0.005)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -132,7 +136,7 @@ def see(root: str, port: int, there: dict[str, set[bytes | None]]) -> None:
         for key, allowed in there.items():
             status, body = ask(port, "GET", f"/v1/jobs/job/objects/{key}")
             assert (body if status == 200 else None) in allowed, (key, status, len(body))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while left := [name for _, _, names in os.walk(root) for name in names if name.endswith(".tmp")]:
             assert time.monotonic() < deadline, left
             time.sleep(0.005)
@@ -146,12 +150,19 @@ def see(root: str, port: int, there: dict[str, set[bytes | None]]) -> None:
     assert status == 0, status
 
 
+def free_port() -> int:
+    """Find a port on which nobody listens, of those that the system gives nobody who asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as opened, suppress(OSError):
+            opened.bind(("127.0.0.1", port))
+            return port
+
+
 def main() -> None:
     """Go through all steps there are, or through this part of them."""
     folder, part, parts = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    port = free_port()
     # All that a service imports is imported here, once.
     uvicorn.Config(make_app("memory://"), log_config=None).load()
     count = 0

@@ -14,8 +14,6 @@ from tests.program import Program, finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.every_python
-
 FORKED = {
     "sys.exit": "sys.exit(3)",
     "an exception": "1 / 0",
@@ -27,7 +25,14 @@ FORKED = {
 }
 
 
-@pytest.mark.parametrize("how", FORKED)
+# What each Python does at a fork is tried on all of them; the other ends of a child on one.
+EVERYWHERE = ("sys.exit", "SIGTERM")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(how, marks=[pytest.mark.every_python] * (how in EVERYWHERE)) for how in FORKED],
+)
 def test_a_forked_child(tmp_path: Path, how: str) -> None:
     """It ends as without us, has no hooks and no threads of ours, and the parent's save is the only one."""
     body = f"""
@@ -63,6 +68,7 @@ def test_a_child_forked_inside_an_atomic_block(tmp_path: Path) -> None:
     assert kept(program) == "{'n': 7}"
 
 
+@pytest.mark.every_python
 def test_a_fork_while_another_thread_is_inside(tmp_path: Path) -> None:
     """The child does not wait for a thread that it does not have; the parent's signals still work."""
     body = """
@@ -84,6 +90,7 @@ def test_a_fork_while_another_thread_is_inside(tmp_path: Path) -> None:
     assert reasons(program) == ["signal:SIGTERM"]
 
 
+@pytest.mark.every_python
 def test_a_fork_warns_of_no_threads_of_ours(tmp_path: Path) -> None:
     """Where Python warns of a fork with threads, ours are not there; after it they are."""
     body = """
@@ -125,7 +132,9 @@ MULTIPROCESSING = """
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method", [pytest.param("fork", marks=pytest.mark.every_python), "spawn", "forkserver"]
+)
 def test_multiprocessing(tmp_path: Path, method: str) -> None:
     """Workers save nothing, say why, and have no hooks."""
     program = Program(tmp_path, MULTIPROCESSING)
@@ -188,7 +197,10 @@ def test_a_pytest_run(tmp_path: Path) -> None:
     test = "import program\ndef test(): assert program.group.get('value') == {'n': 7}; print(program.group.status())\n"
     (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
     process = start_command(
-        program, [sys.executable, *["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_it.py"]]
+        program,
+        [sys.executable, *["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_it.py"]],
+        # Plugins that are installed here would only take their time.
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
     ended = finish(process)
     assert ended.returncode == 0, ended.stdout
@@ -229,18 +241,19 @@ def ask(socket_path: Path) -> str:
     import socket
     import time
 
-    for _ in range(400):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(str(socket_path))
-                connection.settimeout(10)
+                connection.settimeout(120)
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 answer = b""
                 while piece := connection.recv(4096):
                     answer += piece
                 return answer.rpartition(b"\r\n\r\n")[2].decode()
         except (FileNotFoundError, ConnectionRefusedError):
-            time.sleep(0.05)
+            time.sleep(0.02)
     raise AssertionError("the server does not answer")
 
 
@@ -260,7 +273,7 @@ def test_a_server(tmp_path: Path, command: list[str], source: str, status: int) 
         (tmp_path / "socket").unlink(missing_ok=True)
         assert ask(tmp_path / "socket") == hits
         process.send_signal(signal.SIGTERM)
-        ended = finish(process, timeout=20)
+        ended = finish(process)
         # Newer versions of uvicorn raise the signal again at their end.
         assert ended.returncode in (status, 0), ended.stderr
         assert "Traceback" not in ended.stderr
@@ -273,7 +286,7 @@ def test_ipython(tmp_path: Path) -> None:
     program = ending(tmp_path, "")
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--quick"]
     process = start_command(program, command, IPYTHONDIR=str(tmp_path / "ipython"), TERM="dumb")
-    output, errors = process.communicate(typed, timeout=60)
+    output, errors = process.communicate(typed, timeout=150)
     assert process.returncode == 0, errors
     assert "ZeroDivisionError" in output + errors
     (manifest,) = (tmp_path / ".lattice" / "interactive").rglob("checkpoints/*.json")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.injection import mounted
-from tests.program import Program, finish
+from tests.program import Program, finish, next_line
 
 if TYPE_CHECKING:
     import subprocess
@@ -171,7 +171,7 @@ def test_runner_and_workers_killed_at_random(folder: Path) -> None:
         process = program.start(environ=environ)
         counted += _some(process, chance.randrange(1, 8))
         process.send_signal(signal.SIGKILL)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=150)
         counted += [int(line.split()[1]) for line in output.splitlines() if line.startswith("done")]
         before = _began(folder)
         if life == 1:
@@ -199,16 +199,10 @@ def test_runner_and_workers_killed_at_random(folder: Path) -> None:
 
 def _some(process: subprocess.Popen[str], count: int) -> list[int]:
     """Read until so many settings are told as done."""
-    assert process.stdout is not None
     found: list[int] = []
-    line = b""
-    # Past the buffer of the stream, of which `communicate` knows nothing.
-    while len(found) < count and (read := os.read(process.stdout.fileno(), 1)):
-        line += read
-        if read == b"\n":
-            if line.startswith(b"done"):
-                found.append(int(line.split()[1]))
-            line = b""
+    while len(found) < count and (line := next_line(process)):
+        if line.startswith("done"):
+            found.append(int(line.split()[1]))
     return found
 
 

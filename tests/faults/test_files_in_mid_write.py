@@ -50,7 +50,7 @@ def test_the_file_is_as_new_as_the_other_slots(
     config = "periodic_saving=enabled,periodic_saving_interval=0.1" if periodic else ""
     process = program.start(size, buffering, config=config)
     wait_for(process, "begun")
-    time.sleep(0.3)
+    time.sleep(0.1)
     while periodic and process.poll() is None and not program.checkpoints():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL if periodic else signal.SIGTERM)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons.storage.spool._process import is_running
-from tests.faults.uploading import FOLDER, Remote, eventually, newest, uploader_of
+from tests.faults.uploading import FOLDER, Remote, eventually, newest
 from tests.program import finish, wait_for
 
 if TYPE_CHECKING:
@@ -53,12 +52,12 @@ def test_the_program_has_no_child(tmp_path: Path, s3: Bucket) -> None:
 
 def test_nobody_who_reads_the_programs_output_waits_for_it(tmp_path: Path, s3: Bucket) -> None:
     """The uploader lives on, and has nothing open of what the program was given."""
-    remote = Remote(tmp_path, s3, "s = save\ninput()\ns(); os._exit(3)", "linger=30")
+    remote = Remote(tmp_path, s3, "s = save\ninput()\ns(); os._exit(3)", "linger=300")
     process = remote.start()
     wait_for(process, "begun")
     eventually(remote.uploader)
     s3.proxy.black_hole()
-    output, _ = process.communicate("\n", timeout=20)
+    output, _ = process.communicate("\n", timeout=150)
     assert (process.returncode, output) == (3, "saved\n")
     uploader = remote.uploader()
     assert uploader, "it was to outlive the program, or this test shows nothing"
@@ -74,6 +73,7 @@ def test_two_programs_share_one(tmp_path: Path, s3: Bucket) -> None:
     first, second = (remote.program.start(environ=environ) for environ in environs)
     wait_for(first, "saved")
     wait_for(second, "saved")
+    eventually(remote.uploader)
     uploader = remote.uploader()
     first.kill()
     first.communicate()
@@ -95,7 +95,7 @@ def finish_line(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[s
 
 def test_one_that_was_killed_is_replaced(tmp_path: Path, s3: Bucket) -> None:
     """The next save starts another one; at exit the wait does."""
-    remote = Remote(tmp_path, s3, "save()\nfor line in sys.stdin:\n    save()")
+    remote = Remote(tmp_path, s3, "save()\nfor line in sys.stdin:\n    save()", "grace=150")
     process = remote.start()
     wait_for(process, "saved")
     eventually(remote.uploader)
@@ -125,10 +125,9 @@ def test_never_outlives_linger(tmp_path: Path, s3: Bucket) -> None:
     eventually(remote.is_up)
     s3.proxy.black_hole()
     finish_line(process)
-    begun = time.monotonic()
     eventually(lambda: not remote.uploader())
-    # Seven calls of it would each take longer than that; a busy machine may take some of it.
-    assert time.monotonic() - begun < 10
+    log = Path(remote.spool.home, "uploader.log").read_text(encoding="utf-8")
+    assert "there was no time for the rest" in log.splitlines()[-1], log
     assert not remote.is_up()
     s3.proxy.heal()
     done = lattice(remote, "upload", "--spool", remote.spool.home)
@@ -167,7 +166,7 @@ def test_a_wrapper_that_does_something_else_is_no_python(tmp_path: Path, s3: Buc
     wrapper = tmp_path / "python-wrapper"
     wrapper.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     wrapper.chmod(0o755)
-    remote = Remote(tmp_path, s3, "save()", before=f"sys.executable = {str(wrapper)!r}")
+    remote = Remote(tmp_path, s3, "save()", "grace=150", before=f"sys.executable = {str(wrapper)!r}")
     ended = remote.run()
     assert ended.returncode == 0
     assert "could not" not in ended.stderr
@@ -185,8 +184,8 @@ def test_secrets_are_in_no_argument_and_no_file(tmp_path: Path, s3: Bucket) -> N
     for folder, _, names in os.walk(remote.state):
         for name in names:
             path = Path(folder, name)
-            if path.is_file():
-                assert b"testing-secret" not in path.read_bytes(), path
+            with suppress(FileNotFoundError):  # it was written anew, under another name at first
+                assert not path.is_file() or b"testing-secret" not in path.read_bytes(), path
     finish_line(process)
 
 
@@ -257,7 +256,7 @@ own.save()
 def test_a_group_that_ended_before_is_waited_for(tmp_path: Path, s3: Bucket, end: str) -> None:
     """Closed or held by nobody any more: what it has committed is up when the program has ended."""
     s3.proxy.latency = 0.1
-    remote = Remote(tmp_path, s3, "", before=f"{OWN}{end}\nsys.exit()")
+    remote = Remote(tmp_path, s3, "", "grace=150", before=f"{OWN}{end}\nsys.exit()")
     assert remote.run().returncode == 0
     assert remote.is_up()
 
@@ -291,5 +290,4 @@ def test_lattice_upload_says_what_it_could_not_send(tmp_path: Path, s3: Bucket) 
     assert "1 checkpoints of program/rank-00000" in refused.stdout
     s3.proxy.heal()
     assert lattice(remote, "upload").returncode == 0
-    with suppress(ProcessLookupError):
-        assert not uploader_of(remote.spool)
+    assert not remote.uploader()

@@ -136,18 +136,21 @@ def test_killed_in_the_middle_of_a_large_pack(filled: Filled) -> None:
     proxy = filled.bucket.proxy
     filled.commit(1, b"x" * _LARGE)
     proxy.bytes_per_second = 40e6
+    # However late the kill is, the pack is not whole before it.
+    proxy.fail(503, "complete")
     filled.begin()
     # The next of them begins when the answer to one has been written down.
     proxy.wait_for("part", 5)
     kill(filled)
     assert not filled.bucket.keys(f"{FOLDER}packs/")
     proxy.bytes_per_second = None
+    proxy.heal()
     known = list(os.scandir(os.path.dirname(filled.spool.parts(f"{FOLDER}packs/x"))))
     assert len(known) == 1
     proxy.forget()
     filled.begin()
     eventually(filled.settled)
-    assert proxy.counts()["part"] < 5
+    assert proxy.counts().get("part", 0) < 5
     assert proxy.counts().get("begin", 0) == 0
     assert not filled.bucket.uploads()
 
@@ -178,7 +181,7 @@ def test_what_is_deleted_while_it_waits_is_not_missed(filled: Filled) -> None:
     filled.commit(1, os.urandom(50_000))
     filled.bucket.proxy.bytes_per_second = 400_000
     filled.begin()
-    number, deadline = 1, time.monotonic() + 60
+    number, deadline = 1, time.monotonic() + 180
     with watched(filled.bucket):
         while newest(filled.bucket.keys()) < 2:
             assert time.monotonic() < deadline, "it was never there in time"
@@ -239,19 +242,20 @@ def test_what_was_changed_here_is_changed_there(filled: Filled) -> None:
 
 
 def test_sleeps_when_there_is_nothing_to_do(filled: Filled) -> None:
-    """It asks nothing, and takes no time of a processor."""
+    """Soon after the last of its work it asks nothing for a second, writes nothing, and computes nothing."""
     filled.commit(1, b"one")
     uploader = filled.begin()
     eventually(filled.settled)
-    time.sleep(1)
-    filled.bucket.proxy.forget()
-    before = os.stat(filled.spool.uploaded_path(FOLDER)).st_mtime_ns, used(uploader)
-    time.sleep(2)
-    assert filled.bucket.proxy.counts() == {}
-    assert (os.stat(filled.spool.uploaded_path(FOLDER)).st_mtime_ns, used(uploader)) <= (
-        before[0],
-        before[1] + 5,
-    )
+
+    def sleeps() -> bool:
+        filled.bucket.proxy.forget()
+        written, computed = os.stat(filled.spool.uploaded_path(FOLDER)).st_mtime_ns, used(uploader)
+        time.sleep(1)
+        asked = filled.bucket.proxy.counts()
+        now = os.stat(filled.spool.uploaded_path(FOLDER)).st_mtime_ns
+        return not asked and now == written and used(uploader) <= computed + 2
+
+    eventually(sleeps)
 
 
 def used(process: int) -> int:

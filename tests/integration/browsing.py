@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
-WAIT = 60_000  # milliseconds: a loaded machine is slow, and nothing is asserted to be quick
+WAIT = 120_000  # milliseconds: a loaded machine is slow, and nothing is asserted to be quick
 BAD = ("error", "warning")
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 TRAINS = """
@@ -111,7 +111,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     evil(made.store)
     yield made
     made.served.send_signal(signal.SIGTERM)
-    out, err = made.served.communicate(timeout=60)
+    out, err = made.served.communicate(timeout=150)
     # It ends as it was asked to, and has had nothing to complain of.
     assert (made.served.returncode, out, err) == (0, "", "")
 

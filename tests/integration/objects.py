@@ -72,7 +72,7 @@ def digest(data: bytes) -> str:
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Wait for something that will be so."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)

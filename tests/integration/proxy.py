@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
+from tests.integration.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -69,7 +71,7 @@ class Proxy:
         self.latency = 0.0
         self.bytes_per_second: float | None = None
         self.requests: list[Request] = []
-        self.port = 0
+        self.port = free_port()
         self._http = http
         self._behind = port
         self._faults: list[Fault] = []
@@ -147,7 +149,6 @@ class Proxy:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         listener.listen(128)
-        self.port = listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def stop(self) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.ports import free_port
 from tests.integration.proxy import Proxy
 from tests.integration.servers import Place
 from tests.program import clean_environ
@@ -109,7 +109,7 @@ class Server:
     def wait(self) -> int:
         """Wait for its end, and give its status."""
         assert self._process is not None
-        return self._process.wait(60)
+        return self._process.wait(150)
 
     def kill(self) -> None:
         """End it by SIGKILL."""
@@ -119,13 +119,6 @@ class Server:
             with suppress(OSError):
                 self._process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
             self._process = None
-
-
-def free_port() -> int:
-    """Give a port at which nothing listens."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
 
 
 @dataclass
@@ -161,15 +154,21 @@ class Service(Place):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Give a service of this test alone, which is started."""
+def stopped_server(tmp_path: Path) -> Iterator[Server]:
+    """Give a service of this test alone, which is not started yet."""
     pytest.importorskip("uvicorn")
     made = Server(tmp_path / "served")
     try:
-        made.start()
         yield made
     finally:
         made.kill()
+
+
+@pytest.fixture
+def server(stopped_server: Server) -> Server:
+    """Give a service of this test alone, which is started."""
+    stopped_server.start()
+    return stopped_server
 
 
 @pytest.fixture(scope="session")

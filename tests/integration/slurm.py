@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.ports import free_port
 from tests.program import clean_environ
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ SelectTypeParameters=CR_CPU
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+GresTypes=gpu
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 RealMemory=65536 Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -68,7 +69,7 @@ class Cluster:
     def __call__(self, *command: str, cwd: Path | None = None) -> str:
         """Run one of SLURM's commands; give what it prints."""
         done = subprocess.run(
-            command, cwd=cwd, env=self.environ, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=cwd, env=self.environ, capture_output=True, text=True, timeout=150, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout.strip()
@@ -98,7 +99,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     config = folder / "slurm.conf"
-    controller, node = _free_ports(2)
+    # It says that it has more than this machine, which nothing looks at: a device, and memory.
+    (folder / "gres.conf").write_text("AutoDetect=off\nName=gpu File=/dev/null\n")
+    controller, node = free_port(), free_port()
     config.write_text(_CONFIG.format(folder=folder, controller=controller, node=node))
     munge = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket"]
     munge += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "log", "seed")]
@@ -119,7 +122,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         for process in reversed(running):
             process.terminate()
             try:
-                process.wait(timeout=30)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -137,19 +140,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def _is_idle(made: Cluster) -> bool:
     command = ["sinfo", "--noheader", "--format=%t"]
-    done = subprocess.run(command, env=made.environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=made.environ, capture_output=True, text=True, timeout=150, check=False)
     return done.stdout.strip() == "idle"
 
 
 def _logs(folder: Path) -> str:
     return "\n".join((folder / f"{name}.txt").read_text() for name in _DAEMONS)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lattice_addons.autopatch import autopatch_environment
-from tests.integration.lives import Ended, Life, lives
-from tests.program import Program, clean_environ, finish, wait_for
+from tests.integration.lives import TORCH, TRANSFORMERS, Ended, Life, lives
+from tests.program import Program, clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 
-pytestmark = pytest.mark.frameworks
-PATIENCE = 240
-# With what the first step of an optimizer imports, which takes seconds in each life.
-TORCH = ("torch", "torch._dynamo")
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+PATIENCE = 600
 
 # What each script below is given: data of our own size, which ends the process when a certain sample is asked for.
 PRELUDE = """
@@ -61,12 +58,6 @@ def program(folder: Path, source: str, name: str = "train.py") -> Program:
     return Program(folder, source, name)
 
 
-def environ(names: str = "torch", **extra: str) -> dict[str, str]:
-    """Give the environment of a job with patches."""
-    given = clean_environ(LATTICE_AUTOPATCH=names, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", **extra)
-    return autopatch_environment(given)
-
-
 def bits(output: str) -> list[str]:
     """Give what a script says at its end."""
     return [line for line in output.splitlines() if line.startswith("bits")]
@@ -98,6 +89,8 @@ def killed_and_started_again(
 ORDINARY = (
     PRELUDE
     + """
+import time
+from pathlib import Path
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -131,6 +124,8 @@ def train():
             optimizer.zero_grad()
         running += loss.item()
         seen += len(x)
+        if os.environ.get("WAITS"):
+            time.sleep(0.03)  # a save falls due now and then
     return running / (i + 1)
 
 @torch.no_grad()
@@ -152,10 +147,9 @@ for epoch in range(5):
         torch.save(model.state_dict(), "best.pt")
     scheduler.step(loss)
     print("epoch", epoch, mean, float(loss), right, flush=True)
-    if os.environ.get("SLOW"):
-        import time
-        time.sleep(0.5)
-        print("done", epoch, flush=True)
+    while os.environ.get("WAITS") and not list(Path("store").rglob("checkpoints/*.json")):
+        time.sleep(0.02)
+    print("done", epoch, flush=True)
 told(model, optimizer, scheduler)
 print("bits", seen, float(best), history, torch.load("best.pt")["first.bias"].tolist())
 """
@@ -194,17 +188,15 @@ def test_an_ordinary_script(place: str, ordinary: dict[str, Ended]) -> None:
 
 def test_killed_without_warning(tmp_path: Path, ordinary: dict[str, Ended]) -> None:
     """From the last periodic save, twice."""
-    job = program(tmp_path / "job", ORDINARY)
     config = "periodic_saving=enabled,periodic_saving_interval=0.1"
-    for epoch in (1, 3):
-        process = job.start(environ=environ(SLOW="1"), config=config)
-        wait_for(process, f"done {epoch}")
-        process.kill()
-        finish(process)
-        assert job.checkpoints()
-    again = job.run(environ=environ(), timeout=PATIENCE)
-    assert bits(again.stdout) == bits(ordinary["alone"].output), again.stderr
-    assert asked(again.stdout) < asked(ordinary["alone"].output)
+    patched = {"LATTICE_AUTOPATCH": "torch"}
+    waits = patched | {"WAITS": "yes"}
+    deaths = [(f"done {epoch}", signal.SIGKILL) for epoch in (1, 3)]
+    wanted = [*(Life(environ=waits, config=config, death=death) for death in deaths), Life(environ=patched)]
+    *killed, again = lives(tmp_path, ORDINARY, TORCH, wanted)
+    assert [each.status for each in killed] == [-signal.SIGKILL] * 2, killed[0].errors + killed[1].errors
+    assert bits(again.output) == bits(ordinary["alone"].output), again.errors
+    assert asked(again.output) < asked(ordinary["alone"].output)
 
 
 # Parameters in and outside of a module, and no loader: the steps are counted.
@@ -351,8 +343,7 @@ told(trainer.model)
 
 def test_a_trainer(tmp_path: Path) -> None:
     """A script with a ``transformers.Trainer``."""
-    frameworks = (*TORCH, "transformers.trainer", "transformers.models.gpt2.modeling_gpt2")
-    alone, again = killed_and_started_again(tmp_path, TRAINER, 38, "torch,transformers", frameworks)
+    alone, again = killed_and_started_again(tmp_path, TRAINER, 38, "torch,transformers", TRANSFORMERS)
     assert bits(again) == bits(alone)
     assert asked(again) < asked(alone) - 24
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.lives import Life, lives
+from tests.integration.lives import TORCH, Life, lives
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def test_loops(tmp_path: Path, name: str) -> None:
         Life(environ={**patched, "KILL_AT": str(kill_at)}),
         Life(environ=patched),
     ]
-    alone, killed, again = lives(tmp_path, START + script, ["torch", "torch.optim"], wanted)
+    alone, killed, again = lives(tmp_path, START + script, TORCH, wanted)
     assert killed.status == -15, killed.errors
     assert again.result == alone.result
     if name == "expressions":
@@ -149,7 +149,7 @@ def test_a_program_that_does_not_come_there(tmp_path: Path) -> None:
         Life(environ={**patched, "FEWER": "2"}),
         Life(environ=patched),
     ]
-    alone, killed, short, again = lives(tmp_path, START + GOES_ANOTHER_WAY, ["torch", "torch.optim"], wanted)
+    alone, killed, short, again = lives(tmp_path, START + GOES_ANOTHER_WAY, TORCH, wanted)
     assert killed.status == -15, killed.errors
     assert short.status == 65, short.errors
     assert "NOT its result" in short.errors

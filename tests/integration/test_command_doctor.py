@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
+from lattice_addons.service import Tokens
+from lattice_addons.storage import LocalStore
 from tests.program import clean_environ
 
 if TYPE_CHECKING:
@@ -117,17 +119,11 @@ SLOT = "g = StateManagerGroup(); g.register('n'); g.update('n', 1)"
 
 
 def test_a_service_that_asks_for_a_token(tmp_path: Path) -> None:
-    """It is well, and what is lacking is said; with the token all is."""
+    """It is well, and what is lacking is said; with the token all is, or for one of some jobs all but what is asked."""
     command = [sys.executable, "-m", "lattice_addons.cli"]
     root = str(tmp_path / "served")
-    made = subprocess.run(
-        [*command, "token", "create", "*", "--rights", "admin", "--root", root, "--json"],
-        env=clean_environ(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    token = json.loads(made.stdout)["token"]
+    tokens = Tokens(LocalStore(root))
+    token, some = (tokens.create(prefix, "write")[1] for prefix in ("*", "team-"))
     with subprocess.Popen(
         [*command, "serve", "--root", root, "--port", "0", "--require-tokens"],
         env=clean_environ(),
@@ -142,10 +138,17 @@ def test_a_service_that_asks_for_a_token(tmp_path: Path) -> None:
         found = doctor(tmp_path, *words, status=1)
         assert found["service"][0]["state"] == "ok"
         assert "asks for a token" in found["service"][1]["found"]
-        assert "lattice token create" in found["service"][1]["todo"]
+        assert "lattice token create PREFIX --rights write" in found["service"][1]["todo"]
         config = f"spool={tmp_path}/spool"
         found = doctor(tmp_path, *words, LATTICE_CHECKPOINT_TOKEN=token, LATTICE_CHECKPOINT_CONFIG=config)
         assert states(found, "service") == states(found, "rights") == states(found, "clock") == {"ok"}
+        environ: dict[str, Any] = {"LATTICE_CHECKPOINT_TOKEN": some, "LATTICE_CHECKPOINT_CONFIG": config}
+        found = doctor(tmp_path, *words, **environ)
+        assert (states(found, "service"), states(found, "rights")) == ({"ok"}, {"warning"})
+        assert "LATTICE_JOB_ID=NAME lattice doctor" in found["rights"][0]["todo"]
+        found = doctor(tmp_path, *words, status=1, **environ, LATTICE_JOB_ID="train")
+        assert (states(found, "service"), states(found, "rights")) == ({"ok", "problem"}, {"problem"})
+        assert "lattice token create train --rights write" in found["service"][1]["todo"]
         service.terminate()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
+from tests.patient import LATTICE
 from tests.program import clean_environ
 from tests.terminal import Terminal
 
@@ -36,7 +37,7 @@ def test_tab_completes(shell: str, tmp_path: Path) -> None:
     group.close()
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "lattice").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lattice_addons.cli "$@"\n')
+    (folder / "lattice").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{LATTICE}" "$@"\n')
     (folder / "lattice").chmod(0o755)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     environ = clean_environ(PATH=path, HOME=str(tmp_path), PS1="ready> ", LC_ALL="C.UTF-8", fish_greeting="")

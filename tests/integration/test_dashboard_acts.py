@@ -94,7 +94,7 @@ SWEEP = """
 def lattice(*args: str, cwd: Path) -> Any:
     """Run a command; give what it answers."""
     told = subprocess.run(
-        [*LATTICE, *args, "--json"], cwd=cwd, env=clean_environ(), capture_output=True, text=True, timeout=60,
+        [*LATTICE, *args, "--json"], cwd=cwd, env=clean_environ(), capture_output=True, text=True, timeout=150,
         check=True,
     )  # fmt: skip
     return json.loads(told.stdout)
@@ -117,8 +117,9 @@ def bytes_of(folder: Path) -> int:
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button."""
+    """Press a button; the page that it leads to is there, and whole."""
     page.get_by_role("button", name=name, exact=True).click()
+    page.wait_for_load_state()
 
 
 def test_a_job_is_rolled_back_when_it_was_said_what_that_does(page: Page, site: Site) -> None:
@@ -163,7 +164,7 @@ def test_a_job_that_runs_is_not_rolled_back_and_not_pruned(page: Page, site: Sit
     press(page, "Roll back")
     expect(page.get_by_role("alert")).to_contain_text(f"process {late.pid} on host")
     for program in (running, late):
-        program.communicate("\n\n", timeout=60)
+        program.communicate("\n\n", timeout=150)
         assert program.returncode == 0
     assert line(site, "busy").newest().reason == "exit"  # type: ignore[union-attr]
 
@@ -358,7 +359,7 @@ def test_an_experiment_shows_its_settings_its_results_and_plots_while_it_runs(pa
     (site.folder / "go").touch()
     expect(page.locator("h1 .state")).to_have_text("stopped")
     # One of them failed, and so does the command.
-    assert runner.wait(timeout=60) != 0
+    assert runner.wait(timeout=150) != 0
     expect(page.locator(".cells .done")).to_have_count(5)
     expect(page.locator(".cells .failed")).to_have_count(1)
     expect(page.locator("section:has(#results) tbody tr")).to_have_count(6)
@@ -373,18 +374,20 @@ def _sort(page: Page) -> None:
     results = page.locator("table.results")
     loss = results.locator("thead th").all_text_contents().index("loss")
     page.get_by_role("link", name="loss", exact=True).click()
+    expect(results.locator("th[aria-sort]")).to_have_attribute("aria-sort", "ascending")
     rows = results.locator("tbody tr").all()
     upwards = [row.locator("td").nth(loss).inner_text() for row in rows]
     assert upwards[-1] == "–"
     assert upwards[:-1] == sorted(upwards[:-1], key=float)
     results.get_by_role("link", name="loss").click()
+    expect(results.locator("th[aria-sort]")).to_have_attribute("aria-sort", "descending")
     downwards = [row.locator("td").nth(loss).inner_text() for row in results.locator("tbody tr").all()]
     assert downwards == [*upwards[-2::-1], "–"]
 
 
 def _plot(page: Page) -> None:
     """Draw a metric against a field, and all fields."""
-    assert page.locator(".picture circle").count() >= 5
+    expect(page.locator(".picture circle").nth(4)).to_be_attached()
     page.locator("select[name=against]").select_option("opt")
     press(page, "Draw")
     expect(page.locator(".picture")).to_contain_text("<img src=x onerror=alert(1)>")
@@ -537,7 +540,7 @@ def test_who_may_only_read_is_offered_no_act_and_the_audit_log_has_what_others_d
                 expect(page.locator(".news")).to_contain_text("as checkpoint 5")
     finally:
         served.terminate()
-        served.communicate(timeout=60)
+        served.communicate(timeout=150)
     acts = [told for told in map(json.loads, log.read_text().splitlines()) if "rollback" in told["act"]]
     assert [(told["act"], told["status"]) for told in acts] == [
         ("rollback", 403), ("ask rollback", 200), ("rollback", 303),
@@ -583,5 +586,5 @@ def test_a_store_elsewhere_is_shown_and_acted_on(page: Page, s3: Bucket, tmp_pat
         assert [key[-7:-5] for key in left] == ["02", "06"]
     finally:
         served.terminate()
-        out, err = served.communicate(timeout=60)
+        out, err = served.communicate(timeout=150)
     assert (out, err) == ("", "")

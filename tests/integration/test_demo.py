@@ -5,32 +5,33 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.program import clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LATTICE = [sys.executable, "-m", "lattice_addons.cli"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run ``lattice``."""
+    command = [*LATTICE, *arguments]
     return subprocess.run(
-        [*LATTICE, *arguments], capture_output=True, text=True, env=clean_environ(), timeout=120, check=False
+        command, capture_output=True, text=True, env=clean_environ(**environ), timeout=250, check=False
     )
 
 
-def test_the_demo_ends_identical_and_cleans_up() -> None:
+def test_the_demo_ends_identical_and_cleans_up(tmp_path: Path) -> None:
     """It says so, in words and by its status, and leaves nothing behind."""
-    before = set(Path(tempfile.gettempdir()).glob("lattice-demo-*"))
-
-    ended = run("demo")
+    ended = run("demo", TMPDIR=str(tmp_path))
 
     assert ended.returncode == 0, ended.stderr
     assert "identical" in ended.stdout
     assert "SIGTERM" in ended.stdout
     assert "SIGKILL" in ended.stdout
-    assert set(Path(tempfile.gettempdir()).glob("lattice-demo-*")) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_can_keep_its_work(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Program, clean_environ, finish, wait_for
+from tests.integration.lives import Life, lives
+from tests.program import clean_environ
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -22,24 +22,25 @@ def test_training_ends_with_the_same_bits_however_often_it_is_killed(tmp_path: P
     """Three kills at random batches; weights and accuracy are those of the run that was left alone."""
     pytest.importorskip("sklearn", reason="scikit-learn has no build for this Python")
     source = (EXAMPLES / "train_digits.py").read_text()
-    for name in ("alone", "killed"):
-        (tmp_path / name).mkdir()
-    expected = Program(tmp_path / "alone", source, "train.py").run(timeout=120).stdout.splitlines()[-2:]
-    assert expected[1].startswith("weights ")
-    killed = Program(tmp_path / "killed", source, "train.py")
     config = "periodic_saving=enabled,periodic_saving_interval=0.05"
     places = sorted(random.Random(3).sample(range(20, 280), 3))
-    for place, stop in zip(places, (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL), strict=True):
-        process = killed.start(config=config)
-        wait_for(process, f"batch {place // 30} {place % 30 * 60}")
-        process.send_signal(stop)
-        assert finish(process).returncode == -stop
-
-    ended = killed.run(config=config, timeout=120)
-
-    assert ended.stdout.splitlines()[-2:] == expected
-    assert len(ended.stdout.splitlines()) < 200, "it began from the start"
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    stops = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)
+    deaths = [
+        (f"batch {place // 30} {place % 30 * 60}", int(stop))
+        for place, stop in zip(places, stops, strict=True)
+    ]
+    killed = [Life(config=config, death=death) for death in deaths]
+    *ended, alone = lives(
+        tmp_path,
+        source,
+        ["numpy", "sklearn.datasets", "sklearn.linear_model"],
+        [*killed, Life(config=config), Life(store="alone")],
+    )
+    assert [each.status for each in (*ended, alone)] == [*(-stop for stop in stops), 0, 0], ended
+    last, expected = (each.output.splitlines() for each in (ended[-1], alone))
+    assert expected[-1].startswith("weights ")
+    assert last[-2:] == expected[-2:]
+    assert len(last) < 200, "it began from the start"
 
 
 @pytest.mark.frameworks

@@ -173,7 +173,7 @@ def _refused_elsewhere(program: Program, root: str, environ: dict[str, str]) -> 
     command += [sys.executable, str(program.path), root]
     told = os.environ | environ | {"XDG_STATE_HOME": str(program.folder / "other state")}
     ended = subprocess.run(
-        command, capture_output=True, text=True, env=told, cwd=program.folder, check=False, timeout=60
+        command, capture_output=True, text=True, env=told, cwd=program.folder, check=False, timeout=150
     )
     last = ended.stderr.strip().splitlines()[-1]
     assert "ExperimentBusyError: program.Many is run by process" in last
@@ -194,7 +194,7 @@ def test_of_two_hosts_one_takes_a_dead_runners_place(
     def at_once(lock: RunnerLock, *key: str) -> dict[str, Any] | None:
         found = told(lock, *key)
         if found is not None and found.get("session") == "dead":
-            both.wait(30)
+            both.wait(120)
         return found
 
     owner = {"host": "gone", "boot_id": "other", "pid": 1, "start": 1, "pid_namespace": "other"}
@@ -210,7 +210,7 @@ def test_of_two_hosts_one_takes_a_dead_runners_place(
         try:
             with Place(Remote, s3.root).lock():
                 ends.append("has it")
-                done.wait(30)
+                done.wait(120)
         except ExperimentBusyError:
             ends.append("refused")
             done.set()

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(180)
-
 # Loaded by path: the workers have never heard of it, and find its file.
 EXPERIMENTS = """
 import os, signal, time
@@ -54,7 +52,7 @@ class Deadly(Base):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.at == 5:
             # The last one ends when a worker has come that was not there at the beginning.
-            until = time.monotonic() + 60
+            until = time.monotonic() + 150
             while not os.path.exists(f"{self.folder}/joined") and time.monotonic() < until:
                 time.sleep(0.05)
         time.sleep(0.1)
@@ -199,7 +197,7 @@ def test_needs_are_met_and_data_is_shared(cluster: Cluster, make: Callable[..., 
     from distributed import Client
 
     with Client(cluster.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=150)
         sharing = make("Sharing", at=search(*range(20)))
         assert sharing.run_all(dask=client).done == 20
         assert client.status == "running"  # it is ours to close
@@ -293,7 +291,7 @@ def ran(folder: Path) -> list[tuple[int, int]]:
 
 def wait_for(condition: Callable[[], object]) -> None:
     """Wait until something is so."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     while not condition():
         assert time.monotonic() < until, "nothing came of it"
         time.sleep(0.02)

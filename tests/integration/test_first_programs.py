@@ -14,8 +14,6 @@ from tests.program import Program, clean_environ, finish, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.every_python
-
 REFERENCE = """
     from lattice_addons import StateManagerGroup, PicklableDict
     mgr = StateManagerGroup()
@@ -75,6 +73,7 @@ FILE = """
 """
 
 
+@pytest.mark.every_python
 @pytest.mark.parametrize(
     ("source", "first", "second"),
     [
@@ -108,6 +107,7 @@ def test_a_file_is_found_after_the_restart(tmp_path: Path) -> None:
     assert (tmp_path / "test.txt").read_text() == "hello again again"
 
 
+@pytest.mark.every_python
 def test_a_loop_carries_on_after_every_kind_of_stop(tmp_path: Path) -> None:
     """SIGTERM, then SIGKILL with periodic saving, then to the end: every element is counted once."""
     program = Program(
@@ -139,7 +139,7 @@ def test_a_loop_carries_on_after_every_kind_of_stop(tmp_path: Path) -> None:
     assert ended.stdout.splitlines()[0] != "at 0"
 
 
-@pytest.mark.parametrize("how", ["script", "module", "package"])
+@pytest.mark.parametrize("how", [pytest.param("script", marks=pytest.mark.every_python), "module", "package"])
 def test_a_programs_own_classes_are_the_same_after_an_exit_save(tmp_path: Path, how: str) -> None:
     """The save at exit finds classes by their names, though Python has taken ``__file__`` from the program."""
     source = """
@@ -165,7 +165,13 @@ def test_a_programs_own_classes_are_the_same_after_an_exit_save(tmp_path: Path, 
 
     def run() -> str:
         ended = subprocess.run(
-            command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=60, check=True
+            command,
+            cwd=tmp_path,
+            env=clean_environ(),
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=True,
         )
         return ended.stdout
 

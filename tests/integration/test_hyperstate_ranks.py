@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program import Program, finish, wait_for
+from tests.integration.lives import TORCH, Life, together
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
+    from tests.integration.lives import Ended
+
 PROGRAM = """
-    import datetime, hashlib
+    import hashlib, os
     from dataclasses import dataclass
     from typing import Any
 
@@ -37,7 +37,8 @@ PROGRAM = """
         policy: Any = lazy(lambda config, state: torch.nn.Linear(3, 1))
         optimizer: Any = lazy(lambda config, state: torch.optim.Adam(state.policy.parameters(), lr=config.lr))
 
-    dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=60))
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("gloo", "file://" + os.path.abspath(os.environ["MEETING"]), rank=rank, world_size=world)
     torch.manual_seed(0)
     run = HyperState.load(
         Config, State, lambda config: State(0, Blob(torch.Generator().manual_seed(dist.get_rank()).get_state())),
@@ -61,17 +62,13 @@ PROGRAM = """
 """
 
 
-def start(folder: Path, name: str) -> list[subprocess.Popen[str]]:
-    """Start both ranks."""
+def start(folder: Path, name: str, death: tuple[str, int] | None = None) -> list[Ended]:
+    """Run both ranks to their end, or to the death of the second one."""
     (folder / "config.yaml").write_text("lr: 0.1\n")
-    program = Program(folder, PROGRAM, "train.py")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LATTICE_RUN_ID": name}
-    return [
-        program.start(environ=common | {"RANK": str(rank), "GLOO_SOCKET_IFNAME": "lo"}) for rank in range(2)
-    ]
+    common = {"WORLD_SIZE": "2", "MEETING": name, "LATTICE_RUN_ID": name, "GLOO_SOCKET_IFNAME": "lo"}
+    deaths = None, death
+    ranks = [Life(environ=common | {"RANK": str(rank)}, death=deaths[rank]) for rank in range(2)]
+    return together(folder, PROGRAM, TORCH, ranks)
 
 
 @pytest.mark.frameworks
@@ -80,18 +77,18 @@ def test_one_of_two_is_killed(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     for name in ("alone", "killed"):
         (tmp_path / name).mkdir()
-    alone = [finish(each, timeout=200) for each in start(tmp_path / "alone", "one")]
-    expected = {each.stdout.splitlines()[-1] for each in alone}
-    assert len(expected) == 1, [each.stderr for each in alone]
+    alone = start(tmp_path / "alone", "one")
+    assert [each.status for each in alone] == [0, 0], [each.errors for each in alone]
+    expected = {each.output.splitlines()[-1] for each in alone}
+    assert len(expected) == 1
 
-    first = start(tmp_path / "killed", "one")
-    wait_for(first[1], "step 15")
-    first[1].send_signal(signal.SIGKILL)
-    assert finish(first[1], timeout=200).returncode == -signal.SIGKILL
-    first[0].kill()  # it waits for a peer that is gone
-    finish(first[0])
-    ended = [finish(each, timeout=200).stdout.splitlines() for each in start(tmp_path / "killed", "two")]
+    killed = start(tmp_path / "killed", "one", ("step 15", signal.SIGKILL))
+    assert killed[1].status == -signal.SIGKILL
+    assert killed[0].status != 0, "its peer is gone"
+    again = start(tmp_path / "killed", "two")
+    assert [each.status for each in again] == [0, 0], [each.errors for each in again]
+    ended = [each.output.splitlines() for each in again]
 
     assert ended[0][0] == ended[1][0]
-    assert ended[0][0] in {f"loaded {step}" for step in range(13, 40)}
+    assert ended[0][0] in {f"loaded {step}" for step in range(13, 16)}
     assert {lines[-1] for lines in ended} == expected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program import Program, finish, wait_for
+from tests.integration.lives import TORCH, Life, lives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIG = (EXAMPLES / "train_hyperstate.yaml").read_text()
 
-TORCH = """
+NETWORK = """
     import hashlib
     from dataclasses import dataclass
     from typing import Any
@@ -69,22 +69,22 @@ TORCH = """
 """
 
 
-def ends(tmp_path: Path, source: str, config: str, kills: Sequence[int]) -> tuple[list[str], list[str]]:
+def ends(
+    folder: Path, source: str, frameworks: Sequence[str], config: str, kills: Sequence[int]
+) -> tuple[list[str], list[str]]:
     """Run a program alone, and killed at these steps; give the ends of what both print."""
     found = []
-    for name in ("alone", "killed"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "train_hyperstate.yaml").write_text(config)
-        program = Program(tmp_path / name, source, "train.py")
-        for step in kills if name == "killed" else ():
-            process = program.start()
-            wait_for(process, f"step {step}")
-            process.send_signal(signal.SIGKILL)
-            assert finish(process).returncode == -signal.SIGKILL
-        found.append(program.run(timeout=200).stdout.splitlines())
-    alone, killed = found
-    assert len(killed) <= len(alone) - min(kills), "it began from the start"
-    return alone[-1:], killed[-1:]
+    for name, steps in (("alone", ()), ("killed", kills)):
+        (folder / name).mkdir()
+        (folder / name / "train_hyperstate.yaml").write_text(config)
+        killed = [Life(death=(f"step {step}", signal.SIGKILL)) for step in steps]
+        *died, ended = lives(folder / name, source, frameworks, [*killed, Life()])
+        assert [each.status for each in died] == [-signal.SIGKILL] * len(steps)
+        assert ended.status == 0, ended.errors
+        found.append(ended.output.splitlines())
+    alone, again = found
+    assert len(again) <= len(alone) - min(kills), "it began from the start"
+    return alone[-1:], again[-1:]
 
 
 def test_numpy(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_numpy(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn has no build for this Python")
     kills = sorted(random.Random(4).sample(range(5, 45), 2))
     source = (EXAMPLES / "train_hyperstate.py").read_text()
-    alone, killed = ends(tmp_path, source, CONFIG + "steps: 50\n", kills)
+    alone, killed = ends(tmp_path, source, ["sklearn.datasets"], CONFIG + "steps: 50\n", kills)
     assert alone == killed
     assert alone[0].startswith("weights ")
 
@@ -102,6 +102,6 @@ def test_torch(tmp_path: Path) -> None:
     """A module with dropout and an Adam that needs its parameters, both restored in place."""
     pytest.importorskip("sklearn", reason="scikit-learn has no build for this Python")
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    alone, killed = ends(tmp_path, TORCH, 'lr: "0.01@0 lin 0.001@30"\n', [17])
+    alone, killed = ends(tmp_path, NETWORK, TORCH, 'lr: "0.01@0 lin 0.001@30"\n', [17])
     assert alone == killed
     assert alone[0].startswith("weights ")

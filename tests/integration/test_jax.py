@@ -102,17 +102,20 @@ NNX = """
     print("bits", hashlib.sha256(b"".join(leaf.tobytes() for leaf in jax.device_get(found))).hexdigest())
 """
 
+# Imported before they are forked, and not used.
+MODULES = ("jax", "flax.linen", "flax.nnx", "optax")
+
 
 def test_a_pytree(tmp_path: Path) -> None:
     """Types, keys and shardings come back as they were, and with them the bits."""
     flags = "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false"
     kills = [("step 8", signal.SIGKILL), ("step 12", signal.SIGTERM)]
-    alone, after = ends_alike(tmp_path, PYTREE, kills, last=2, XLA_FLAGS=flags)
+    alone, after = ends_alike(tmp_path, PYTREE, MODULES, kills, last=2, XLA_FLAGS=flags)
     assert "step 5" not in after
     assert "bfloat16" in alone[-2]
 
 
 def test_objects_of_nnx(tmp_path: Path) -> None:
     """A module, its optimizer and its generators are tracked, and are what they were at once."""
-    _, after = ends_alike(tmp_path, NNX, [("step 8", signal.SIGTERM)])
+    _, after = ends_alike(tmp_path, NNX, MODULES, [("step 8", signal.SIGTERM)])
     assert "step 7" not in after

@@ -53,7 +53,7 @@ class Rank:
         """Give the next line that it prints; all of its errors where it has ended."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
-        return line or self.process.communicate(timeout=60)[1]
+        return line or self.process.communicate(timeout=150)[1]
 
     def tell(self, text: str) -> str:
         """Tell it to do something; give its answer."""

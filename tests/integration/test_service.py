@@ -230,6 +230,15 @@ def test_what_lies_in_no_job(client: Client) -> None:
         )
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_key_with_a_line_break(client: Client, method: str) -> None:
+    """It is refused as any other name that is none, and not told to be no path of the service."""
+    for top in (client.objects, "/v1/store/objects"):
+        status, body, _ = client.ask(method, f"{top}/a%0Ab", b"x", Lattice_Digest=digest(b"x"))
+        assert status == 400
+        assert json.loads(body)["hint"].startswith("a key is plain names")
+
+
 def test_a_refusal_says_what_and_what_to_do(client: Client) -> None:
     """It names our error, has its words and its facts, and does not say where the store lies."""
     status, body, headers = client.get("none")

@@ -83,13 +83,13 @@ def written(name: str) -> set[str]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Give every file below a folder, but logs."""
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    return {
-        name: path.read_bytes()
-        for name, path in found.items()
-        if not name.endswith((".log", ".jsonl", "used.json"))
-    }
+    """Give every file below a folder, but logs and what the service is writing down of its own."""
+    found = {}
+    for path in folder.rglob("*"):
+        own = path.parent.name == ".service" and path.suffix == ".tmp"
+        if path.is_file() and not own and not path.name.endswith((".log", ".jsonl", "used.json")):
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

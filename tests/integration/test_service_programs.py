@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,7 +170,10 @@ def test_killed_and_carried_on_elsewhere(
     assert (
         "all is there" in b.lattice("upload", "--spool", a.spool.home, LATTICE_CHECKPOINT_TYPE="local").stdout
     )
-    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    files = []
+    for path in tmp_path.rglob("*"):
+        with suppress(FileNotFoundError):  # of an uploader that ends
+            files += [path.read_bytes()] if path.is_file() else []
     assert len(files) > 10
     assert not any(token.encode() in each for each in files)
     assert not any(token in each for each in told)
@@ -187,7 +191,7 @@ def test_the_service_dies_in_the_middle(machine: Callable[..., Machine], server:
             server.start()
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(90) == 0
+        assert process.wait(150) == 0
         assert process.stderr is not None
         assert "Error" not in process.stderr.read()
     eventually(a.is_free)
@@ -211,9 +215,11 @@ def test_a_program_ends_within_its_grace(machine: Callable[..., Machine], server
         try:
             begun = time.monotonic()
             save(process, 3)
+            saved = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=60)
-            assert time.monotonic() - begun < 20
+            _, said = process.communicate(timeout=150)
+            # Who waited for an answer would wait for half a minute at least; a slow machine is slow in both.
+            assert time.monotonic() - saved < 20 + 10 * (saved - begun)
             assert process.returncode == -signal.SIGTERM
             assert "used the network" not in said
             assert "lattice upload" in said
@@ -245,13 +251,14 @@ def test_who_cannot_be_reached_is_said_at_the_start(machine: Callable[..., Machi
         wait_for(process, f"begun 2 {total(2)}")
         save(process)
         server.start()
-        process.communicate(timeout=90)
+        process.communicate(timeout=150)
     eventually(a.is_free)
-    assert machine("b").run().stdout == f"begun 3 {total(3)}\n"
+    done = machine("b").run()
+    assert done.stdout == f"begun 3 {total(3)}\n", done.stderr
 
 
 def test_a_start_waits_for_a_service_that_is_away(machine: Callable[..., Machine], server: Server) -> None:
-    """It comes up three seconds later, and all is well; one line has said what was waited for."""
+    """It comes up a little later, and all is well; one line has said what was waited for."""
     a = machine("a")
     assert a.run(1).returncode == 0
     eventually(a.is_free)
@@ -261,10 +268,9 @@ def test_a_start_waits_for_a_service_that_is_away(machine: Callable[..., Machine
         line = process.stderr.readline()
         assert f"127.0.0.1:{server.port} does not answer" in line
         assert "waiting up to 30 s for it" in line
-        time.sleep(3)
         server.start()
         wait_for(process, f"begun 1 {total(1)}")
-        _, said = process.communicate("\n", timeout=90)
+        _, said = process.communicate("\n", timeout=150)
     assert (process.returncode, "for it" in said) == (0, False)
     eventually(a.is_free)
 

@@ -15,8 +15,9 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the service is of the extra `service`")
 
+from tests.integration.commands import lattice
 from tests.integration.objects import Client, wait_until
-from tests.integration.services import free_port
+from tests.integration.ports import free_port
 from tests.program import clean_environ
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def test_sigterm_lets_what_was_begun_end(server: Server) -> None:
     assert (client.path / "key").read_bytes() == data
 
 
-def test_who_begins_and_goes_on_no_more_does_not_keep_it_from_ending(server: Server) -> None:
+def test_who_begins_and_goes_on_no_more_does_not_keep_it_from_ending(stopped_server: Server) -> None:
     """The time that is given for it is the longest that it takes."""
-    server.kill()
+    server = stopped_server
     server.options = ["--drain", "1"]
     server.start()
     client = Client(server)
@@ -94,7 +95,7 @@ def test_a_page_that_is_open_does_not_keep_it_from_ending(server: Server) -> Non
 )
 def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path, options: list[str], said: str) -> None:
     """With the status of the error, and no traceback."""
-    ended = serve(tmp_path, *options)
+    ended = lattice("serve", "--root", str(tmp_path / "served"), *options)
     assert ended.returncode not in (0, 1)
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
@@ -104,7 +105,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """So is what can be done."""
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
-        ended = serve(tmp_path, "--port", str(port))
+        ended = lattice("serve", "--root", str(tmp_path / "served"), "--port", str(port))
     assert ended.returncode == 64
     assert f"port {port}" in ended.stderr
     assert "--port" in ended.stderr
@@ -119,27 +120,11 @@ def test_without_the_extra_it_says_which(tmp_path: Path) -> None:
         env=clean_environ(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert ended.returncode == 69
     assert "pip install 'lattice-addons[service]'" in ended.stderr
-
-
-def serve(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Start a service that is to end by itself."""
-    command = [
-        sys.executable,
-        "-m",
-        "lattice_addons.cli",
-        "serve",
-        "--root",
-        str(folder / "served"),
-        *options,
-    ]
-    return subprocess.run(
-        command, env=clean_environ(), capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def refused(server: Server) -> bool:

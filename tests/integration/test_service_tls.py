@@ -17,6 +17,7 @@ pytest.importorskip("uvicorn", reason="needs the extra `service`")
 from lattice_addons.errors import LatticeError
 from lattice_addons.service import Tokens
 from lattice_addons.storage import LocalStore, RemoteStore
+from tests.integration.commands import lattice
 from tests.integration.services import Server
 from tests.program import clean_environ
 
@@ -117,24 +118,8 @@ def test_no_start_with_files_that_do_not_fit(tmp_path: Path, missing: str) -> No
         "keyfile": (certfile, tmp_path / "none"),
         "wrong key": (certfile, other),
     }[missing]
-    command = [
-        sys.executable,
-        "-m",
-        "lattice_addons.cli",
-        "serve",
-        "--root",
-        str(tmp_path / "served"),
-        "--port",
-        "0",
-    ]
-    ended = subprocess.run(
-        [*command, "--certfile", str(files[0]), "--keyfile", str(files[1])],
-        env=clean_environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    given = ("--certfile", str(files[0]), "--keyfile", str(files[1]))
+    ended = lattice("serve", "--root", str(tmp_path / "served"), "--port", "0", *given)
 
     assert ended.returncode == 64
     assert "--certfile" in ended.stderr
@@ -145,13 +130,12 @@ def test_no_start_with_files_that_do_not_fit(tmp_path: Path, missing: str) -> No
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - with a token, and for a moment
 def test_who_serves_others_in_the_clear_is_told(tmp_path: Path, host: str) -> None:
     """A service for other machines says that tokens can be read on the way; one for this machine has nothing to say."""
-    command = [sys.executable, "-m", "lattice_addons.cli"]
-    root = ["--root", str(tmp_path)]
-    subprocess.run(
-        [*command, "token", "create", "team-", "--rights", "write", *root], check=True, capture_output=True
-    )
-    serve = [*command, "serve", *root, "--host", host, "--port", "0"]
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as service:
+    Tokens(LocalStore(tmp_path)).create("team-", "write")
+    command = [sys.executable, "-m", "lattice_addons.cli", "serve", "--root", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--host", host, "--port", "0"],
+        env=clean_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as service:  # fmt: skip
         assert service.stdout is not None
         assert service.stderr is not None
         # It listens when it says where.

@@ -50,7 +50,7 @@ def start_again(slurm: Cluster, job: str) -> bool:
     if "JobState=PENDING" not in told:
         return "Restarts=1" in told and "JobState=COMPLETING" not in told
     # Within two seconds SLURM would take it for the start that it has just revoked; and each update puts it off anew.
-    time.sleep(4)
+    time.sleep(2.5)
     if "Reason=BeginTime" in told:
         slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
     return False

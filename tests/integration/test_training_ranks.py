@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from lattice_addons import Settings
 from lattice_addons.checkpoint import Line
 from lattice_addons.storage import open_store
-from tests.program import Program, finish
+from tests.integration.lives import TORCH, Life, together
+from tests.program import Program
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 REPLICATED = """
     import hashlib, os, signal, sys
@@ -32,8 +33,8 @@ REPLICATED = """
     from lattice_addons import StateManagerGroup
 
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    rank, world = dist.get_rank(), dist.get_world_size()
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("gloo", os.environ.get("MEETING", "env://"), rank=rank, world_size=world)
     killed_at, stop_at = (int(text) for text in sys.argv[1:])
 
     class Deadly:
@@ -80,7 +81,7 @@ REPLICATED = """
 """
 
 SHARDED = """
-    import hashlib, sys
+    import hashlib, os, sys
 
     import torch
     import torch.distributed as dist
@@ -91,8 +92,8 @@ SHARDED = """
     from lattice_addons import StateManagerGroup
 
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    rank, world = dist.get_rank(), dist.get_world_size()
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("gloo", os.environ.get("MEETING", "env://"), rank=rank, world_size=world)
     stop_at, columns = int(sys.argv[1]), "columns" in sys.argv
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(6, 9), torch.nn.Tanh(), torch.nn.Linear(9, 4))
@@ -129,45 +130,30 @@ SHARDED = """
 """
 
 
-def free_port() -> int:
-    """Give a port of the loopback interface that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 def torchrun(program: Program, world: int, *args: object) -> subprocess.CompletedProcess[str]:
     """Run the program's ranks by torch's own launcher; each line of the output begins with its rank."""
-    launcher = (
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        str(world),
-        "--tee",
-        "3",
-        "--log-dir",
-        "logs",
-    )
-    where = ("--master-addr", "127.0.0.1", "--master-port", str(free_port()))
-    environ = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return program.run(*map(str, args), timeout=240, environ=environ, python=(*launcher, *where))
+    # With a port that it finds itself, and keeps.
+    where = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1")
+    told = ("--nproc-per-node", str(world), "--tee", "3", "--log-dir", "logs")
+    environ = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "LATTICE_JOB_ID": "program"}
+    launcher = ("-m", "torch.distributed.run", *where, *told)
+    return program.run(*map(str, args), timeout=240, environ=environ, python=launcher)
 
 
 def by_hand(program: Program, world: int, *args: object) -> list[list[str]]:
     """Run the program's ranks without a launcher; give the lines of each."""
-    port = str(free_port())
-    common = {
-        "OMP_NUM_THREADS": "1",
+    name = uuid4().hex
+    environ = {
         "GLOO_SOCKET_IFNAME": "lo",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
+        "MEETING": f"file://{program.folder}/meeting-{name}",
+        "LATTICE_RUN_ID": name,
+        "WORLD_SIZE": str(world),
     }
-    common |= {"WORLD_SIZE": str(world), "LATTICE_RUN_ID": port}
-    started = [program.start(*map(str, args), environ={**common, "RANK": str(rank)}) for rank in range(world)]
-    ended = [finish(each, timeout=240) for each in started]
-    assert [each.returncode for each in ended] == [0] * world, [each.stderr for each in ended]
-    return [each.stdout.splitlines() for each in ended]
+    given = [str(each) for each in args]
+    ranks = [Life(given, program.root.name, environ | {"RANK": str(rank)}) for rank in range(world)]
+    ended = together(program.folder, program.path.read_text(encoding="utf-8"), TORCH, ranks)
+    assert [each.status for each in ended] == [0] * world, [each.errors for each in ended]
+    return [each.output.splitlines() for each in ended]
 
 
 def seen(ranks: Sequence[Sequence[str]], steps: Sequence[int]) -> list[int]:
@@ -186,7 +172,7 @@ def test_rank_killed_while_it_saves(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
     for folder in folders:
         folder.mkdir()
-    whole, killed = (Program(folder, REPLICATED, "train.py") for folder in folders)
+    whole, killed = (Program(folder, REPLICATED) for folder in folders)
     expected = by_hand(whole, 2, 0, 8)
     assert sorted(seen(expected, range(1, 7))) == list(range(24))
 
@@ -196,7 +182,7 @@ def test_rank_killed_while_it_saves(tmp_path: Path) -> None:
     assert [line for line in lines[0] if line.startswith("from")] == ["from 0", "from 0"]
     for world in (3,):
         (tmp_path / str(world)).mkdir()
-        other = Program(tmp_path / str(world), REPLICATED, "train.py")
+        other = Program(tmp_path / str(world), REPLICATED)
         shutil.copytree(killed.root, other.root)
         rest = by_hand(other, world, 0, 3 + 12 // (2 * world))
         assert [each[0] for each in rest] == ["from 3"] * world
@@ -212,14 +198,14 @@ def test_rank_killed_while_it_saves(tmp_path: Path) -> None:
 
 def test_sharded_state(tmp_path: Path) -> None:
     """Each rank of FSDP stores its pieces, and more ranks, which split other dimensions, go on from the same state."""
-    program = Program(tmp_path, SHARDED, "train.py")
+    program = Program(tmp_path, SHARDED)
     left = by_hand(program, 2, 3)[0][-1].replace("left", "found")
     assert left.split()[:3] == ["found", "3", "16"]
     assert packed(program, 1) > 0
     more = by_hand(program, 3, 4, "columns")
     assert [lines[0] for lines in more] == [left] * 3
     assert {lines[-1].split()[1] for lines in more} == {"4"}
-    settings = Settings(root=str(program.root), job_id="train")
+    settings = Settings(root=str(program.root), job_id="program")
     for rank in range(3):
-        line = Line(open_store(settings), "train", rank, settings=settings)
+        line = Line(open_store(settings), "program", rank, settings=settings)
         assert all(finding.good for finding in line.verify())

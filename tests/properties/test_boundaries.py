@@ -6,7 +6,7 @@ import random
 import statistics
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lattice_addons.checkpoint._boundaries import by_content
@@ -34,6 +34,8 @@ def made(told: list[tuple[int | bytes, int]]) -> bytes:
 
 @settings(max_examples=60, deadline=None)
 @given(streams, st.lists(st.integers(0, 2**21), max_size=6))
+@example([(b"\0", MOST)], [])
+@example([(b"\0", 2 * MOST)], [7])
 def test_pieces_join_to_the_stream_however_it_comes(
     told: list[tuple[int | bytes, int]], places: list[int]
 ) -> None:
@@ -49,6 +51,7 @@ def test_pieces_join_to_the_stream_however_it_comes(
 
 @settings(max_examples=60, deadline=None)
 @given(streams, streams)
+@example([(b"\0", MOST)], [(b"\0", 1)])
 def test_what_grows_keeps_its_pieces(
     told: list[tuple[int | bytes, int]], more: list[tuple[int | bytes, int]]
 ) -> None:

@@ -111,6 +111,7 @@ class LineMachine(RuleBasedStateMachine):
             named = {chunk.pack for n in self.model for chunk in self.line.load(n).chunks()}
             assert {key[-31:-5] for key in packs(self.store)} == named
             self.line.release()
+            self.store.delete(self.store.list())
 
 
 def _die(*_: object) -> None:

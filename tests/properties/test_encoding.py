@@ -86,7 +86,7 @@ def has_shared_parts(value: Any) -> bool:
     return False
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(PLAIN)
 def test_plain_data_is_json_and_comes_back_exactly(value: Any) -> None:
     """Values, types, order of keys, signs of zeros; the text is strict JSON; the value is left alone."""
@@ -100,7 +100,7 @@ def test_plain_data_is_json_and_comes_back_exactly(value: Any) -> None:
     assert repr(value) == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ANYTHING)
 def test_anything_comes_back(value: Any) -> None:
     """Pickled where JSON would alter it."""
@@ -110,7 +110,7 @@ def test_anything_comes_back(value: Any) -> None:
     assert encoded.size == sum(map(len, encoded.buffers)) + len(encoded.value or b"")  # type: ignore[arg-type]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_arrays_come_back(data: st.DataObject) -> None:
     """Of any dtype, shape, order and stride."""

@@ -178,7 +178,7 @@ class GroupMachine(RuleBasedStateMachine):
                 found[key] = value
         try:
             if asynchronous:
-                self.group.async_save().result(30)
+                self.group.async_save().result(300)
             else:
                 self.group.save()
             failures: set[str] = set()
@@ -244,4 +244,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestGroup.settings = settings(max_examples=70, stateful_step_count=40, deadline=None)

@@ -53,7 +53,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(values, min_size=1, max_size=12),
     st.lists(st.dictionaries(st.integers(0, SLOTS - 1), values, max_size=8), max_size=3),

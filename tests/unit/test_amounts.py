@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lattice_addons._amounts import UNITS, bytes_in, duration, size
+from lattice_addons._amounts import UNITS, bytes_in, duration, size, took
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,21 @@ def test_sizes_are_shown(count: int, text: str) -> None:
 def test_times_are_shown(seconds: float, text: str) -> None:
     """In the unit that fits."""
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 ms"),
+        (0.0, "0 ms"),
+        (0.0000211, "0.021 ms"),
+        (0.00438, "4.38 ms"),
+        (0.25, "250 ms"),
+        (0.9996, "1.0 s"),
+        (9.94, "9.9 s"),
+        (90, "90 s"),
+    ],
+)
+def test_what_took_next_to_nothing_is_shown(seconds: float, text: str) -> None:
+    """With three digits, and never as nothing but zeros."""
+    assert took(seconds) == text

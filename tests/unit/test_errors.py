@@ -53,6 +53,7 @@ def read_in(item: ast.withitem, source: str) -> set[str]:
     return {ast.unparse(kind).rpartition(".")[2] for kind in kinds}
 
 
+@pytest.mark.one_python
 def test_every_error_is_raised_and_read_by_a_test() -> None:
     """One that no test provokes may never be raised, and one whose text nobody reads may help nobody."""
     here = set().union(*(read_by(path) for path in TESTS.rglob("test_*.py")))

@@ -18,22 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    """Give a warm process that forks saving programs."""
-    warm = Zygote()
+    """Give a warm process that forks saving programs, in a mount namespace of its own where that can be."""
+    warm = Zygote(mounts=not disks.why_not("tmpfs"))
     yield warm
     warm.close()
 
 
-@pytest.fixture(scope="module")
-def mounting() -> Iterator[Zygote]:
+@pytest.fixture(scope="session")
+def mounting(zygote: Zygote) -> Zygote:
     """Give a warm process in a mount namespace of its own."""
     if why := disks.why_not("tmpfs"):
         pytest.skip(why)
-    warm = Zygote(mounts=True)
-    yield warm
-    warm.close()
+    return zygote
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ class Keeper(Protocol):
     def close(self) -> None:
         """Let another process keep numbers here."""
         ...
+
+
+@cache
+def _noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def noise(number: int, size: int) -> bytes:
+    """Give bytes that do not get shorter by compression, others for each number."""
+    # Drawn once, in the process that forks the programs: to draw them takes longer than to save them.
+    return _noise(size).translate(bytes((each + number) % 256 for each in range(256)))
 
 
 def parts(number: int) -> dict[str, object]:
@@ -81,7 +93,7 @@ class Group:
         settings = Settings(root=root, job_id="job", signals=(), atexit_saving=False, keep=self.keep)
         settings = replace(settings, encryption_key=self.encryption_key)
         self.group: StateManagerGroup = StateManagerGroup(settings)
-        for name in self.parts(0):
+        for name in self.names():
             self.group.register(name)
         if not self.beside:
             # A thread would tidy up at another call each time.
@@ -93,13 +105,20 @@ class Group:
         assert line is not None
         return line.tidier
 
-    def parts(self, number: int) -> dict[str, object]:
+    @classmethod
+    def parts(cls, number: int) -> dict[str, object]:
         """Give the slots that stand for a number."""
         return parts(number)
 
+    @classmethod
+    @cache
+    def names(cls) -> tuple[str, ...]:
+        """Give the slots' names."""
+        return tuple(cls.parts(0))
+
     def load(self) -> int | None:
         """Read every slot."""
-        return whole({name: self.group.get(name) for name in self.parts(0)}, self.parts)
+        return whole({name: self.group.get(name) for name in self.names()}, self.parts)
 
     def save(self, number: int) -> None:
         """Update every slot, and save."""
@@ -123,9 +142,10 @@ class Rewriting(Group):
 
     keep = 1
 
-    def parts(self, number: int) -> dict[str, object]:
+    @classmethod
+    def parts(cls, number: int) -> dict[str, object]:
         """Give what changes at each save, and what changes at every other."""
-        dead = random.Random(number).randbytes(600_000)
+        dead = noise(number, 600_000)
         turns = {f"turn {turn}": b"%d" % (number - (number - turn) % 2) * (SIZE // 2) for turn in range(2)}
         return parts(number) | turns | {"dead": dead}
 
@@ -146,13 +166,14 @@ class Beside(Rewriting):
 class Large(Group):
     """Beside the small parts there are some that take several blocks: threads write them, directly to the disk."""
 
-    def parts(self, number: int) -> dict[str, object]:
+    @classmethod
+    def parts(cls, number: int) -> dict[str, object]:
         """Give bytes that do not get shorter by compression, and some that do."""
-        chance = random.Random(number)
-        several = {f"several {n}": bytearray(chance.randbytes(400_000)) for n in range(3)}
+        several = {f"several {n}": bytearray(noise(number, 400_000 + n)) for n in range(3)}
+        # A block and a part of one, and what does not stay that large.
         large = {
-            "blocks": bytearray(chance.randbytes(9 << 20)),
-            "text": bytearray(b"%d" % number * (1 << 20)),
+            "blocks": bytearray(noise(number, 5 << 20)),
+            "text": bytearray(b"%08d" % number * (1 << 18)),
         }
         return parts(number) | large | several
 
@@ -177,10 +198,10 @@ class Streamed(Group):
         _snapshot._HELD = 0
         super().__init__(folder)
 
-    def parts(self, number: int) -> dict[str, object]:
+    @classmethod
+    def parts(cls, number: int) -> dict[str, object]:
         """Give a value of many parts, some of which are in the checkpoint before."""
-        chance = random.Random(number // 2)
-        value = {n: chance.randbytes(40_000) for n in range(40)}
+        value = {n: noise(number // 2, 40_000 + n) for n in range(40)}
         return parts(number) | {"streamed": value | {"last": (number,)}}
 
 

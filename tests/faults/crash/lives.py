@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import io
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from traceback import print_exc, walk_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lattice_addons.cli import main
 from lattice_addons.errors import LatticeError
 from tests.faults.crash.keepers import GROUPS
 from tests.faults.crash.repairing import Repairing
@@ -45,12 +48,15 @@ class Program:
     def __init__(self, talk: socket.socket) -> None:
         self.talk = talk
         self.keeper: Keeper | None = None
+        self.device = -1
 
     def live(self) -> None:
         """Obey until the other side hangs up."""
         while order := self.talk.recv(65536):
+            signal.alarm(300)  # a program that nobody ends any more
             name, *given = json.loads(order)
             self.answer(**self.obey(name, given))
+            signal.alarm(0)
 
     def answer(self, **facts: object) -> None:
         """Say what happened; a socket that keeps messages apart needs no framing."""
@@ -103,6 +109,11 @@ class Program:
         assert self.keeper is not None
         self.keeper.close()
 
+    def command(self, *arguments: str) -> int:
+        """Run a command of ours, whose output nobody sees; give its status."""
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return main([*arguments])
+
     def arm(self, call: int, mode: int) -> None:
         """Let the preloaded shim tear the write after so many."""
         ctypes.CDLL(None).tear_arm(call, mode)
@@ -113,9 +124,30 @@ class Program:
 
     def run(self, *command: str) -> None:
         """Run a command in this program's mount namespace."""
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
         if done.returncode:
             raise OSError(" ".join(command) + ": " + done.stderr.strip())
+
+    def attach(self, image: str) -> None:
+        """Attach a disk image to a loop device, for as long as this program lives or has not detached it."""
+        command = ["losetup", "--find", "--show", image]
+        path = subprocess.run(command, capture_output=True, text=True, check=True, timeout=150).stdout.strip()
+        self.device = os.open(path, os.O_RDONLY)
+        # Whoever has it open, or mounted, has it still: it goes with the last of them.
+        self.run("losetup", "--detach", path)
+
+    def detach(self) -> None:
+        """Let go of the loop device."""
+        os.close(self.device)
+
+    def mount(self, system: str, folder: str, options: str) -> None:
+        """Mount the attached image."""
+        path = os.readlink(f"/proc/self/fd/{self.device}")
+        _call("mount", path, folder, system, 0, options)
+
+    def unmount(self, folder: str) -> None:
+        """Unmount a folder."""
+        _call("umount2", folder, 0)
 
     def cut(self, folder: str) -> None:
         """Take the power from the file system of a folder."""
@@ -139,6 +171,15 @@ class Program:
                     start += os.pwrite(writer, os.pread(reader, min(end - start, 1 << 20), start), start)
         os.close(reader)
         os.close(writer)
+
+    def copy_folder(self, source: str, target: str) -> None:
+        """Copy a folder with all that is in it, durably."""
+        shutil.copytree(source, target)
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            _call("syncfs", descriptor)
+        finally:
+            os.close(descriptor)
 
     def fill(self, path: str, leave: int) -> None:
         """Fill a file system to the brim by one file, and then give so many bytes back."""
@@ -167,8 +208,6 @@ class Program:
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all that is in it."""
-        import shutil
-
         if os.path.isdir(path):
             shutil.rmtree(path)
         else:
@@ -182,16 +221,29 @@ class Program:
         os.close(parent)
 
 
+def _call(name: str, *given: str | int) -> None:
+    """Make a system call that Python has no function for."""
+    encoded = [os.fsencode(each) if isinstance(each, str) else each for each in given]
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*encoded):
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
 def _warm() -> None:
     """Import everything that a save imports, by making some."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own in it
     for keeper in KEEPERS:
-        with tempfile.TemporaryDirectory() as folder:
-            for number in range(5):
+        with tempfile.TemporaryDirectory(dir=memory) as folder:
+            # So many that old ones are deleted; with one there is nothing to load.
+            for number in range(5 if keeper == "group" else 2):
                 program = Program(socket.socket())
                 program.obey("open", [keeper, folder])
                 program.obey("load", [])
                 program.obey("save", [number])
                 program.obey("close", [])
+            if keeper == "group":
+                copy, user = os.path.join(folder, "x.tar"), Program(socket.socket())
+                user.obey("command", ["export", "job", copy, "--root", os.path.join(folder, "store")])
+                user.obey("command", ["import", copy, "--root", os.path.join(folder, "other")])
 
 
 def serve(talk: socket.socket) -> None:
@@ -216,7 +268,6 @@ def _fork(talk: socket.socket, descriptor: int) -> int:
     status = 1
     try:
         talk.close()
-        signal.alarm(120)  # a program that nobody ends any more
         Program(socket.socket(fileno=descriptor)).live()
         status = 0
     except BaseException:  # noqa: BLE001 - it goes no further than this process, and would not be seen

@@ -199,8 +199,7 @@ class Matrix:
 
     def _make_folder(self) -> None:
         # By a program of theirs: the folder may be on a disk that only they see.
-        with self.zygote.start() as life:
-            life.do("make", str(self.folder))
+        self.zygote.hand.do("make", str(self.folder))
 
     def _restart(self, point: str, old: int | None, new: int, *, must: int | None) -> None:
         """Start the program again: it finds the old or the new, and what it must find; and it can save."""

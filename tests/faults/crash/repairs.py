@@ -28,9 +28,7 @@ class Repairs(Matrix):
     def _begin(self) -> int | None:
         self._next()
         self.folder = self._scene.with_name(f"damaged-{self.number}")
-        with self.zygote.start() as life:
-            life.do("run", "cp", "-r", str(self._scene), str(self.folder))
-            life.do("run", "sync", "-f", str(self.folder))
+        self.zygote.hand.do("copy_folder", str(self._scene), str(self.folder))
         return None
 
     def _restart(self, point: str, old: int | None, new: int, *, must: int | None) -> None:
@@ -48,9 +46,9 @@ class Repairs(Matrix):
                 life.do("open", "group", str(self.folder))
                 if (found := life.do("load")) != NEWEST:
                     self.tally.violations.append(f"{point}: a program found {found}")
-                life.do("run", "rm", "-r", str(self.folder))
             except AssertionError as error:
                 self.tally.violations.append(f"{point}: restart: {error}")
+        self.zygote.hand.do("remove", str(self.folder))
 
     def _go_on(self, point: str, life: Life) -> int | None:
         """Let the same program repair once more; the fault is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -40,7 +41,7 @@ class Strace:
         self._command = [*command, "-p", str(life.pid)]
 
     def _wait_until_attached(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         attached = f"TracerPid:\t{self._process.pid}\n"
         while attached not in Path(f"/proc/{self._life.pid}/status").read_text():
             assert self._process.poll() is None, self._process.communicate()
@@ -56,13 +57,9 @@ class Strace:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Let the program go on by itself."""
         if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            # Of a program with threads that is killed it sometimes waits for one that is gone.
-            _, told = self._process.communicate(timeout=0.5 if self._has_ended() else 30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            _, told = self._process.communicate(timeout=30)
+            # Of a program with threads that was killed it sometimes waits for one that is gone.
+            self._process.send_signal(signal.SIGKILL if self._has_ended() else signal.SIGTERM)
+        _, told = self._process.communicate(timeout=120)
         # What it says when a thread was between two calls as it was let go; the program is none the worse for it.
         errors = [line for line in told.decode().splitlines() if "ptrace_syscall_info.op" not in line]
         assert not errors or error is not None, errors

@@ -83,11 +83,12 @@ def read(root: Path, noticed: Noticed) -> tuple[Values, list[str]]:
     return values, said + noticed.texts
 
 
-def altered(path: Path, mask: int) -> Iterator[int]:
-    """Alter each byte of a file, one at a time; the file is whole again at the end."""
+def altered(path: Path, mask: int = 0) -> Iterator[int]:
+    """Alter each byte of a file, one at a time, by a mask or by one bit in turn; it is whole again at the end."""
     whole = path.read_bytes()
     for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+        flipped = bytes([whole[place] ^ (mask or 1 << place % 8)])
+        path.write_bytes(whole[:place] + flipped + whole[place + 1 :])
         yield place
     path.write_bytes(whole)
 
@@ -112,7 +113,7 @@ def in_order(root: Path, kind: str) -> list[Path]:
     )
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80], ids=["lowest bit", "case", "highest bit"])
+@pytest.mark.parametrize("mask", [0, 0x20], ids=["bits", "case"])
 def test_every_byte_of_a_manifest(store: Path, noticed: Noticed, mask: int) -> None:
     """A manifest with one bit flipped, anywhere, is found and named, and the checkpoint before it is used."""
     path = newest(store, "checkpoints/*.json")
@@ -124,13 +125,12 @@ def test_every_byte_of_a_manifest(store: Path, noticed: Noticed, mask: int) -> N
     assert read(store, noticed) == (NEW, [])
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x80], ids=["lowest bit", "highest bit"])
 @pytest.mark.parametrize("which", ["newest", "oldest"])
-def test_every_byte_of_a_pack(store: Path, noticed: Noticed, mask: int, which: str) -> None:
+def test_every_byte_of_a_pack(store: Path, noticed: Noticed, which: str) -> None:
     """A pack with one bit flipped, anywhere, is found; the slot is named, and has its older good value or none."""
     packs = in_order(store, "packs/*.pack")
     assert len(packs) == 2
-    for place in altered(packs[-1] if which == "newest" else packs[0], mask):
+    for place in altered(packs[-1] if which == "newest" else packs[0]):
         values, said = read(store, noticed)
         wrong = {name: value for name, value in values.items() if value not in (OLD[name], NEW[name])}
         assert not wrong, f"byte {place}"
@@ -141,19 +141,6 @@ def test_every_byte_of_a_pack(store: Path, noticed: Noticed, mask: int, which: s
             f"byte {place}: {lost} not in {said}"
         )
     assert read(store, noticed) == (NEW, [])
-
-
-def test_every_byte_is_found_by_verification(store: Path) -> None:
-    """Whatever byte is altered in any manifest or pack, `lattice verify`'s way of reading finds it."""
-    from lattice_addons.checkpoint import Line
-    from lattice_addons.storage import open_store
-
-    settings = Settings(root=str(store), job_id="job")
-    line = Line(open_store(settings, create=False), "job", 0, settings=settings)
-    for path in sorted((store / "job" / "rank-00000").glob("*/*")):
-        for place in altered(path, 0x01):
-            assert not all(finding.good for finding in line.verify()), f"byte {place} of {path.name}"
-    assert all(finding.good for finding in line.verify())
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99], ids=["empty", "half", "almost whole"])

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.mounts, pytest.mark.timeout(600)]
 
-CUTS, FEWER = 40, 6
+CUTS, FEWER = 20, 5
 
 
 def cut_at_random(zygote: Zygote, disk: Disk, keeper: str, cuts: int) -> tuple[int, list[str]]:
     """Cut the power while a program saves in a loop; give the saves it was told of, and what was lost."""
-    chance, violations, place = random.Random(cuts), [], str(disk.place)
+    chance, place = random.Random(cuts), str(disk.place)
+    violations: list[str] = []
     number, acknowledged, saves = 0, 0, 0
     for cut in range(cuts):
+        if violations:
+            break
         with zygote.start() as life:
             life.do("open", keeper, place)
             life.tell("loop", number + 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Life", "Zygote"]
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 class Life:
@@ -133,6 +133,8 @@ class Zygote:
         if self._talk.recv(100) != b"warm":
             self._process.wait(timeout=SECONDS)
             raise OSError(self.errors())
+        #: A program that lives as long as the process, for what is to be done where the programs are.
+        self.hand = self.start()
 
     def errors(self) -> str:
         """Give what the programs wrote to their standard error."""
@@ -163,6 +165,7 @@ class Zygote:
 
     def close(self) -> None:
         """End the warm process; it is no saving program and holds nothing."""
+        self.hand.__exit__()
         self._talk.close()
         self._process.wait(timeout=SECONDS)
         self._errors.close()

@@ -24,6 +24,7 @@ def test_a_chart_is_that_of_its_table(table: Path) -> None:
     assert [bar.what for bar in ratios if f">{bar.ratio:.3g}×<" not in shown] == []
 
 
+@pytest.mark.one_python
 def test_bars_are_the_ratios_of_a_table(tmp_path: Path) -> None:
     """Rows in other units, and those that could not be measured, have no bar; markup of the table is taken off."""
     table = tmp_path / "some-table.txt"

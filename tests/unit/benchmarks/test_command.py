@@ -41,6 +41,7 @@ def test_a_place_that_is_not_there_is_told_at_once(
     assert told in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.one_python
 def test_a_folder_is_measured_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The table names its file system, and is written; nothing stays behind in it."""
     table, folder = tmp_path / "table.txt", tmp_path / "disk"

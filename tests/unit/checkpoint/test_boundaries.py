@@ -27,7 +27,9 @@ def cut(data: bytes, piece: int = 4 * MIB) -> list[bytes]:
 
 
 def settled(pieces: list[bytes]) -> list[bytes]:
-    """Give the pieces before the last cut by content; behind it they are cut by place."""
+    """Give the pieces before the last cut by content, or by length; behind it they are short, if there are any."""
+    if pieces and len(pieces[-1]) > 64 * KIB:
+        return pieces
     count = len(pieces) - 1
     for short in (4 * KIB, 64 * KIB):
         while count > 0 and len(pieces[count - 1]) == short:
@@ -56,6 +58,7 @@ def test_monotonous_bytes_are_cut_as_well(data: bytes) -> None:
     assert len(set(settled(pieces))) <= 6
 
 
+@pytest.mark.one_python
 def test_pieces_become_longer_further_on() -> None:
     """A manifest of a large stream does not become as long as if all pieces were as short as the first."""
     lengths = [len(piece) for piece in by_content([noise(8 * MIB)] * 32)]
@@ -65,6 +68,7 @@ def test_pieces_become_longer_further_on() -> None:
     assert len(lengths) < 700
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("size", [3 * MIB, 40 * MIB])
 def test_what_is_appended_again_and_again_is_stored_little_more_than_once(size: int) -> None:
     """As a log: each time the end is stored again, and that is short also where pieces are long."""
@@ -72,23 +76,25 @@ def test_what_is_appended_again_and_again_is_stored_little_more_than_once(size: 
     stored = set(cut(data))
     written = 0
     line = random.Random(1).randbytes(1000)
-    for _ in range(20):
+    for _ in range(8):
         data += line
         new = set(cut(data)) - stored
         written += sum(map(len, new))
         stored |= new
-    assert written < 20 * len(line) + 20 * 4 * KIB + 128 * KIB
+    assert written < 8 * len(line) + 8 * 4 * KIB + 128 * KIB
 
 
+@pytest.mark.one_python
 def test_little_is_in_memory() -> None:
     """A stream of any length passes through: no more is read ahead than the longest piece needs."""
     read = given = 0
+    data = noise(MIB)
 
     def endless() -> Iterator[bytes]:
         nonlocal read
         while True:
             read += MIB
-            yield noise(MIB)
+            yield data
 
     for piece in by_content(endless()):
         given += len(piece)

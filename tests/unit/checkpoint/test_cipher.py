@@ -200,6 +200,7 @@ def test_mapping_falls_back_to_reading(local: LocalStore, restore: str) -> None:
     found[0] = 1  # it is the program's own
 
 
+@pytest.mark.one_python
 def test_memory_of_the_program_is_filled(store: Store) -> None:
     """Many chunks at once, read past the system's cache."""
     array = RANDOM.integers(0, 255, 30_000_000, dtype="u1")

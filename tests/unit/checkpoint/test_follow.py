@@ -89,7 +89,7 @@ def test_what_has_changed_is_cut_as_if_nothing_were_known(change: str) -> None:
 
 def test_where_it_was_cut_last_makes_no_difference_however_it_changes() -> None:
     """Save after save, with one part of it after the other replaced, and with more and less behind it."""
-    versions = [DATA[:MIB] + noise(64 * KIB * (n % 5) + n) + DATA[MIB + 90 * KIB * n :] for n in range(20)]
+    versions = [DATA[:MIB] + noise(64 * KIB * (n % 5) + n) + DATA[MIB + 90 * KIB * n :] for n in range(10)]
     for before, after in pairwise(versions):
         assert followed(after, saved_of(before))[0] == cuts(after)
 
@@ -109,12 +109,12 @@ def test_pieces_whose_bytes_are_gone_are_added() -> None:
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_slot_that_has_not_changed_is_compared_and_not_cut(
-    store: Store, plain: bool, monkeypatch: pytest.MonkeyPatch
+    memory: Store, plain: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a text nor a pickle, at whatever save; and what has changed is stored all the same."""
-    held: list[object] = [f"{number * number} and {number}" for number in range(300_000)]
+    held: list[object] = [f"{number * number} and {number}, " * 5 for number in range(50_000)]
     held += [] if plain else [(1,)]
-    line, experience = line_of(store), Experience()
+    line, experience = line_of(memory), Experience()
 
     def saved() -> object:
         slot = fresh(held)
@@ -125,7 +125,7 @@ def test_a_slot_that_has_not_changed_is_compared_and_not_cut(
     with monkeypatch.context() as patched:
         patched.setattr("lattice_addons.checkpoint._boundaries._length", None)
         assert saved().slots == first.slots  # type: ignore[attr-defined]
-    held[150_000] = "another"
+    held[25_000] = "another"
     last = saved()
     assert value(line, last, "held") == held  # type: ignore[arg-type]
     assert 0 < last.metrics["bytes_new"] < 500_000  # type: ignore[attr-defined]

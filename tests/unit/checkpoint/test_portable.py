@@ -92,10 +92,12 @@ def test_a_checkpoint_with_nothing_in_packs(tmp_path: Path, store: Store) -> Non
     assert store.list("another/rank-00000/packs") == []
 
 
-def test_slots_in_tables_go_along(tmp_path: Path, store: Store) -> None:
+@pytest.mark.one_python
+def test_slots_in_tables_go_along(tmp_path: Path, memory: Store) -> None:
     """A checkpoint of very many small slots has them outside of its manifest."""
+    store = memory
     many = {f"slot {number}": f"{number:01000d}" for number in range(10_000)}
-    line = line_of(MemoryStore(str(tmp_path / "many")))
+    line = line_of(LocalStore(tmp_path / "many"))
     checkpoint = save(line, **many)
     assert checkpoint.tables
     path = export(line, checkpoint, tmp_path / "x.tar")

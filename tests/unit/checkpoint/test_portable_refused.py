@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    """Give a file with all kinds of values."""
-    line = line_of(LocalStore(tmp_path / "source"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give a file with all kinds of values, which stays as it is."""
+    folder = tmp_path_factory.mktemp("whole")
+    line = line_of(MemoryStore(str(folder)))
     fill(line)
-    return export(line, line.newest(), tmp_path / "x.tar")
+    return export(line, line.newest(), folder / "x.tar")
+
+
+@pytest.fixture
+def file(whole: str, tmp_path: Path) -> str:
+    """Give such a file that is the test's own."""
+    return str(shutil.copy(whole, tmp_path / "x.tar"))
 
 
 def members(path: str) -> list[tuple[tarfile.TarInfo, bytes]]:
@@ -173,11 +181,11 @@ HOSTILE: list[tuple[Callable[[str], bytes], str | None]] = [
     ("change", "told"), HOSTILE, ids=[f"{n} {told}" for n, (_, told) in enumerate(HOSTILE)]
 )
 def test_what_is_no_whole_file_is_refused(
-    file: str, tmp_path: Path, change: Callable[[str], bytes], told: str | None
+    whole: str, tmp_path: Path, change: Callable[[str], bytes], told: str | None
 ) -> None:
     """With an error that says what is wrong, and nothing is written, not even a lease."""
     hostile = tmp_path / "hostile.tar"
-    hostile.write_bytes(change(file))
+    hostile.write_bytes(change(whole))
     store = LocalStore(tmp_path / "target")
     if told is None:
         # Which of two fields of one name counts is JSON's business; what comes in is whole either way.
@@ -195,7 +203,7 @@ def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
     path = export(source, save(source, a=np.arange(20_000) ** 3, b={1: "x"}), tmp_path / "x.tar")
     whole = (tmp_path / "x.tar").read_bytes()
     store = MemoryStore(str(tmp_path / "target"))
-    for at in range(0, len(whole), max(1, len(whole) // 300)):
+    for at in range(0, len(whole), max(1, len(whole) // 150)):
         damaged = bytearray(whole)
         damaged[at] ^= 1 << (at % 8)
         (tmp_path / "x.tar").write_bytes(damaged)
@@ -204,10 +212,10 @@ def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
     assert store.list() == []
 
 
-def test_a_file_of_a_newer_format_says_what_is_needed(file: str, tmp_path: Path) -> None:
+def test_a_file_of_a_newer_format_says_what_is_needed(whole: str, tmp_path: Path) -> None:
     """It is not damaged."""
     newer = tmp_path / "newer.tar"
-    newer.write_bytes(forged(b'"format": 1', b'"format": 2')(file))
+    newer.write_bytes(forged(b'"format": 1', b'"format": 2')(whole))
     with pytest.raises(FormatError, match="format 2"):
         take_in(line_of(MemoryStore(str(tmp_path))), str(newer))
 

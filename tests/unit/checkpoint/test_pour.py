@@ -16,6 +16,7 @@ from lattice_addons.encoding import Encoded, Experience, Flow, Stream, encode
 from lattice_addons.errors import EncodeError
 from lattice_addons.storage import LocalStore
 from tests.unit.checkpoint.lines import contents, fresh, line_of, packs, raw, value, values
+from tests.unit.checkpoint.test_tidy import eventually
 from tests.unit.encoding.classes import Point
 
 if TYPE_CHECKING:
@@ -67,24 +68,27 @@ def test_it_is_stored_as_if_it_were_made_before(store: Store) -> None:
     assert first.slots["poured"].size == encode(held).size
 
 
+@pytest.mark.one_python
 def test_little_of_it_is_in_memory(tmp_path: Path) -> None:
-    """Of 64 MiB a few: what is being cut, named and written."""
+    """Of 48 MiB a few: what is being cut, named and written."""
     line = line_of(LocalStore(tmp_path))
-    held = large(16, 4 * MIB) | {"more": large(8000)}
+    held = large(10, 4 * MIB) | {"more": large(4000)}
     commit(line, warm=flow(large(3000)))
     assert peak(lambda: commit(line, poured=flow(held))) < 24 * MIB
     assert peak(lambda: commit(line, poured=flow(held))) < 24 * MIB
 
 
+@pytest.mark.one_python
 def test_no_stream_is_in_memory(tmp_path: Path) -> None:
     """Neither is what is read from a file, once it is written."""
     line = line_of(LocalStore(tmp_path))
+    noise = random.Random(0).randbytes(MIB)
 
     class Long(Stream):
-        size = 64 * MIB
+        size = 48 * MIB
 
         def pieces(self) -> Any:
-            return (random.Random(n).randbytes(MIB) for n in range(64))
+            return (bytes([n]) + noise[1:] for n in range(48))
 
     assert peak(lambda: commit(line, long=raw(Long()))) < 24 * MIB
 
@@ -114,7 +118,7 @@ def test_a_second_try_costs_little_in_the_pack(store: Store) -> None:
                 raise ValueError("not now")
             return int, ()
 
-    held: dict[object, object] = {**large(5000), "once": Once()}
+    held: dict[object, object] = {**large(3000), "once": Once()}
     checkpoint = commit(line, poured=flow(held))
     (pack,) = packs(store)
     assert tries > 1
@@ -126,7 +130,7 @@ def test_a_second_try_costs_little_in_the_pack(store: Store) -> None:
 def test_a_detached_one_is_made_at_once(store: Store) -> None:
     """What changes afterwards is not saved."""
     line = line_of(store)
-    held = large(5000)
+    held = large(3000)
     want = dict(held)
     taken = line.detach({"poured": flow(held)})
     assert taken is not None
@@ -137,18 +141,19 @@ def test_a_detached_one_is_made_at_once(store: Store) -> None:
 def test_memory_for_a_detached_one_is_bounded(store: Store) -> None:
     """Where it would be too much, it is to be committed at once; large bytes need none."""
     line = line_of(store, memory=4 * MIB)
-    assert line.detach({"poured": flow(large(5000))}) is None
+    assert line.detach({"poured": flow(large(3000))}) is None
     assert line.detach({"poured": flow(large(8, MIB))}) is not None
 
 
-def test_copies_that_were_too_much_are_let_go(store: Store) -> None:
+def test_copies_that_were_too_much_are_let_go(memory: Store) -> None:
     """At once: what is committed instead needs memory."""
-    line = line_of(store, memory=8 * MIB)
+    line = line_of(memory, memory=8 * MIB)
     KEPT.trim(0)
     gc.disable()  # which would find them some time
     try:
-        assert line.detach({"poured": flow(large(8000))}) is None
-        assert len(KEPT._free) == 2
+        assert line.detach({"poured": flow(large(6000))}) is None
+        # A worker lets go of what it has just copied in a moment of its own.
+        assert eventually(lambda: len(KEPT._free) >= 2)
     finally:
         gc.enable()
 
@@ -180,7 +185,7 @@ def test_what_would_be_written_of_it_is_known(store: Store) -> None:
 def test_a_long_text_is_cut_by_its_content(store: Store) -> None:
     """What is put in changes the chunks around; what has not changed is not even looked at."""
     line = line_of(store)
-    lines = [f"{number * number} and {number}" for number in range(200_000)]
+    lines = [f"{number * number} and {number}, " * 3 for number in range(70_000)]
     first = commit(line, text=fresh(lines))
     assert commit(line, text=fresh(lines)).slots == first.slots
     lines.insert(100, "inserted")
@@ -190,10 +195,11 @@ def test_a_long_text_is_cut_by_its_content(store: Store) -> None:
     assert first.slots["text"].size > 4_000_000
 
 
+@pytest.mark.one_python
 def test_a_large_text_is_not_in_memory(tmp_path: Path) -> None:
     """It is cut as a text that was made before, and costs as little when it is saved again."""
     line = line_of(LocalStore(tmp_path))
-    held = [{"number": number, "text": f"line {number}"} for number in range(100_000)]
+    held = [{"number": number, "text": f"line {number}, " * 30} for number in range(30_000)]
     experience = Experience()
 
     def slot() -> Fresh:
@@ -201,18 +207,18 @@ def test_a_large_text_is_not_in_memory(tmp_path: Path) -> None:
 
     assert isinstance(slot().encoded.buffers[0], Flow)
     first = commit(line, text=slot())
-    assert first.slots["text"].size > 3 * MIB
-    assert peak(lambda: commit(line, text=slot())) < 12 * MIB
+    assert first.slots["text"].size > 10 * MIB
+    assert peak(lambda: commit(line, text=slot())) < 10 * MIB
     second = commit(line, text=fresh(held))
     assert second.slots == first.slots
     assert second.metrics["bytes_new"] == 0
     assert value(line, second, "text") == held
 
 
-def test_a_text_that_turns_out_not_to_be_plain_is_pickled(store: Store) -> None:
+def test_a_text_that_turns_out_not_to_be_plain_is_pickled(memory: Store) -> None:
     """What was cut before that belongs to nothing."""
-    line = line_of(store)
-    held: list[object] = [{"number": number, "text": f"line {number}"} for number in range(100_000)]
+    line = line_of(memory)
+    held: list[object] = [{"number": number, "text": f"line {number}, " * 4} for number in range(20_000)]
     slot = Fresh("StateManager", encode(held, experience=Experience()))
     assert line.dirty({"text": slot}) > MIB
     held.append((1,))
@@ -222,22 +228,25 @@ def test_a_text_that_turns_out_not_to_be_plain_is_pickled(store: Store) -> None:
     assert value(line, checkpoint, "text") == held
 
 
+# Each kind at one place, and one of them at all: that it makes no difference is shown for any stream.
 @pytest.mark.parametrize(
-    "make",
+    ("make", "place"),
     [
-        lambda: [(number, f"item {number}", number / 7) for number in range(60_000)],
-        lambda: [Point(number * number) for number in range(60_000)],
-        lambda: {number: f"item {number * number}" for number in range(60_000)},
-        lambda: [random.Random(number).randbytes(800) for number in range(3_000)],
+        *(
+            (lambda: [(number, f"item {number}", number / 7) for number in range(50_000)], at)
+            for at in (0, 0.5, 1)
+        ),
+        (lambda: [Point(number * number) for number in range(60_000)], 0),
+        (lambda: {number: f"item {number * number}" for number in range(50_000)}, 0.5),
+        (lambda: [random.Random(number).randbytes(800) for number in range(2_000)], 0.5),
     ],
-    ids=["tuples", "objects", "dict", "bytes"],
+    ids=["tuples-0", "tuples-0.5", "tuples-1", "objects", "dict", "bytes"],
 )
-@pytest.mark.parametrize("place", [0, 0.5, 1])
 def test_what_is_put_into_a_large_pickle_changes_the_chunks_around(
-    store: Store, make: Callable[[], Any], place: float
+    memory: Store, make: Callable[[], Any], place: float
 ) -> None:
     """However small the parts are: what is behind is found again."""
-    line = line_of(store)
+    line = line_of(memory)
     held = make()
     first = commit(line, held=flow(held))
     items = list(held.items()) if type(held) is dict else held

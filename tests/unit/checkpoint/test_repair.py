@@ -173,8 +173,10 @@ def test_a_live_writer_is_refused(store: Store) -> None:
     assert told(line_of(store), dry_run=True) == []
 
 
-def test_tables_are_repaired(store: Store) -> None:
+@pytest.mark.one_python
+def test_tables_are_repaired(memory: Store) -> None:
     """They are chunks, too."""
+    store = memory
     line = line_of(store)
     slots = {f"slot{n}": fresh("x" * 900) for n in range(12_000)}
     first = line.commit(slots, parent=None, reason="manual")

@@ -61,14 +61,15 @@ def test_another_key_or_none_does_not_read_it(store: Store, other: bytes | None)
         line_of(store, key=other).newest()
 
 
-def test_every_altered_byte_is_found(store: Store) -> None:
+def test_every_altered_byte_is_found(memory: Store) -> None:
     """No byte before the signature is left out of it."""
-    save(signed(store), n=1)
-    text = store.read(manifest(1))
+    line = signed(memory)
+    save(line, n=1)
+    text = memory.read(manifest(1))
     for at in range(len(text)):
-        store.replace(manifest(1), text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
+        memory.replace(manifest(1), text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
         with pytest.raises(ValueError, match="manifest"):
-            signed(store).load(1)
+            line.load(1)
 
 
 def test_a_signed_one_in_anothers_place_is_refused(store: Store) -> None:

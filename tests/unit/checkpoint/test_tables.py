@@ -162,8 +162,10 @@ def test_a_bad_line_is_damage_when_it_is_asked_for() -> None:
         checkpoint.slots["b"]
 
 
-def test_more_slots_than_a_manifest_holds(store: Store) -> None:
+@pytest.mark.one_python
+def test_more_slots_than_a_manifest_holds(memory: Store) -> None:
     """Those that do not fit into it go into tables, the short ones first; all come back."""
+    store = memory
     line = line_of(store)
     many: dict[str, object] = {f"slot {n}": "x" * 900 + str(n) for n in range(9000)}
     many |= {f"long {n}": str(n) * 30_000 for n in range(9)}

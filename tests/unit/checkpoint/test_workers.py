@@ -92,6 +92,6 @@ def test_whenever_it_is(moment: str) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "4950 7\n", "")

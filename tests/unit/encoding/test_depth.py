@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lattice_addons.encoding import encode
+from lattice_addons.encoding import _deep, encode
 from lattice_addons.errors import EncodeError
 from lattice_addons.testing._encoders import restored
 from tests.program import Program
@@ -51,8 +51,10 @@ class Generous:
         return (Generous, (Generous(),))
 
 
-def test_too_deep_a_nesting_is_an_encode_error() -> None:
+@pytest.mark.parametrize("most", [20_000, pytest.param(_deep._DEEPEST, marks=pytest.mark.one_python)])
+def test_too_deep_a_nesting_is_an_encode_error(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no segmentation fault, nor a traceback of as many frames."""
+    monkeypatch.setattr(_deep, "_DEEPEST", most)
     with pytest.raises(EncodeError, match="nested too deeply") as caught:
         encode(Generous())
     assert caught.value.__cause__ is None

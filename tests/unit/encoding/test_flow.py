@@ -17,6 +17,7 @@ from lattice_addons.testing._encoders import restored, stored_bytes
 from tests.unit.encoding.classes import Point
 
 MIB = 2**20
+KIB = 1024
 # More levels than the C pickler has room for: from 3.12 on C code has a limit of its own.
 DEEPEST = 2_000 if sys.version_info < (3, 12) else 14_000
 
@@ -38,7 +39,7 @@ class Vessel(io.BytesIO):
         self.truncate()
 
 
-def flow_of(value: object, experience: Experience, most: int = MIB) -> Flow:
+def flow_of(value: object, experience: Experience, most: int = 64 * KIB) -> Flow:
     """Encode a value whose pickle is larger than is to be held."""
     encoded = encode(value, experience=experience, most=most)
     (flow,) = encoded.buffers
@@ -52,7 +53,7 @@ def poured(flow: Flow) -> Encoded:
     return flow.pour(vessel.take, vessel.taken, vessel.empty)
 
 
-def large(count: int = 50_000) -> dict[object, object]:
+def large(count: int = 5_000) -> dict[object, object]:
     """Give a value of many small parts that is no plain data."""
     return {number: (number, str(number) * 5) for number in range(count)}
 
@@ -121,8 +122,8 @@ def test_what_needs_dill_is_made_in_memory() -> None:
     experience = Experience()
 
     point = Point(1)
-    value = [large(20_000), point, weakref.ref(point)]
-    encoded = poured(flow_of(value, experience, most=64 * 1024))
+    value = [large(), point, weakref.ref(point)]
+    encoded = poured(flow_of(value, experience))
     assert encoded.encoding == "dill"
     assert experience.refused
     assert encode(value, experience=experience, most=0).encoding == "dill"
@@ -147,7 +148,7 @@ def test_what_changed_in_mid_pickle_is_poured_again_at_the_next_save() -> None:
     experience = Experience()
     value: dict[object, object] = {"parts": large()}
     value["adds"] = Adds(value)
-    flow = flow_of([value], experience, most=64 * 1024)
+    flow = flow_of([value], experience)
     assert restored(poured(flow))[0]["more"] == 1
     assert not experience.refused
 
@@ -155,13 +156,13 @@ def test_what_changed_in_mid_pickle_is_poured_again_at_the_next_save() -> None:
 def test_what_cannot_be_stored_is_said_as_ever() -> None:
     """With the place where it is; the next save says so before anything is written."""
     experience = Experience()
-    value: dict[object, object] = {**large(30_000), "locks": [threading.Lock()]}
-    flow = flow_of(value, experience, most=64 * 1024)
+    value: dict[object, object] = {**large(), "locks": [threading.Lock()]}
+    flow = flow_of(value, experience)
     with pytest.raises(EncodeError) as caught:
         poured(flow)
     assert caught.value.where == "value['locks'][0]"
     with pytest.raises(EncodeError) as caught:
-        encode(value, experience=experience, most=64 * 1024)
+        encode(value, experience=experience, most=64 * KIB)
     assert caught.value.where == "value['locks'][0]"
 
 
@@ -201,11 +202,11 @@ def test_a_deep_value_is_made_in_memory() -> None:
     for _ in range(DEEPEST):
         deep = [deep, Point(1)]
     experience = Experience()
-    encoded = poured(flow_of((large(30_000), deep), experience, most=64 * 1024))
+    encoded = poured(flow_of((large(), deep), experience))
     assert experience.refused
     buffers = [stored_bytes(buffer) for buffer in encoded.buffers]
     back: Any = decode(encoded.encoding, encoded.value, buffers)
-    assert back[0] == large(30_000)
+    assert back[0] == large()
     assert back[1][1] == Point(1)
 
 
@@ -213,8 +214,8 @@ def test_who_takes_has_room_however_deep_the_value_is() -> None:
     """Where a value just fits, nothing is handed on half: it is made in memory."""
     whole = poured_at = 0
     # The first releases of 3.12 have room for a tenth of what the later ones have.
-    for levels in (DEEPEST // 100, DEEPEST // 40, *range(DEEPEST // 20, DEEPEST, DEEPEST // 10)):
-        deep: Any = tuple(large(5_000).items())
+    for levels in (DEEPEST // 100, DEEPEST // 40, *range(DEEPEST // 20, DEEPEST, DEEPEST // 6)):
+        deep: Any = tuple(large(2_500).items())
         for _ in range(levels):
             deep = [deep]
 
@@ -234,9 +235,9 @@ def test_who_takes_has_room_however_deep_the_value_is() -> None:
     assert poured_at
 
 
-def records(count: int = 60_000) -> list[Any]:
+def records(count: int = 20_000) -> list[Any]:
     """Give plain data whose text is large."""
-    return [{"number": number, "text": f"line {number}"} for number in range(count)]
+    return [{"number": number, "text": f"line {number}, " * 5} for number in range(count)]
 
 
 def test_a_large_text_is_made_when_it_is_taken() -> None:
@@ -256,14 +257,14 @@ def test_what_is_no_longer_plain_is_pickled() -> None:
     experience = Experience()
     value = records()
     flow = flow_of(value, experience)
-    value[50_000]["text"] = (1,)
+    value[15_000]["text"] = (1,)
     encoded = poured(flow)
     assert encoded.encoding == "pickle"
     assert encoded.buffers[0] == stored_bytes(encode(value).buffers[0])
     assert restored(encoded) == value
     again = encode(value, experience=experience, most=MIB)
     assert again.encoding == "pickle"
-    value[50_000]["text"] = "1"
+    value[15_000]["text"] = "1"
     assert encode(value, experience=experience, most=MIB).encoding == "json"
 
 

@@ -38,13 +38,13 @@ def anything(source: random.Random, depth: int, bad: list[Any]) -> Any:
 
 
 @pytest.mark.usefixtures("_short")
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_it_is_the_same_text(seed: int) -> None:
     """And where there is none, that is found, too."""
     source = random.Random(seed)
     shared: list[Any] = [1, {"x": []}]
     bad = [(1, 2), b"x", {1: 2}, "\ud800", shared, shared[1], shared[1]["x"]] if seed % 2 else []
-    for _ in range(20):
+    for _ in range(10):
         value = [anything(source, 3, bad) for _ in range(5)]
         want = to_json(value)
         try:
@@ -98,14 +98,14 @@ def test_a_change_meanwhile_is_noticed(kind: type) -> None:
 
 def test_little_is_in_memory() -> None:
     """Neither of the text nor of copies of what the value holds."""
-    value = {"records": [{"number": number, "texts": [str(number), "x"]} for number in range(30_000)]}
+    value = {"records": [{"number": number, "texts": [f"{number:0500}", "x"]} for number in range(12_000)]}
     text = to_json(value)
     assert text is not None
     size = len(text)
     del text
     tracemalloc.start()
     try:
-        assert sum(map(len, text_in_parts(value))) == size > MIB
+        assert sum(map(len, text_in_parts(value))) == size > 6 * MIB
         assert tracemalloc.get_traced_memory()[1] < 4 * MIB
     finally:
         tracemalloc.stop()

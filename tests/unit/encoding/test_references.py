@@ -231,11 +231,14 @@ def typed_at_the_prompt(folder: Path) -> str:
     if not pid:
         os.chdir(folder)
         os.execv(sys.executable, [sys.executable, "-q"])  # noqa: S606  the prompt itself
-    os.write(terminal, b"exec(open('typed.py').read())\rexit()\r")
-    said = b""
+    said, typed = b"", False
     with contextlib.suppress(OSError):  # what a terminal says when the other side has closed it
         while more := os.read(terminal, 4096):
             said += more
+            # Not before it is asked for: what sets the terminal up may throw away what was typed until then.
+            if not typed and b">>> " in said:
+                os.write(terminal, b"exec(open('typed.py').read())\rexit()\r")
+                typed = True
     os.close(terminal)
     os.waitpid(pid, 0)
     return "cloudpickle" if re.search(rb"cloudpickle\r?\n", said) else said.decode()

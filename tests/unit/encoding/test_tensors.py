@@ -354,6 +354,27 @@ def test_the_same_container_at_two_places_stays_one() -> None:
     assert torch.equal(back["a"][2][2], torch.ones(2))
 
 
+def test_tuples_that_share_tuples_are_written_once() -> None:
+    """Thirty levels of pairs of the same are no billion of parts; and what has only numbers stands where it is."""
+    pair: Any = (1, "x")
+    some: Any = frozenset(pair)
+    for _ in range(30):
+        pair, some = (pair, pair), frozenset({(some,), (some, some)})
+    rates = (0.9, 0.99)
+    encoded = encode({"x": torch.ones(2), "pair": pair, "some": some, "rates": [rates, rates]})
+    assert (encoded.encoding, len(encoded.value or b"") < 20_000) == ("tree", True)
+    back: Any = restored(encoded, "safe")
+    assert back["rates"] == [rates, rates]
+    one, more = back["pair"], back["some"]
+    for _ in range(29):
+        (less, *_), (same, again) = sorted(more, key=len)
+        assert one[0] is one[1]
+        assert less is same is again
+        one, more = one[0], less
+    leaf = frozenset((1, "x"))
+    assert (one, more) == (((1, "x"), (1, "x")), {(leaf,), (leaf, leaf)})
+
+
 def test_a_container_within_itself_is_pickled() -> None:
     """There is no tree of it, however it comes about."""
     inner: dict[str, Any] = {"tensor": torch.ones(2)}

@@ -33,8 +33,9 @@ def carried(hp: HyperParameters) -> HyperParameters:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give the warnings."""
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    """Give the warnings about hyper-parameters."""
+    ours = [record for record in caplog.records if record.name == "lattice_addons.hyperparams"]
+    return [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
 
 
 def test_a_changed_default_counts_and_is_reported_once(
@@ -209,7 +210,7 @@ def test_a_save_waits_for_no_lock_of_a_manager(job: Settings) -> None:
     with mine._lock:
         thread = threading.Thread(target=group.save)
         thread.start()
-        thread.join(30)
+        thread.join(150)
         assert not thread.is_alive()
     group.close()
 

@@ -64,12 +64,17 @@ def test_old_notebooks_are_read(hp: HyperParameters, tmp_path: Path) -> None:
     assert hp.get_values() == {"a": 1}
 
 
-def test_a_cell_that_runs_declares_and_declares_anew(hp: HyperParameters) -> None:
+def test_a_cell_that_runs_declares_and_declares_anew(
+    hp: HyperParameters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In IPython itself: another default replaces the one before, and is everybody's."""
     pytest.importorskip("IPython")
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]
+    # Neither the reader's files, nor a history that several write to.
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell: Any = InteractiveShell(config=Config(HistoryManager={"enabled": False}))  # type: ignore[no-untyped-call]
     # The tests' own __main__ has a file.
     shell.user_ns.pop("__file__", None)
     shell.user_ns["hp"] = hp

@@ -22,6 +22,7 @@ OWN = "import logging\nlogging.basicConfig(format='mine: %(message)s', level='DE
 QUIET = "import logging\nlogging.getLogger('lattice_addons').setLevel('ERROR')\n"
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("before", "level", "lines"),
     [("", "WARNING", 0), ("", "INFO", 2), (OWN, "WARNING", 0), (OWN, "INFO", 2), (QUIET, "INFO", 0)],

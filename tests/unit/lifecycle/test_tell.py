@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def run(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
     """Run a few lines that can tell."""
-    code = f"import os, sys, threading, time\nfrom lattice_addons.lifecycle import tell\n{source}"
+    code = f"import os, sys\nfrom lattice_addons.lifecycle import tell\n{source}"
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
         env=clean_environ(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 

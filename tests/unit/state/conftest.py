@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,14 @@ from lattice_addons import Settings, StateManagerGroup
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_to_collect() -> Iterator[None]:
+    """Let a collection look at what the test made, and not at all that others have imported: that takes long."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

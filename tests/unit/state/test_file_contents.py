@@ -19,6 +19,7 @@ from tests.descriptors import open_under
 from tests.files import given_back, kept
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # A file lives as long as the manager that has it; the tests leave that to the garbage collection.
@@ -163,10 +164,14 @@ class TestWhatIsKept:
         """A capture in one thread has whole contents while another writes."""
         stop = threading.Event()
         with open(tmp_path / "log", "w") as file:
+            # A little for each capture: else the file grows by what there is time for, and is read whole each time.
+            turns = threading.Semaphore(1)
 
             def write() -> None:
                 while not stop.is_set():
-                    file.write("0123456789\n")
+                    turns.acquire(timeout=0.1)
+                    for _ in range(2000):
+                        file.write("0123456789\n")
 
             writer = threading.Thread(target=write)
             writer.start()
@@ -174,6 +179,7 @@ class TestWhatIsKept:
                 manager = StateFileManager()
                 manager.hold(file)
                 for _ in range(50):
+                    turns.release()
                     state = manager.capture()
                     data = b"".join(state.contents.pieces())
                     assert data == (b"0123456789\n" * (len(data) // 11 + 1))[: len(data)]
@@ -198,7 +204,8 @@ class TestWhatIsKept:
                 assert caught.value.busy  # type: ignore[attr-defined]
 
         standing = signal.signal(signal.SIGUSR1, look)
-        sender = threading.Thread(target=send_many, args=(50,))
+        # Fifty, and as many more as it takes until one came in the middle of a write.
+        sender = threading.Thread(target=send_many, args=(lambda: len(looked) >= 50 and False in looked,))
         sender.start()
         try:
             while sender.is_alive():
@@ -223,8 +230,9 @@ class TestWhatIsKept:
         within.close()
 
 
-def send_many(times: int) -> None:
+def send_many(until: Callable[[], bool]) -> None:
     """Send this process signals from another thread, which runs while the main thread writes."""
-    for _ in range(times):
+    deadline = time.monotonic() + 60
+    while not until() and time.monotonic() < deadline:
         time.sleep(0.002)
         os.kill(os.getpid(), signal.SIGUSR1)

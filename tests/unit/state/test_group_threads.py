@@ -85,10 +85,12 @@ def test_atomic_keeps_snapshots_out(start: Start) -> None:
     seen = []
 
     def save() -> None:
-        while not stop.is_set():
+        while True:
             checkpoint = group.save()
             assert checkpoint is not None
             seen.append(json.loads(checkpoint.slots["pair"].value or b"null"))
+            if stop.is_set():
+                return
 
     saver = threading.Thread(target=save, daemon=True)
     saver.start()

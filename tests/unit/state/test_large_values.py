@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons.errors import NotSavedError
+from lattice_addons.state import _snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-def large(seed: int = 0) -> dict[object, object]:
-    """Give a value with a pickle of 40 MiB, more than is held, of parts that are copied into it."""
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let less be held whole, so that less has to be saved."""
+    monkeypatch.setattr(_snapshot, "_HELD", 4 * MIB)
+
+
+def large(seed: int = 0, size: int = 6000) -> dict[object, object]:
+    """Give a value with a pickle of 6 MB, more than is `held`, of parts that are copied into it."""
     source = random.Random(seed)
-    return {number: source.randbytes(40_000) for number in range(1000)}
+    return {number: source.randbytes(size) for number in range(1000)}
 
 
 def group_of(start: Start, **values: object) -> StateManagerGroup:
@@ -37,6 +44,7 @@ def group_of(start: Start, **values: object) -> StateManagerGroup:
     return group
 
 
+@pytest.mark.usefixtures("held")
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["save", "async_save"])
 def test_they_are_restored(start: Start, asynchronous: bool) -> None:
     """From the first save and from the next, each as it was then."""
@@ -57,8 +65,8 @@ def test_they_are_restored(start: Start, asynchronous: bool) -> None:
 
 
 def test_a_save_takes_little_memory(start: Start) -> None:
-    """Of several large values each has little beside itself, all in all; also for what would be lost now."""
-    group = group_of(start, **{f"v{seed}": large(seed) for seed in range(2)})
+    """Of two of 40 MB each has little beside itself, all in all; also for what would be lost now."""
+    group = group_of(start, **{f"v{seed}": large(seed, 40_000) for seed in range(2)})
     for action in (group.save, group.stats):
         tracemalloc.start()
         try:
@@ -69,6 +77,7 @@ def test_a_save_takes_little_memory(start: Start) -> None:
     assert group.stats().dirty == 0
 
 
+@pytest.mark.usefixtures("held")
 def test_one_that_cannot_be_stored_keeps_its_last_good_value(start: Start) -> None:
     """Found out only while it is written, the first time; the other slots are saved in any case."""
     value: dict[object, Any] = large()
@@ -86,10 +95,11 @@ def test_one_that_cannot_be_stored_keeps_its_last_good_value(start: Start) -> No
     assert group.get("other") == (3,)
 
 
+@pytest.mark.usefixtures("held")
 def test_what_is_told_of_a_slot_is_told_of_all_of_it(start: Start) -> None:
     """Its size is that of the whole pickle."""
     group = group_of(start, large=large())
-    assert group.status().slots[0].size > 40_000_000
+    assert group.status().slots[0].size > 6_000_000
 
 
 class Saving:
@@ -104,6 +114,7 @@ class Saving:
         return {}
 
 
+@pytest.mark.usefixtures("held")
 def test_a_save_within_a_save_is_refused(start: Start) -> None:
     """By an error that names the slot: it would wait for itself. Afterwards all goes on."""
     saving = Saving()

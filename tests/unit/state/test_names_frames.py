@@ -237,7 +237,7 @@ def test_reading_from_another_thread_does_not_disturb_the_function() -> None:
 
     thread = threading.Thread(target=count)
     thread.start()
-    ready.wait()
+    assert ready.wait(60)
     seen = [found[0].read() for _ in range(3000)]
     stop.set()
     thread.join()

@@ -167,7 +167,7 @@ def test_a_saving_thread_sees_what_the_main_thread_has(start: Start) -> None:
     assert group.get("loss") == 0.2
 
 
-@pytest.mark.parametrize("options", [(), ("-O",), ("-OO",), ("-X", "no_debug_ranges")])
+@pytest.mark.parametrize("options", [("-OO",), ("-X", "no_debug_ranges")])
 @pytest.mark.skipif(os.name != "posix", reason="runs programs as a shell does")
 def test_programs_under_options_of_python(tmp_path: Path, options: tuple[str, ...]) -> None:
     """Optimization and code without positions change nothing."""

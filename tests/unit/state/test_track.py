@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from lattice_addons.state import (  # noqa: E402
     register_adapter,
 )
 from lattice_addons.state._adapters import ADAPTERS, adapter_for  # noqa: E402
-from tests.program import Program  # noqa: E402
+from tests.integration.lives import TORCH, Life, lives  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -463,45 +464,35 @@ def test_an_asynchronous_save_has_the_values_of_its_moment(start: Start) -> None
 
 LIVES = """
     import os, signal, sys, torch
-    from lattice_addons import Settings, StateManagerGroup
+    from lattice_addons import StateManagerGroup
+
+    stop, death = int(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(1)
-
-    def live(job, stop, death):
-        torch.manual_seed(0)
-        model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
-        group = StateManagerGroup(Settings(root=os.path.abspath("store"), job_id=job))
-        group.track(model=model, optimizer=optimizer, schedule=schedule)
-        group.track_randomness()
-        for number in group.resume(range(20), "steps"):
-            optimizer.zero_grad()
-            model(torch.randn(4, 5)).square().mean().backward()
-            if number == stop:
-                os.kill(os.getpid(), death)
-            optimizer.step()
-            schedule.step()
-            if number % 4 == 3:
-                group.save()
-        print(*(p.detach().numpy().tobytes().hex() for p in model.parameters()), flush=True)
-
-    # Forked, for torch takes seconds to import, and its optimizers, once one is made, some more.
-    torch.optim.SGD([torch.zeros(1)])
-    lives = ("one", -1, 0), ("many", 6, signal.SIGKILL), ("many", 13, signal.SIGTERM), ("many", -1, 0)
-    for job, stop, death in lives:
-        child = os.fork()
-        if child == 0:
-            live(job, stop, death)
-            sys.exit()
-        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert ended == -death, (job, stop, ended)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+    group = StateManagerGroup()
+    group.track(model=model, optimizer=optimizer, schedule=schedule)
+    group.track_randomness()
+    for number in group.resume(range(20), "steps"):
+        optimizer.zero_grad()
+        model(torch.randn(4, 5)).square().mean().backward()
+        if number == stop:
+            os.kill(os.getpid(), signal.Signals[death])
+        optimizer.step()
+        schedule.step()
+        if number % 4 == 3:
+            group.save()
+    print(*(p.detach().numpy().tobytes().hex() for p in model.parameters()), flush=True)
 """
 
 
 def test_a_killed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     """Killed by SIGKILL, then by SIGTERM, and started again: weights, dropout and schedule are those of one life."""
-    ended = Program(tmp_path, LIVES).run(environ={"OMP_NUM_THREADS": "1"}, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    whole, resumed = ended.stdout.splitlines()
-    assert resumed == whole
-    assert len(whole) > 100
+    wanted = [Life(["-1", ""], "one"), Life(["6", "SIGKILL"]), Life(["13", "SIGTERM"]), Life(["-1", ""])]
+    whole, *killed, resumed = lives(tmp_path, LIVES, TORCH, wanted)
+    assert [each.status for each in killed] == [-signal.SIGKILL, -signal.SIGTERM]
+    assert resumed.status == 0, resumed.errors
+    assert resumed.output == whole.output
+    assert len(whole.output) > 100

@@ -5,20 +5,57 @@ from __future__ import annotations
 import uuid
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 import pytest
 
-from lattice_addons.storage.remote import RemoteStore
+from lattice_addons.storage import _store
+from lattice_addons.storage.remote import RemoteStore, _opened, _tree
 from lattice_addons.testing import StoreContract
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lattice_addons.storage import Store
+    from lattice_addons.storage.remote._faults import Where
     from tests.integration.servers import Bucket, Folder
     from tests.integration.services import Service
+
+
+@pytest.fixture(autouse=True)
+def _slow_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let threads wait for each other as long as the servers need on a busy machine."""
+    monkeypatch.setattr(_store, "LOCK_SECONDS", 200.0)
+
+
+# By what they were made of: the clients that tests share.
+_CLIENTS: dict[str, Any] = {}
+
+
+class _OneClient(StoreContract):
+    """The first store of each test has the same client: to make one takes longer than what is tested.
+
+    Who opens a store anew has a new client.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _client_of_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[str] = []
+        make = _opened._make
+
+        def make_or_take(url: str, kind: str, given: Mapping[str, object], where: Where) -> tuple[Any, str]:
+            name = f"{kind} {sorted(given.items())}"
+            made.append(name)
+            if len(made) == 1 and name in _CLIENTS:
+                return _CLIENTS[name], _CLIENTS[name]._strip_protocol(url)
+            system, path = make(url, kind, given, where)
+            _CLIENTS.setdefault(name, system)
+            return system, path
+
+        monkeypatch.setattr(_opened, "_make", make_or_take)
 
 
 class _FolderContract(StoreContract):
@@ -40,7 +77,7 @@ class _FolderContract(StoreContract):
         return path.read_bytes() if path.is_file() else None
 
 
-class TestS3Store(StoreContract):
+class TestS3Store(_OneClient):
     """A bucket of a real S3 server; moto finds no way to a key with a line break."""
 
     names = tuple(name for name in StoreContract.names if "\n" not in name)
@@ -53,22 +90,22 @@ class TestS3Store(StoreContract):
     def make_store(self, folder: Path) -> Store:
         """Make a store in the bucket."""
         del folder
-        return RemoteStore(self._s3.root, self._s3.options)
+        return RemoteStore(self._s3.root, {"endpoint_url": f"http://127.0.0.1:{self._s3.port}"})
 
     def plant(self, store: Store, key: str, data: bytes) -> None:
-        """Put an object, around the proxy."""
+        """Put an object, by plain HTTP."""
         del store
         self._s3.put(key, data)
 
     def stored(self, store: Store, key: str) -> bytes | None:
-        """Get an object, around the proxy."""
+        """Get an object, by plain HTTP."""
         del store
         return self._s3.get(key)
 
 
 # Google's packages warn of Pythons that are near their end, or past it, as soon as they are imported.
 @pytest.mark.filterwarnings("ignore:You are using a (non-supported )?Python version:FutureWarning")
-class TestGoogleStore(StoreContract):
+class TestGoogleStore(_OneClient):
     """A folder of a bucket in Google Cloud Storage, which an emulator has."""
 
     @pytest.fixture(autouse=True)
@@ -103,24 +140,26 @@ class TestGoogleStore(StoreContract):
             return None
 
 
-class TestWebdavStore(_FolderContract):
+class TestWebdavStore(_FolderContract, _OneClient):
     """A folder of a real WebDAV server; its client takes no line break."""
 
     names = tuple(name for name in StoreContract.names if "\n" not in name)
 
     @pytest.fixture(autouse=True)
-    def served(self, webdav: Folder) -> None:
+    def served(self, webdav: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
         """Know the folder of this test."""
         self._webdav = webdav
         self.behind = webdav.path
+        monkeypatch.setattr(_tree, "_GAPS", (0.02,) * 5)
 
     def make_store(self, folder: Path) -> Store:
         """Make a store in the served folder."""
         del folder
-        return RemoteStore(self._webdav.root, self._webdav.options)
+        options = self._webdav.options | {"base_url": f"http://127.0.0.1:{self._webdav.port}"}
+        return RemoteStore(self._webdav.root, options)
 
 
-class TestSftpStore(_FolderContract):
+class TestSftpStore(_FolderContract, _OneClient):
     """A folder of a real SFTP server."""
 
     @pytest.fixture(autouse=True)
@@ -132,7 +171,7 @@ class TestSftpStore(_FolderContract):
     def make_store(self, folder: Path) -> Store:
         """Make a store in the served folder."""
         del folder
-        return RemoteStore(self._sftp.root, self._sftp.options)
+        return RemoteStore(f"sftp://127.0.0.1:{self._sftp.port}/{self.behind.name}", self._sftp.options)
 
 
 class TestServiceStore(_FolderContract):

@@ -38,7 +38,7 @@ TOKEN = "lattice-token-of-this-test"  # noqa: S105 - it opens nothing
 @pytest.fixture
 def store(service: Service) -> RemoteStore:
     """Give a store in the service."""
-    return RemoteStore(service.root, patience=10)
+    return RemoteStore(service.root, patience=60)
 
 
 def counts(service: Service) -> dict[str, int]:
@@ -88,7 +88,8 @@ def test_connections_are_used_again(
     begun = time.monotonic()
     assert store.read("job/1") == b"x"
     assert len(opened) == 2
-    assert time.monotonic() - begun < 5
+    # It is not waited for until the attempt counts as dead.
+    assert time.monotonic() - begun < 60 / 3
     assert store.fetch([(f"job/{number % 5}", 0, 1) for number in range(40)]) == [b"x"] * 40
     assert len(opened) <= 10
 
@@ -99,8 +100,11 @@ def test_a_fork_has_connections_of_its_own(store: RemoteStore) -> None:
     store.put("job/child", b"c" * 100_000)
     child = os.fork()
     if child == 0:
-        good = all(store.read("job/child") == b"c" * 100_000 for _ in range(20))
-        os._exit(0 if good else 1)
+        good = False
+        try:
+            good = all(store.read("job/child") == b"c" * 100_000 for _ in range(20))
+        finally:
+            os._exit(0 if good else 1)
     assert all(store.read("job/parent") == b"p" * 100_000 for _ in range(20))
     assert os.waitpid(child, 0)[1] == 0
 
@@ -176,8 +180,8 @@ def test_what_is_over_in_a_moment(service: Service, store: RemoteStore, how: str
 @pytest.mark.parametrize("how", ["black hole", "stopped", "500"])
 def test_who_does_not_answer(service: Service, how: str) -> None:
     """It is told in time, with the address and with what can be done; later, all is well."""
-    store = RemoteStore(service.root, patience=1.5)
-    store.put("job/key", b"x")
+    RemoteStore(service.root).put("job/key", b"x")
+    store = RemoteStore(service.root, patience=0.9)
     if how == "500":
         service.proxy.fail(500)
     else:
@@ -185,9 +189,10 @@ def test_who_does_not_answer(service: Service, how: str) -> None:
     begun = time.monotonic()
     with pytest.raises(UnreachableError, match=f"127.0.0.1:{service.proxy.port}") as caught:
         store.read("job/key")
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
     assert "offline=allow" in str(caught.value)
     service.proxy.heal()
+    store._files._where.patience = 60.0  # type: ignore[attr-defined]  # enough for any machine
     assert store.read("job/key") == b"x"
 
 
@@ -321,10 +326,10 @@ def test_more_than_was_asked_for() -> None:
 
 
 def test_it_says_no_before_it_has_all(tmp_path: Path) -> None:
-    """A gigabyte is not sent to who has refused it already; nor does one wait for who takes nothing."""
+    """A large file is not sent to who has refused it already; nor does one wait for who takes nothing."""
     with (tmp_path / "file").open("wb") as file:
-        file.truncate(1 << 30)
-    refused = problem(413, type="TooLargeError", detail="1 GiB is too large")
+        file.truncate(1 << 27)
+    refused = problem(413, type="TooLargeError", detail="128 MiB is too large")
     begun = time.monotonic()
     with answering(refused, hold=True) as url, pytest.raises(StoreError, match="too large"):
         RemoteStore(url).send("key", str(tmp_path / "file"), over=True)
@@ -336,8 +341,8 @@ def test_it_says_no_before_it_has_all(tmp_path: Path) -> None:
 def test_it_says_no_while_it_takes_nothing(tmp_path: Path) -> None:
     """Its answer comes while the sender waits for room, and is heard at once."""
     with (tmp_path / "file").open("wb") as file:
-        file.truncate(1 << 30)
-    refused = problem(413, type="TooLargeError", detail="1 GiB is too large")
+        file.truncate(1 << 27)
+    refused = problem(413, type="TooLargeError", detail="128 MiB is too large")
     with answering(refused, hold=True, after=0.5) as url, pytest.raises(StoreError, match="too large"):
         RemoteStore(url).send("key", str(tmp_path / "file"), over=True)
 

@@ -34,10 +34,10 @@ def late(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[Proxy], None]]:
 
     def come_late(proxy: Proxy) -> None:
         def start() -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while not caplog.records and time.monotonic() < deadline:
                 time.sleep(0.02)
-            time.sleep(0.3)
+            time.sleep(0.1)
             proxy.start()
 
         caplog.clear()
@@ -84,7 +84,7 @@ def test_no_longer_than_any_call(service: Service) -> None:
     begun = time.monotonic()
     with waiting(), pytest.raises(UnreachableError, match=r"tried for up to 1\.2 s: see"):
         RemoteStore(service.root, patience=1.2).list()
-    assert 0.3 < time.monotonic() - begun < 15
+    assert 0.3 < time.monotonic() - begun < 60
 
 
 def test_other_stores_as_well(s3: Bucket, sftp: Folder, late: Callable[[Proxy], None]) -> None:
@@ -130,13 +130,14 @@ def test_a_signal_is_not_kept_waiting(service: Service, tmp_path: Path) -> None:
     """What a value is read from may be away: the save is made here all the same, and in time."""
     program = Program(tmp_path, SIGNALLED)
 
-    def environ(name: str) -> dict[str, str]:
-        config = service.config(f"spool={tmp_path / name}", "grace=10")
+    def environ(name: str, *more: str) -> dict[str, str]:
+        config = service.config(f"spool={tmp_path / name}", *more)
         return service.environ | {"LATTICE_CHECKPOINT_CONFIG": config}
 
-    first = program.run(environ=environ("one"))
+    first = program.run(environ=environ("one", "grace=100"))
     assert (first.returncode, first.stderr) == (0, "")
-    second = program.start(environ=environ("another"))
+    # What it leaves to be sent is for nobody: its uploader need not wait for the service to come back.
+    second = program.start(environ=environ("another", "grace=10", "linger=1"))
     wait_for(second, "away")
     service.proxy.stop()
     assert second.stdin is not None

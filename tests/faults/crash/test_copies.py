@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,6 +13,7 @@ import pytest
 from lattice_addons.checkpoint import Portable, exported
 from lattice_addons.cli import main
 from lattice_addons.storage import LocalStore
+from tests.faults.crash.strace import Strace
 from tests.faults.injection import no_strace
 from tests.unit.checkpoint.lines import line_of, save, values
 
@@ -23,13 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.faults.crash.zygote import Zygote
+
 pytestmark = [
     pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "strace works"),
-    pytest.mark.slow,
 ]
 
-# What changes anything on the disk. A program's start does none of it but for `write`.
-CALLS = "pwrite64,pwritev,write,fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat"
+# What changes anything on the disk.
+CALLS = (
+    *("pwrite64", "pwritev", "write", "fsync", "fdatasync", "link", "linkat"),
+    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat"),
+)
 
 
 @pytest.fixture
@@ -43,33 +45,27 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-def under_strace(log: Path, options: list[str], arguments: list[str]) -> int:
-    """Run a command; give how it ended."""
-    command = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={CALLS}", *options]
-    program = [sys.executable, "-m", "lattice_addons.cli", *arguments]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("LATTICE_")}
-    environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    done = subprocess.run([*command, *program], capture_output=True, check=False, timeout=60, env=environ)
-    return done.returncode
-
-
 def hits(
-    log: Path, fault: str, prepare: Callable[[], None], arguments: list[str]
+    zygote: Zygote, log: Path, fault: str, prepare: Callable[[], None], arguments: list[str]
 ) -> Iterator[tuple[str, int]]:
     """Run a command once for each of its calls, which is hit then; give the call, and how the command ended."""
-    prepare()
-    assert under_strace(log, [], arguments) == 0
-    counts = Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
-    # What it says at its end is no concern of the store's.
-    counts["write"] -= 1
-    for call, count in counts.items():
-        for when in range(1, count + 1):
-            prepare()
-            yield call, under_strace(log, ["-e", f"inject={call}:{fault}:when={when}"], arguments)
+
+    def run(call: str = "", when: int = 0) -> tuple[Strace, int]:
+        prepare()
+        with zygote.start() as life:
+            with Strace(life, log, call=call, fault=fault, when=when) as traced:
+                answer = life.ask("command", *arguments)
+            return traced, life.end() if answer is None else answer.get("done", 1)
+
+    traced, status = run()
+    assert status == 0
+    for call, count in traced.calls().items():
+        for when in range(1, count + 1 if call in CALLS else 0):
+            yield call, run(call, when)[1]
 
 
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
-def test_an_import(source: Path, tmp_path: Path, fault: str) -> None:
+def test_an_import(zygote: Zygote, source: Path, tmp_path: Path, fault: str) -> None:
     """The line has one more checkpoint, whole, or is as it was; and the next import is as if nothing had been."""
     target, before = tmp_path / "target", tmp_path / "before"
     line = line_of(LocalStore(before))
@@ -83,7 +79,7 @@ def test_an_import(source: Path, tmp_path: Path, fault: str) -> None:
 
     arguments = ["import", str(tmp_path / "x.tar"), "--root", str(target)]
     undone = Counter[str]()
-    for call, status in hits(tmp_path / "log", fault, prepare, arguments):
+    for call, status in hits(zygote, tmp_path / "log", fault, prepare, arguments):
         there = line_of(LocalStore(target))
         numbers = there.numbers()
         assert numbers in ([1], [1, 2])
@@ -102,7 +98,7 @@ def test_an_import(source: Path, tmp_path: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
-def test_an_export(source: Path, tmp_path: Path, fault: str) -> None:
+def test_an_export(zygote: Zygote, source: Path, tmp_path: Path, fault: str) -> None:
     """The file is the new one, whole, or the one that was there; and after an error nothing lies beside it."""
     path = tmp_path / "out" / "y.tar"
 
@@ -113,7 +109,7 @@ def test_an_export(source: Path, tmp_path: Path, fault: str) -> None:
 
     arguments = ["export", "job", str(path), "--force", "--root", str(source)]
     undone = Counter[str]()
-    for call, status in hits(tmp_path / "log", fault, prepare, arguments):
+    for call, status in hits(zygote, tmp_path / "log", fault, prepare, arguments):
         if path.read_bytes() == b"before":
             assert status != 0
             undone[call] += 1
