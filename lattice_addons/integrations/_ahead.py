@@ -25,12 +25,10 @@ class Ahead:
         self._loader = weakref.ref(loader)
         self._lookahead = lookahead  # how many batches the framework fetches before it needs them
         self._fetched: list[Any] = []
-        self._first: list[
-            Any
-        ] = []  # what an earlier process had fetched, and the framework has not asked for yet
-        self._no_more = self._ended = (
-            False  # whether the loader has none after these, and the framework knows it
-        )
+        # What an earlier process had fetched, and the framework has not asked for yet.
+        self._first: list[Any] = []
+        # Whether the loader has none after these, and whether the framework knows that.
+        self._no_more = self._ended = False
         self._behind: int | None = None  # the loader's place before it counts the last batch as done
         self._returned: dict[str, Any] | None = None
         _send_through(loader, self)
