@@ -17,7 +17,7 @@ from tests.unit.checkpoint.lines import manifest, raw
 from tests.unit.storage.spool.machines import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _SAVES = 50
@@ -47,9 +47,9 @@ def asked(machine: Machine) -> list[int]:
     counts: list[int] = []
     fetch = machine.remote.fetch
 
-    def counted(ranges: list[tuple[str, int, int]]) -> list[bytes]:
+    def counted(ranges: Sequence[tuple[str, int, int]], *, passing: bool = False) -> Sequence[bytes]:
         counts.append(len(ranges))
-        return fetch(ranges)
+        return fetch(ranges, passing=passing)
 
     machine.remote.fetch = counted  # type: ignore[method-assign,assignment]
     return counts
@@ -148,10 +148,10 @@ def test_a_store_that_goes_away_ends_a_verification(elsewhere: Machine) -> None:
     fetch = elsewhere.remote.fetch
     waited = 0
 
-    def away(ranges: list[tuple[str, int, int]]) -> list[bytes]:
+    def away(ranges: Sequence[tuple[str, int, int]], *, passing: bool = False) -> Sequence[bytes]:
         nonlocal waited
         if ranges[0][0] == manifest(_SAVES):  # whose key is looked at first
-            return fetch(ranges)
+            return fetch(ranges, passing=passing)
         waited += 1
         raise UnreachableError("no answer", url=elsewhere.remote.url)
 
