@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lattice_addons.errors import NotInStoreError, UnreachableError
+from lattice_addons.errors import NotInStoreError, StoreError
 
 from ._output import plain
 from ._store import spooled
@@ -50,7 +50,7 @@ def _say_where_it_parts(line: Line) -> None:
     """Tell people where the line that this machine has is another than the one in the store by now."""
     store = spooled(line.store)
     parted = None
-    with suppress(UnreachableError):  # what is on this machine can be looked at all the same
+    with suppress(StoreError):  # what is on this machine can be looked at all the same
         parted = store.parted(line.folder) if store is not None else None
     if parted is not None:
         told = (
