@@ -57,6 +57,33 @@ def test_a_slot_of_any_name_comes_back(store: Store) -> None:
     assert values(line, line_of(store).newest()) == {name: name for name in names}
 
 
+def test_only_the_slots_that_are_asked_for_are_parsed(store: Store) -> None:
+    """Of thousands one may be wanted; what is no JSON is found out with its slot."""
+    save(line_of(store), a=1, b=2)
+    forge(store, 1, b'"value":1', b'"value":?')
+    newest = line_of(store).newest()
+    assert newest is not None
+    assert (list(newest.slots), newest.slots["b"].value) == (["a", "b"], b"2")
+    with pytest.raises(DamagedError, match="slot 'a' is not JSON") as caught:
+        newest.slots["a"]
+    assert manifest(1) in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b'"a": {', b'"a":  {'), (b'"a": {', b'"a\\u0020": {')])
+def test_a_manifest_that_is_laid_out_otherwise_is_parsed_as_a_whole(
+    store: Store, old: bytes, new: bytes
+) -> None:
+    """It is JSON whoever wrote it."""
+    save(line_of(store), a=1, b=2)
+    forge(store, 1, old, new)
+    newest = line_of(store).newest()
+    assert newest is not None
+    assert [(name.strip(), entry.value) for name, entry in newest.slots.items()] == [("a", b"1"), ("b", b"2")]
+    forge(store, 1, b'"value":1', b'"value":?')
+    with pytest.raises(DamagedError, match="it is not JSON"):
+        line_of(store).newest()
+
+
 def test_a_long_value_is_stored_as_a_chunk(store: Store) -> None:
     """Up to 64 KiB stand in the manifest, more does not."""
     line = line_of(store)
