@@ -111,7 +111,27 @@ def _views(job: dict[str, Any]) -> dict[str, Any]:
     for path, (name, what, parameters) in views.items():
         there = {200: _answer("It.", _JSON, {"type": "array" if name == "series" else "object"})}
         given[f"/v1/view/jobs{path}"] = {"get": _operation(f"view_{name}", what, there, parameters, absent)}
+    given["/v1/view/compare"] = {"get": _comparison(rank, absent)}
+    there = {200: _answer("They.", _JSON, {"type": "object"})}
+    given["/v1/view/experiments"] = {
+        "get": _operation("view_experiments", "Tell how each experiment stands.", there)
+    }
     return given
+
+
+def _comparison(rank: dict[str, Any], absent: dict[int, str]) -> dict[str, Any]:
+    """Describe what is other in two checkpoints."""
+    told = {200: _answer("It.", _JSON, {"type": "object"})}
+    asked = [
+        _parameter("query", "job", "The one's job."),
+        _parameter(
+            "query", "a", "The one's number; without it the newest, or the one before that of the same job."
+        ),
+        _parameter("query", "with", "The other's job; the same without it."),
+        _parameter("query", "b", "The other's number; the newest without it."),
+        rank,
+    ]
+    return _operation("view_compare", "Tell what is different in two checkpoints.", told, asked, absent)
 
 
 def _object(what: str) -> dict[str, Any]:

@@ -120,6 +120,9 @@ def _body(request: Request, status: int, error: LatticeError) -> dict[str, Any]:
     """Say all of it, and nothing of where the store lies on the server."""
     detail = _without_place(str(error), request)
     facts = {name: getattr(error, name, None) for name in _FACTS}
+    facts = {
+        name: _without_place(fact, request) if isinstance(fact, str) else fact for name, fact in facts.items()
+    }
     return {
         "type": type(error).__name__,
         "title": HTTPStatus(status).phrase,

@@ -64,13 +64,21 @@ def check_origin(request: HTTPConnection) -> None:
         same = site in ("same-origin", "none")
     else:
         # Without TLS browsers say only this; behind a proxy, with it, the host is another one.
-        same = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        same = origin is None or _netloc(origin) == request.headers.get("host", "").lower()
     if same:
         return
     message = (
         f"the request was made by a page of {origin or 'another site'}: only this service's own pages may"
     )
     raise NoAccessError(message, url="", status=_FORBIDDEN)
+
+
+def _netloc(origin: str) -> str | None:
+    """Give the host and port of an origin; None of what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _host(netloc: str) -> str:

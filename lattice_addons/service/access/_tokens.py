@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import orjson
+
 from lattice_addons.errors import NotInStoreError, SettingsError, StoreError
 
 if TYPE_CHECKING:
@@ -203,7 +205,8 @@ def _prefix(text: str, *, exact: bool) -> str:
 def _read(store: Store, name: str) -> Token | None:
     """Read a token; None of what is none, or was taken away meanwhile."""
     try:
-        token = Token(**json.loads(store.read(_key(name))))
+        # Not Python's own JSON: that fails in another way where something is nested deep.
+        token = Token(**orjson.loads(store.read(_key(name))))
         _ = token.expired, RIGHTS.index(token.rights), token.prefix + token.digest
     except (NotInStoreError, ValueError, TypeError):
         return None
@@ -212,7 +215,7 @@ def _read(store: Store, name: str) -> Token | None:
 
 def _read_used(store: Store) -> dict[str, str]:
     try:
-        told = json.loads(store.read(USED))
+        told = orjson.loads(store.read(USED))
     except (NotInStoreError, ValueError):
         return {}
     texts = told.items() if isinstance(told, dict) else ()

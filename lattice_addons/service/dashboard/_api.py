@@ -14,6 +14,7 @@ from lattice_addons.errors import NotInStoreError
 from lattice_addons.service.view import compared, hyperparams_of, slot_value, slots_of, timeline, together
 
 from ._compare_page import named
+from ._job_page import made_before
 from ._pages import HEADERS, number_in, shallow
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def routes(pages: Pages) -> list[Route]:
         _route(pages, top, _jobs),
         _route(pages, f"{top}/{{job}}", _job),
         _route(pages, f"{top}/{{job}}/checkpoints", _checkpoints),
-        _route(pages, f"{top}/{{job}}/checkpoints/{{number:int}}", _checkpoint),
+        _route(pages, f"{top}/{{job}}/checkpoints/{{number:lattice_number}}", _checkpoint),
         _route(pages, f"{top}/{{job}}/series", _series),
         _route(pages, f"{top}/{{job}}/slot", _slot),
         _route(pages, "/v1/view/compare", _compare),
@@ -72,7 +73,9 @@ def _plain(told: object) -> object:
 def _jobs(pages: Pages, request: Request) -> object:
     may_see = pages.access.visible(request)
     now = pages.board.now()
-    return {"jobs": [job for job in now.jobs.values() if may_see(job.name)], "waiting": now.waiting}
+    seen = [job for job in now.jobs.values() if may_see(job.name)]
+    # Where the store cannot be read, these are the jobs that were seen last, or none.
+    return {"jobs": seen, "waiting": now.waiting, "problem": now.problem}
 
 
 def _job(pages: Pages, request: Request) -> object:
@@ -89,11 +92,10 @@ def _checkpoints(pages: Pages, request: Request) -> object:
 
 def _checkpoint(pages: Pages, request: Request) -> object:
     name, rank, numbers = _asked(pages, request)
-    number = int(request.path_params["number"])
-    older = [each for each in numbers if each < number]
+    number = request.path_params["number"]
     manifests = pages.jobs.manifests
     checkpoint = manifests.whole(name, rank, number)
-    before = manifests.whole(name, rank, older[-1]) if older else None
+    before = made_before(pages, name, rank, numbers, number)
     return {
         "checkpoint": manifests.facts(name, rank, number),
         "slots": list(slots_of(checkpoint, before)),

@@ -26,7 +26,7 @@ def routes(pages: Pages) -> list[Route]:
     def checkpoint(request: Request) -> Response:
         name = pages.visible_job(request)
         rank = number_in(request, "rank", 0) or 0
-        number = int(request.path_params["number"])
+        number = request.path_params["number"]
         numbers = pages.jobs.manifests.numbers(name, rank)
         facts = pages.jobs.manifests.facts(name, rank, number) if number in numbers else None
         if facts is None:
@@ -48,4 +48,4 @@ def routes(pages: Pages) -> list[Route]:
             contents=contents(pages, name, rank, numbers, number) if not facts.problem else None,
         )
 
-    return [pages.route("/jobs/{job}/checkpoints/{number:int}", checkpoint)]
+    return [pages.route("/jobs/{job}/checkpoints/{number:lattice_number}", checkpoint)]

@@ -12,16 +12,16 @@ from starlette.routing import Route
 from ._pages import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from lattice_addons.service.view import JobView
+    from lattice_addons.service.view import JobView, Snapshot
 
     from ._pages import Pages
 
-__all__ = ["routes"]
+__all__ = ["mark_of", "routes"]
 
 _EVERY = 1.5
 # A browser asks again; so a server that ends, or a right that is taken away, is noticed by then.
@@ -34,9 +34,9 @@ def routes(pages: Pages) -> list[Route]:
 
     async def events(request: Request) -> Response:
         may_see = pages.access.visible(request)
-        job = request.query_params.get("job")
+        job, shown = request.query_params.get("job"), request.query_params.get("shown")
         return StreamingResponse(
-            _stream(pages, may_see, job),
+            _stream(pages, may_see, job, shown),
             media_type="text/event-stream",
             headers={**HEADERS, "x-accel-buffering": "no"},
         )
@@ -44,9 +44,16 @@ def routes(pages: Pages) -> list[Route]:
     return [Route("/events", events, methods=["GET"])]
 
 
-async def _stream(pages: Pages, may_see: Callable[[str], bool], job: str | None) -> AsyncIterator[str]:
+def mark_of(now: Snapshot, jobs: Iterable[JobView]) -> str:
+    """Give what is another one when an open page that shows these jobs is to be made anew."""
+    return f"{hash((tuple(map(_what_counts, jobs)), now.waiting, now.problem)):x}"
+
+
+async def _stream(
+    pages: Pages, may_see: Callable[[str], bool], job: str | None, told: str | None
+) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
-    told, silent = None, 0
+    silent = 0
     for _ in range(int(_LASTS / _EVERY)):
         try:
             now = await pages.threads.run(pages.board.now)
@@ -54,7 +61,7 @@ async def _stream(pages: Pages, may_see: Callable[[str], bool], job: str | None)
             # The service ends, or who listened has gone: so does the answer, as a whole one.
             return
         seen = [each for each in now.jobs.values() if may_see(each.name) and job in (None, each.name)]
-        mark = hash((tuple(map(_what_counts, seen)), now.waiting, now.problem))
+        mark = mark_of(now, seen)
         silent += 1
         if told is not None and mark != told:
             yield f"event: changed\ndata: {json.dumps({'jobs': len(seen)})}\n\n"

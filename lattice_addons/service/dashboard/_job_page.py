@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._pages import Pages
 
-__all__ = ["Contents", "contents", "routes"]
+__all__ = ["Contents", "contents", "made_before", "routes"]
 
 _ROWS = 50
 _SLOTS = 500
@@ -58,7 +58,7 @@ def contents(pages: Pages, job: str, rank: int, numbers: tuple[int, ...], number
     """
     manifests = pages.jobs.manifests
     checkpoint = manifests.whole(job, rank, number)
-    before = _before(pages, job, rank, numbers, number)
+    before = made_before(pages, job, rank, numbers, number)
     slots = list(slots_of(checkpoint, before))
     config = config_of(manifests.line(job, rank), checkpoint)
     return Contents(
@@ -72,7 +72,9 @@ def contents(pages: Pages, job: str, rank: int, numbers: tuple[int, ...], number
     )
 
 
-def _before(pages: Pages, job: str, rank: int, numbers: tuple[int, ...], number: int) -> Checkpoint | None:
+def made_before(
+    pages: Pages, job: str, rank: int, numbers: tuple[int, ...], number: int
+) -> Checkpoint | None:
     """Give the checkpoint that was made before one; None where it is gone, or cannot be used."""
     older = [each for each in numbers if each < number]
     try:

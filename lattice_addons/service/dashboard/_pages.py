@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import jinja2
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from lattice_addons.settings import Settings
     from lattice_addons.storage import Store
 
-__all__ = ["HEADERS", "Pages", "number_in", "shallow"]
+__all__ = ["HEADERS", "Pages", "link", "number_in", "shallow", "whole_number"]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -70,7 +72,16 @@ _STATUS = (
 _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
 _AT_ONCE = 8
 _NOTHING = {"store_url": "", "csrf": "", "in_session": False, "news": "", "events": ""}
-_LARGEST = 10**15
+_NUMBER = re.compile("[0-9]{1,15}", re.ASCII)
+
+
+class _Number(IntegerConvertor):
+    """A checkpoint's number in an address; Python reads no number of thousands of digits."""
+
+    regex = _NUMBER.pattern
+
+
+register_url_convertor("lattice_number", _Number())
 
 
 class Pages:
@@ -198,12 +209,16 @@ def _is_name(job: str) -> bool:
 
 def number_in(request: Request, name: str, default: int | None = None) -> int | None:
     """Give a whole number of the query; what is none is the default."""
-    text = request.query_params.get(name, "")
-    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST))
-    return int(text) if digits else default
+    number = whole_number(request.query_params.get(name, ""))
+    return number if number is not None else default
 
 
-def link(path: str, **query: object) -> str:
+def whole_number(text: str) -> int | None:
+    """Read a whole number as people write it; None for anything else, and for one that counts nothing of ours."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def link(path: str, /, **query: object) -> str:
     """Give an address with a query; what is None or empty is left out.
 
     >>> link("/", q="a b", page=None)

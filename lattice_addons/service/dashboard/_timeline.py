@@ -74,8 +74,8 @@ def draw_timeline(timeline: Timeline) -> Drawing | None:
         return round(_LEFT + (_RIGHT - _LEFT) * (passed / span if span > 0 else 0.5), 3)
 
     share = _MARKS // len(lives)
-    lanes = []
-    for row, life in enumerate(reversed(lives)):
+    lanes: list[Lane] = []
+    for life in reversed(lives):
         marks = tuple(
             Mark(across(facts.created), facts, timeline.names.get(facts.number, ""))
             for facts in _chosen(life.checkpoints, share, timeline.names)
@@ -83,7 +83,7 @@ def draw_timeline(timeline: Timeline) -> Drawing | None:
         )
         if marks:
             ends = [mark.at for mark in marks]
-            lanes.append(Lane(life, _TOP + row * _LANE, min(ends), max(ends), marks))
+            lanes.append(Lane(life, _TOP + len(lanes) * _LANE, min(ends), max(ends), marks))
     axis = _TOP + len(lanes) * _LANE
     kinds = tuple(dict.fromkeys(facts.reason for life in lives for facts in life.checkpoints if facts.reason))
     ticks = tuple(_ticks(first, span))

@@ -50,7 +50,7 @@ class Board:
         if time.monotonic() - self._looked < fresh:
             return self._seen
         # Only the first look is worth waiting for: later there is an answer, and somebody is at a newer one.
-        if self._looking.acquire(timeout=_FIRST if self._seen.version == 0 else 0):
+        if self._looking.acquire(blocking=not self._seen.version):
             try:
                 if time.monotonic() - self._looked >= fresh:
                     self._look(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._changes import changed_hyperparams, changed_slots, changed_values
 from ._hyperparams import config_of, shown
+from ._manifests import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +87,8 @@ def compared(manifests: Manifests, one: tuple[str, int, int], other: tuple[str, 
     )  # fmt: skip
     known = {*before.slots, *after.slots}
     return Compared(
-        _side(manifests, *one),
-        _side(manifests, *other),
+        _side(manifests, one, before),
+        _side(manifests, other, after),
         len(known) - len(slots),
         slots,
         hyperparams,
@@ -98,9 +99,10 @@ def compared(manifests: Manifests, one: tuple[str, int, int], other: tuple[str, 
     )
 
 
-def _side(manifests: Manifests, job: str, rank: int, number: int) -> Side:
-    facts = manifests.facts(job, rank, number)
-    assert facts is not None  # noqa: S101 - it was read a moment ago, and is kept
+def _side(manifests: Manifests, named: tuple[str, int, int], checkpoint: Checkpoint) -> Side:
+    job, rank, number = named
+    # Of the manifest that was compared: in the store there may be none any more.
+    facts = facts_of(checkpoint)
     return Side(job, rank, facts, manifests.line(job, rank).keeps.names().get(number, ""))
 
 

@@ -99,7 +99,7 @@ class Experiments:
         place = self._place(view.at, view.module, view.name)
         if place is None or not view.counts["failed"] + view.counts["killed"]:
             return []
-        records = self._records.get(self._stamp(place), place.journal().records)
+        records = self._records.get(place.url, place.journal().records, _stamp(place))
         return [each for each in reversed(records.values()) if each.status in ("failed", "killed")]
 
     def table(self, view: ExperimentView) -> Any:  # noqa: ANN401 - pyarrow is imported when there are results
@@ -113,7 +113,7 @@ class Experiments:
             return None
         from lattice_addons.experiments import results_in
 
-        return self._tables.get(self._stamp(place), lambda: results_in(place))
+        return self._tables.get(place.url, lambda: results_in(place), _stamp(place))
 
     def _view(self, at: int, place: Place) -> ExperimentView:
         try:
@@ -149,12 +149,7 @@ class Experiments:
     def _stands(self, place: Place) -> Standing:
         from lattice_addons.experiments import standing
 
-        return standing(place, self._standing.get(self._stamp(place), lambda: standing(place)))
-
-    def _stamp(self, place: Place) -> tuple[str, tuple[tuple[str, int], ...]]:
-        """Give what is another one when something has been written: parts of a journal only grow."""
-        parts = place.store.listing("journal")
-        return place.url, tuple(sorted((key, listed.size) for key, listed in parts.items()))
+        return standing(place, self._standing.get(place.url, lambda: standing(place), _stamp(place)))
 
     def _place(self, at: int, module: str, name: str) -> Place | None:
         if not 0 <= at < len(self._stores):
@@ -172,6 +167,12 @@ class Experiments:
     def _kept(self, at: int, place: Place) -> Place:
         with self._lock:
             return self._places.setdefault((at, place.module, place.name), place)
+
+
+def _stamp(place: Place) -> tuple[tuple[str, int], ...]:
+    """Give what is another one when something has been written: parts of a journal only grow."""
+    parts = place.store.listing("journal")
+    return tuple(sorted((key, listed.size) for key, listed in parts.items()))
 
 
 def _root(store: Store) -> str:

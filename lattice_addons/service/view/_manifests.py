@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint import Checkpoint
     from lattice_addons.storage import Store
 
-__all__ = ["Manifests", "Newest", "when"]
+__all__ = ["Manifests", "Newest", "facts_of", "when"]
 
 Value = TypeVar("Value")
 # So many checkpoints' facts are kept: a few hundred bytes each.
@@ -43,19 +43,24 @@ class Newest(Generic[Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[Hashable, Value] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Hashable, Value]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Give what is kept under a key, or make it; nothing is kept where making it fails."""
+    def get(self, key: Hashable, make: Callable[[], Value], stamp: Hashable = None) -> Value:
+        """Give what is kept under a key, or make it, in the place of what was made at another ``stamp``.
+
+        Nothing is kept where making it fails.
+        """
         with self._lock:
-            if key in self._kept:
+            known = self._kept.get(key)
+            if known is not None and known[0] == stamp:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return known[1]
         # Not under the lock: another thread may make the same meanwhile, and that does no harm.
         made = make()
         with self._lock:
-            self._kept[key] = made
+            self._kept[key] = stamp, made
+            self._kept.move_to_end(key)
             while len(self._kept) > 1 and self._is_too_much():
                 self._kept.popitem(last=False)
         return made
@@ -68,7 +73,7 @@ class _Whole(Newest[tuple["Checkpoint", int]]):
     """Whole manifests, each with the length of its text; all but the newest go when these are too much together."""
 
     def _is_too_much(self) -> bool:
-        return super()._is_too_much() or sum(length for _, length in self._kept.values()) > _WHOLE_BYTES
+        return super()._is_too_much() or sum(length for _, (_, length) in self._kept.values()) > _WHOLE_BYTES
 
 
 class Manifests:
@@ -122,7 +127,7 @@ class Manifests:
         """Give what a manifest says in short; None where it is gone."""
         try:
             return self._facts.get(
-                self.key(job, rank, number), lambda: _facts((line or self.line(job, rank)).load(number))
+                self.key(job, rank, number), lambda: facts_of((line or self.line(job, rank)).load(number))
             )
         except NotInStoreError:
             return None
@@ -143,12 +148,13 @@ class Manifests:
         """Say whether a number, which was not looked at for a while, is that of another checkpoint by now."""
         known = self.facts(job, rank, number)
         try:
-            return known is None or known != _facts(self.line(job, rank).load(number))
+            return known is None or known != facts_of(self.line(job, rank).load(number))
         except LatticeError:
             return True
 
 
-def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
+def facts_of(checkpoint: Checkpoint) -> CheckpointFacts:
+    """Give what a manifest says in short."""
     costs = SaveCosts.of(checkpoint.metrics)
     known = "seconds" in checkpoint.metrics
     return CheckpointFacts(

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from lattice_addons.errors import LatticeError, NoAccessError, NotInStoreError
-from lattice_addons.service.dashboard._pages import link
+from lattice_addons.service.dashboard._pages import link, whole_number
 from lattice_addons.service.dashboard._words import job_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Act", "Asked", "Done", "Input", "Plan", "act_route"]
 
 _SEE_OTHER, _CONFLICT = 303, 409
-_LARGEST = 10**15
 _CONFIRMED = "confirmed"
 
 
@@ -43,9 +42,9 @@ class Asked:
         Raises:
             NotInStoreError: it has none, and there is no default.
         """
-        text = self.fields.get(name, "").strip()
-        if text.isascii() and text.isdecimal() and int(text[:20]) <= _LARGEST:
-            return int(text)
+        number = whole_number(self.fields.get(name, "").strip())
+        if number is not None:
+            return number
         if default is None:
             message = f"the form names no {name}: go back, and choose one"
             raise NotInStoreError(message, url=self.pages.store.url, key=self.job)

@@ -38,7 +38,7 @@ def routes(pages: Pages) -> list[Route]:
         job = pages.visible_job(request)
         pages.access.allows(request, job, "read")
         rank = number_in(request, "rank", 0) or 0
-        number = int(request.path_params["number"])
+        number = request.path_params["number"]
         manifests = pages.jobs.manifests
         if number not in manifests.numbers(job, rank):
             message = f"job {job!r} has no checkpoint {number} (any more): a newer one has taken its place"
@@ -50,7 +50,7 @@ def routes(pages: Pages) -> list[Route]:
         name = f"{job}-{number}.tar" if not rank else f"{job}-rank-{rank}-{number}.tar"
         return _File(name, pages.threads, first, pieces)
 
-    return [pages.route("/jobs/{job}/checkpoints/{number:int}/download", download)]
+    return [pages.route("/jobs/{job}/checkpoints/{number:lattice_number}/download", download)]
 
 
 def _joined(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:
@@ -89,6 +89,9 @@ class _File(Response):
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
+            if scope["method"] == "HEAD":
+                # What nobody gets need not be read.
+                piece = None
             while piece is not None and not left.done():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = await self._threads.run(next, self._rest, None)

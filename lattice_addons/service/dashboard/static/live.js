@@ -87,7 +87,7 @@
       if (answer.redirected) { location.reload(); return; }
       const date = Date.parse(answer.headers.get("date"));
       // To the second, as servers tell it; nearer than that no two clocks need be.
-      if (date && Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
+      if (date) ahead = Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0;
       if (answer.ok) takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (error) {
       if (error.name !== "AbortError") { setLive(false); awaitAnswer(); }

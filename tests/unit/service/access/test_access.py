@@ -148,6 +148,7 @@ def test_host_must_be_this_machine(host: str, allowed: bool) -> None:
         ("PUT", {"origin": "http://evil.example"}, False),
         ("PUT", {"origin": "http://127.0.0.1:8080"}, False),
         ("PUT", {"origin": "null"}, False),
+        ("PUT", {"origin": "http://["}, False),
         ("DELETE", {"sec_fetch_site": "same-site"}, False),
         ("POST", {"content_type": "application/json"}, True),
         ("POST", {"content_type": "application/json", "origin": "http://evil.example"}, False),

@@ -142,6 +142,7 @@ def test_damaged_file_opens_nothing(store: Store) -> None:
         ("2" * 12, b'{"id": 2}'),
         ("3" * 12, b"[]"),
         ("4" * 12, b""),
+        ("5" * 12, b"[" * 100_000),
     ):
         store.put(f"{FOLDER}{name}.json", data)
 

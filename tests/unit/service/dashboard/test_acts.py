@@ -101,7 +101,7 @@ def test_news_are_told_by_a_name_alone_and_the_oldest_go() -> None:
 @pytest.mark.parametrize(
     "query",
     ["", *(f"?sort={name}&order=down&all=1" for name in ("loss", "list", ".x", "none", "name", "no such")),
-     "?metric=.x&against=what", "?metric=no&against=no", "?plot=parallel", "?page=99&at=0"],
+     "?metric=.x&against=what", "?metric=no&against=no", "?plot=parallel", "?page=99&at=0", "?path=x"],
 )  # fmt: skip
 def test_any_results_are_drawn_and_sorted(store: LocalStore, query: str) -> None:
     """The largest numbers there are, none at all, lists, columns whose names look like paths."""

@@ -94,6 +94,14 @@ def test_a_timeline_without_times_is_not_drawn() -> None:
     assert alone.lanes[0].marks[0].at == 50
 
 
+def test_a_life_of_which_nothing_can_be_drawn_has_no_row() -> None:
+    """As when the newest checkpoint is damaged: those below it move up, and stay above the axis."""
+    damaged = Life(2, [CheckpointFacts(2, problem="damaged")])
+    drawn = draw_timeline(Timeline((Life(1, checkpoints(1, 1)), damaged), {}))
+    assert drawn is not None
+    assert [lane.y < drawn.axis for lane in drawn.lanes] == [True]
+
+
 def test_the_package_has_all_that_its_pages_ask_for() -> None:
     """No page asks for a file that is not there, nor for one from elsewhere; the chart library brings its licence."""
     folder = Path(import_module(TOP).__file__ or "").parent
