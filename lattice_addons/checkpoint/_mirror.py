@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
+from lattice_addons.checkpoint._commit import Packs
 from lattice_addons.checkpoint._jobs import ranks, running
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, pack_key, pack_name, refused_key
 from lattice_addons.checkpoint._line import Line
@@ -129,7 +130,12 @@ class _Rank:
         ours, theirs = set(self._numbers), set(self.other.numbers())
         common = ours & theirs
         for number in self.line.fetched(self.other.fetched(sorted(common))):
-            if self._text(self.source, number) != self._text(self.other.store, number):
+            try:
+                text = self._text(self.source, number)
+            except NotInStoreError:  # the program that writes it has deleted it meanwhile
+                common.discard(number)
+                continue
+            if text != self._text(self.other.store, number):
                 raise self._refusal(f"its checkpoint {number} is another one")
         if theirs and not common and not self._force:
             raise self._refusal("none of its checkpoints is one of these; --force copies these beside them")
@@ -148,17 +154,12 @@ class _Rank:
 
     def size(self) -> int:
         """Give how many bytes of packs are to be copied, about."""
-        sizes = 0
         packs: set[str] = set()
         for number in self.line.fetched(self._numbers):
             with suppress(NotInStoreError):  # it is missed when it is to be copied
                 packs.update(self._packs(self._read(number)))
-        for pack in packs:
-            try:
-                sizes += self.source.size(pack_key(self.line.folder, pack))
-            except NotInStoreError:
-                continue
-        return sizes
+        there = Packs(self.source, self.line.folder)
+        return sum(max(there.size(pack), 0) for pack in packs)
 
     def _packs(self, checkpoint: Checkpoint | None) -> list[str]:
         """Give the packs that a checkpoint names; all that there are, where it cannot be read."""
@@ -229,7 +230,7 @@ class _Rank:
             return done
         key = pack_key(self.line.folder, pack)
         size = self.source.size(key)
-        if _size(self.target, key) != size:
+        if Packs(self.target, self.line.folder).size(pack) != size:
             self.target.delete([key])
             with self.target.create(key) as writer:
                 for piece in _pieces(self.source, key, size):
@@ -291,10 +292,3 @@ def _hash(store: Store, key: str, size: int) -> str:
     for piece in _pieces(store, key, size):
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _size(store: Store, key: str) -> int:
-    try:
-        return store.size(key)
-    except NotInStoreError:
-        return -1

@@ -23,6 +23,17 @@ _LONGEST_LINE, _MOST_PLACES = 200, 1000
 _REFERENCES_DEEP = 5
 
 
+def _working_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return None
+
+
+# Asked at once: arguments are relative to a folder that the program may leave, and that may be removed then.
+_BEGAN_IN = _working_folder()
+
+
 def program() -> dict[str, object]:
     """Describe this process's program."""
     told: dict[str, object] = {
@@ -30,7 +41,7 @@ def program() -> dict[str, object]:
         "host": _clean(host_name()),
         "python": sys.version.split()[0],
         "packages": _packages(),
-        "commit": _commit(os.path.dirname(os.path.abspath(sys.argv[0] if sys.argv and sys.argv[0] else "."))),
+        "commit": _commit(_folder()),
         "pid": os.getpid(),
     }
     if "SLURM_JOB_ID" in os.environ:
@@ -39,6 +50,11 @@ def program() -> dict[str, object]:
         ]
     places = _places()
     return told | {"hyperparams": places} if places else told
+
+
+def _folder() -> str:
+    """Give where the program lies; what was typed in lies where it was begun."""
+    return os.path.normpath(os.path.dirname(os.path.join(_BEGAN_IN or "", sys.argv[0] if sys.argv else "")))
 
 
 def _places() -> dict[str, dict[str, list[object]]]:
@@ -73,6 +89,8 @@ def _packages() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _commit(folder: str) -> str | None:
     """Read the git commit that is checked out where the program lies, without running git."""
+    if not os.path.isabs(folder):
+        return None
     try:
         for above in _upwards(folder):
             git = os.path.join(above, ".git")

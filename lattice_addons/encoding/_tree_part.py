@@ -47,18 +47,24 @@ def part_of_tree(header: bytes, path: Sequence[object]) -> tuple[bytes, list[int
 def _under(node: Any, key: object) -> Any:
     """Give what is under a key of a mapping or an index of a sequence."""
     if isinstance(node, list):
-        return node[key] if isinstance(key, int) and key < len(node) else _missing(key)
+        return node[key] if isinstance(key, int) and -len(node) <= key < len(node) else _missing(key)
     found: tuple[str, Any] = next(iter(node.items())) if isinstance(node, dict) else ("", None)
     kind, content = found
     if kind == "dict":
         return content[key]
-    if kind in {"items", "ordered"}:
+    if kind in {"items", "ordered", "counter"}:
+        described = _as_key(key)
         for each, value in content:
-            if each == key:
+            if each == described:
                 return value
     if kind == "tuple":
         return _under(content, key)
     return _missing(key)
+
+
+def _as_key(key: object) -> object:
+    """Give a key of a mapping as it is described there."""
+    return {"tuple": [_as_key(part) for part in key]} if type(key) is tuple else key
 
 
 def _missing(key: object) -> Any:

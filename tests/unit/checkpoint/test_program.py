@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lattice_addons.checkpoint._program import _commit, program
+from tests.program import clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +55,55 @@ def test_a_broken_repository_says_nothing(tmp_path: Path, text: str) -> None:
     """It must not stop a save."""
     (tmp_path / ".git").write_text(text)
     assert commit_of(tmp_path) is None
+
+
+_ELSEWHERE = """
+import os, shutil, sys
+from lattice_addons.checkpoint import Fresh, Line
+from lattice_addons.encoding import encode
+from lattice_addons.settings import Settings
+from lattice_addons.storage import LocalStore
+line = Line(LocalStore(sys.argv[1]), "job", settings=Settings())
+os.chdir("elsewhere")
+if sys.argv[2] == "removed":
+    shutil.rmtree(os.getcwd())
+made = line.commit({"slot": Fresh("reference", encode(1))}, parent=None, reason="manual")
+print(made.program["commit"])
+"""
+
+
+@pytest.mark.parametrize(
+    "left",
+    ["there", pytest.param("removed", marks=pytest.mark.skipif(os.name == "nt", reason="it is in use"))],
+)
+def test_a_program_may_leave_the_folder_it_was_started_in(tmp_path: Path, left: str) -> None:
+    """Its save says where it lies, and not where it is; that need not be there any more."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "one")
+    (repository / "program.py").write_text(_ELSEWHERE)
+    # Of another commit, which would be the wrong one.
+    git(repository, "init", "-q", "elsewhere")
+    git(repository / "elsewhere", "commit", "-q", "--allow-empty", "-m", "two")
+    command = [sys.executable, "program.py", str(tmp_path / "store"), left]
+    done = subprocess.run(
+        command, cwd=repository, env=clean_environ(), capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (git(repository, "rev-parse", "HEAD"), "")
+
+
+def test_what_is_typed_in_lies_where_it_was_begun(tmp_path: Path) -> None:
+    """Not one folder above."""
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    # As it is at the prompt.
+    source = "import sys; sys.argv = ['']; from lattice_addons.checkpoint._program import program"
+    command = [sys.executable, "-c", f"{source}; print(program()['commit'])"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (git(tmp_path, "rev-parse", "HEAD"), "")
 
 
 def test_odd_arguments_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -287,3 +287,28 @@ def test_a_checkpoint_that_is_deleted_before_it_is_copied(tmp_path: Path) -> Non
     assert (found.checkpoints, found.gone) == (2, [2])
     assert target.list("job/rank-00000/packs") == [packs[0], packs[2]]
     assert found.bytes == source.size(packs[0]) + source.size(packs[2])
+
+
+def test_a_checkpoint_that_is_deleted_before_it_is_compared(tmp_path: Path) -> None:
+    """What is there of it stays, and the others are copied."""
+    source, target = LocalStore(tmp_path / "here"), LocalStore(tmp_path / "there")
+    line = line_of(source)
+    for n in range(2):
+        line.commit({"blob": fresh(os.urandom(70_000))}, parent=n or None, reason="manual")
+    mirrored((source, line.settings), (target, line.settings), "job", lambda *_: None)
+    line.commit({"blob": fresh(os.urandom(70_000))}, parent=2, reason="manual")
+    line.release()
+
+    class Deleting(type(source)):  # type: ignore[misc]
+        """Its program goes on between the listing and the first look."""
+
+        def list(self, prefix: str) -> list[str]:
+            """List, and let what was listed go."""
+            keys: list[str] = super().list(prefix)
+            self.delete([key for key in keys if key.endswith("/000000000001.json")])
+            return keys
+
+    busy = Deleting(tmp_path / "here")
+    [found] = mirrored((busy, line.settings), (target, line.settings), "job", lambda *_: None)
+    assert (found.checkpoints, found.there, found.gone) == (1, 1, [1])
+    assert line_of(target).numbers() == [1, 2, 3]
