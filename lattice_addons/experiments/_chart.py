@@ -31,8 +31,8 @@ class Axis:
 
     @property
     def numeric(self) -> bool:
-        """Say whether the values are numbers, which have distances."""
-        return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in self.values)
+        """Say whether the values are numbers that have distances, as infinity has not."""
+        return all(_is_number(value) and math.isfinite(value) for value in self.values)
 
     @property
     def log(self) -> bool:
@@ -139,7 +139,11 @@ def fields_and_metrics(table: Any) -> tuple[list[str], list[str]]:
 
 def _numbers(values: list[Any]) -> bool:
     given = [value for value in values if value is not None]
-    return bool(given) and Axis("", given).numeric
+    return bool(given) and all(map(_is_number, given))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _metric(title: str, metric: str | None, metrics: list[str], objective: str | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import os
 import sys
@@ -192,12 +191,10 @@ def _installed(name: str) -> list[type[Experiment]]:
     if not dot:
         return []
     try:
-        if importlib.util.find_spec(where) is None:
-            return []
         module = sys.modules.get(where) or importlib.import_module(where)
-    except (ImportError, ValueError):
-        return []  # one of the packages above it is not there
     except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{where}.".startswith(f"{error.name}."):
+            return []  # it is not there, or one of the packages above it
         # As for a file of the project: it may raise whatever it likes.
         message = f"{where} cannot be imported ({type(error).__name__}: {error})"
         raise ExperimentError(message, experiment=name) from error

@@ -73,6 +73,13 @@ def _if(fits: object, value: Any) -> Any:
     return value
 
 
+def _set_of(kind: Any, items: Any) -> Any:
+    try:
+        return kind(items)
+    except TypeError:  # an item, as a list, that no set can hold
+        raise _Misfit from None
+
+
 def _one_of(value: Any, hints: tuple[Any, ...]) -> Any:
     for hint in hints:
         if hint is type(value):
@@ -111,7 +118,7 @@ def _inside(value: Any, origin: Any, args: tuple[Any, ...]) -> Any:
         _if(len(kinds) == len(items), value)
         return tuple(fit(each, kind) for each, kind in zip(items, kinds, strict=True))
     if origin in (set, frozenset):
-        return origin(fit(each, args[0]) for each in _instance(value, origin))
+        return _set_of(origin, [fit(each, args[0]) for each in _instance(value, origin)])
     if origin is dict:
         return {fit(key, args[0]): fit(each, args[1]) for key, each in _instance(value, dict).items()}
     return _instance(value, origin)
@@ -121,7 +128,7 @@ def _instance(value: Any, hint: Any) -> Any:
     if hint in (list, tuple) and isinstance(value, (list, tuple)):
         return value if isinstance(value, hint) else hint(value)
     if hint in (set, frozenset) and isinstance(value, (list, tuple, set, frozenset)):
-        return value if isinstance(value, hint) else hint(value)
+        return value if isinstance(value, hint) else _set_of(hint, value)
     if isinstance(hint, type) and isinstance(value, str) and hint.__module__.partition(".")[0] == "pathlib":
         return hint(value)
     if not isinstance(hint, type):

@@ -19,7 +19,7 @@ from ._fresh import LARGE, size_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["class_label", "identity_of"]
+__all__ = ["cells_of", "class_label", "code_told", "identity_of"]
 
 _DIGITS = 16
 _DOUBLE = struct.Struct(">d").pack
@@ -124,13 +124,23 @@ class _Writer:
             self._put(b"t", value.__name__.encode())
             return
         self._put(b"t", class_label(value).encode())
-        code = getattr(value, "__code__", None)
-        if code is not None and "<lambda>" in value.__qualname__:  # all lambdas of a class have one name
-            self.write(
-                [code.co_code, [each for each in code.co_consts if not isinstance(each, types.CodeType)]]
-            )
-            self.write([list(code.co_names), [cell.cell_contents for cell in value.__closure__ or ()]])
-            self.write([value.__defaults__, value.__kwdefaults__])
+        if not isinstance(value, types.FunctionType):
+            return
+        if "<lambda>" in value.__qualname__:  # all lambdas of a class have one name
+            self._write_lambda(value)
+        elif "<locals>" in value.__qualname__:  # and so have all functions that one function makes
+            held = [cells_of(value), value.__defaults__, value.__kwdefaults__]
+            if any(held):
+                self.write(held)
+
+    def _write_lambda(self, value: types.FunctionType) -> None:
+        code = value.__code__
+        inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        self.write([code.co_code, [each for each in code.co_consts if not isinstance(each, types.CodeType)]])
+        self.write([list(code.co_names), cells_of(value)])
+        self.write([value.__defaults__, value.__kwdefaults__])
+        if inner:
+            self.write([code_told(each) for each in inner])
 
     def _write_object(self, value: Any, kind: type) -> None:
         numpy = sys.modules.get("numpy")
@@ -163,6 +173,23 @@ class _Writer:
         self.write(state)
         self.write(None if items is None else list(items))
         self.write(None if pairs is None else dict(pairs))
+
+
+def cells_of(function: types.FunctionType) -> list[Any]:
+    """Give what is in the variables around a function, as far as they have a value yet."""
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            cells.append(cell.cell_contents)
+        except ValueError:  # assigned only later
+            cells.append(None)
+    return cells
+
+
+def code_told(code: types.CodeType) -> list[Any]:
+    """Give a function's code as plain data, with that of the functions in it."""
+    constants = [code_told(each) if isinstance(each, types.CodeType) else each for each in code.co_consts]
+    return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
 def _digest_of_large(value: Any) -> bytes:

@@ -45,7 +45,8 @@ class Inside:
         self.context = _BY_HAND
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.given, self.after, self.searched, self.setting, self.ready, self.identity
+        # Without the identity: whether it was asked for must not make another value of this one.
+        return self.given, self.after, self.searched, self.setting, self.ready, None
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.given, self.after, self.searched, self.setting, self.ready, self.identity = state

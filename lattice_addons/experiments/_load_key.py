@@ -8,7 +8,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ._fields import fields_of
-from ._identity import class_label, identity_of
+from ._identity import cells_of, class_label, code_told, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,18 +47,8 @@ def _held(value: Any) -> list[Any]:
     if isinstance(value, types.MethodType):
         return [value.__func__, value.__self__]
     if isinstance(value, types.FunctionType):
-        return [*_cells(value), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return [*cells_of(value), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     return []
-
-
-def _cells(function: types.FunctionType) -> list[Any]:
-    cells = []
-    for cell in function.__closure__ or ():
-        try:
-            cells.append(cell.cell_contents)
-        except ValueError:  # assigned only later
-            cells.append(None)
-    return cells
 
 
 def key_of(load: Any, reads: Reads | None = None) -> str:
@@ -84,14 +74,9 @@ def _said(value: Any, settings: dict[int, int], walked: set[int]) -> Any:
         walked.add(id(value))
         inside = [_said(each, settings, walked) for each in _held(value)]
         if isinstance(value, types.FunctionType):
-            return ["function", class_label(value), _code(value.__code__), inside]
+            return ["function", class_label(value), code_told(value.__code__), inside]
         return [type(value).__name__, list(getattr(value, "keywords", ())), inside]
     return value
-
-
-def _code(code: types.CodeType) -> list[Any]:
-    constants = [_code(each) if isinstance(each, types.CodeType) else each for each in code.co_consts]
-    return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
 def watched(load: Callable[[], Any], reads: Reads) -> Callable[[], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def _take_fields(parser: argparse.ArgumentParser, known: Mapping[str, Mapping[st
     parse = parser.parse_known_args
 
     def parsed(args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        args = sys.argv[1:] if args is None else args
         way = args[0] if args and args[0] in ACTIONS else "run"
         ours, rest, plain = _split(args, known[way])
         asks = way == "run" and len(ours) > 1 and {"-h", "--help"} & {*ours}

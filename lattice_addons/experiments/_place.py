@@ -109,8 +109,10 @@ class Place:
         """Give the settings under which the state of one setting is kept: those of the environment, in this place."""
         environ = {name: text for name, text in os.environ.items() if name not in _NOT_FOR_RUNS}
         settings = Settings.from_environ(environ)
-        kind, root = "local", os.path.join(self.url, "states")
-        if not self.local:
+        if self.local:
+            # A run by hand may be the first to need a folder here.
+            kind, root = "local", _with_parents(os.path.join(self.url, "states"))
+        else:
             scheme = self.root.partition("://")[0]
             kind = scheme if scheme in ("s3", "memory") else "fsspec"
             root = f"{self.url}/states".removeprefix("memory://")

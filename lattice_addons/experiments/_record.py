@@ -10,7 +10,17 @@ from typing import Any, Literal
 import orjson
 from blake3 import blake3
 
-__all__ = ["AT", "Record", "Status", "as_line", "as_plain", "beginning", "from_line", "head_of_line"]
+__all__ = [
+    "AT",
+    "Record",
+    "Status",
+    "as_line",
+    "as_plain",
+    "beginning",
+    "from_line",
+    "head_of_line",
+    "plain_values",
+]
 
 Status = Literal["done", "failed", "killed", "pruned"]
 _DIGEST = 16  # hexadecimal digits in front of a line
@@ -107,6 +117,16 @@ def _text(line: bytes) -> bytes:
     if line[-1:] != b"\n" or blake3(text).hexdigest(_DIGEST // 2).encode("ascii") != line[:_DIGEST]:
         raise ValueError("torn or damaged")
     return text
+
+
+def plain_values(value: Any) -> Any:
+    """Give values of fields as JSON can have them; keys that it has not as text."""
+    try:
+        return json.loads(json.dumps(value, default=as_plain))
+    except (TypeError, ValueError, RecursionError):
+        if isinstance(value, dict):
+            return {str(key): plain_values(each) for key, each in value.items()}
+        return as_plain(value) if not isinstance(value, (list, tuple)) else repr(value)
 
 
 def as_plain(value: Any) -> Any:

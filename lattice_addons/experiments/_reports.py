@@ -9,6 +9,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ReportServer", "asker"]
 
 _log = logging.getLogger("lattice_addons.experiments")
+_PAUSE = 0.1  # seconds until a worker that could not be let in is let in
+_PATIENCE = 1.0  # seconds that the end of a server may take
 _here: dict[str, Callable[[str, float, float], bool]] = {}  # of runners in this process, by their start
 
 
@@ -34,18 +37,27 @@ class ReportServer:
         self._folder = ""
         secret = secrets.token_bytes(32)
         if far:
+            self._family = socket.AF_INET
             self._listener = Listener((socket.gethostbyname(socket.gethostname()), 0), "AF_INET", 64, secret)
         else:
             # Not in the place: the path of a socket is a hundred characters at most.
+            self._family = socket.AF_UNIX
             self._folder = tempfile.mkdtemp(prefix="lattice-")
             self._listener = Listener(os.path.join(self._folder, "reports"), "AF_UNIX", 64, secret)
         self.address = self._listener.address, secret
         _here[run] = self._judged
-        threading.Thread(target=self._accept, name="lattice-reports", daemon=True).start()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._accept, name="lattice-reports", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Answer no more."""
         _here.pop(self._run, None)
+        self._ended.set()
+        # Nothing but somebody who comes lets a thread go that waits for somebody.
+        with suppress(OSError), socket.socket(self._family) as nobody:
+            nobody.connect(self.address[0])
+        self._thread.join(_PATIENCE)
         self._listener.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -57,13 +69,15 @@ class ReportServer:
     def _accept(self) -> None:
         from multiprocessing import AuthenticationError
 
-        while True:
+        while not self._ended.is_set():
             try:
                 connection = self._listener.accept()
             except (AuthenticationError, EOFError, ConnectionError):
                 continue  # somebody else, or a worker that was killed
             except OSError:
-                return  # closed
+                # Too many files are open, say: a worker that has come waits for an answer, and gets it later.
+                self._ended.wait(_PAUSE)
+                continue
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: Any) -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from lattice_addons._whole_file import write_whole
 from lattice_addons.errors import SettingError
 
 from ._needs import needed
@@ -37,10 +38,10 @@ _EXAMPLE = "write it as in loss<0.5, opt=adam or name~batch_size=(16|32)"
 # Columns that a table shows first.
 _FIRST = ("name", "status")
 _WRITERS: dict[str, Any] = {
-    ".csv": lambda frame, path: frame.to_csv(path, index=False),
-    ".json": lambda frame, path: frame.to_json(path, orient="records", indent=2, date_format="iso"),
-    ".jsonl": lambda frame, path: frame.to_json(path, orient="records", lines=True, date_format="iso"),
-    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
+    ".csv": lambda frame: frame.to_csv(index=False).encode(),
+    ".json": lambda frame: frame.to_json(orient="records", indent=2, date_format="iso").encode(),
+    ".jsonl": lambda frame: frame.to_json(orient="records", lines=True, date_format="iso").encode(),
+    ".parquet": lambda frame: frame.to_parquet(index=False),
 }
 
 
@@ -126,15 +127,14 @@ def export(frame: Any, path: str) -> None:
     """Write a frame to a file, in the form that the file's name says; whole, or not at all.
 
     Raises:
-        SettingError: there is no such form.
+        SettingError: there is no such form, or the file cannot be written.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _WRITERS:
         raise SettingError(f"--export {path}: write a {', '.join(_WRITERS)} file", field="")
-    part = f"{path}.part{suffix}"
+    content = _WRITERS[suffix](frame)
     try:
-        _WRITERS[suffix](frame, part)
-        os.replace(part, path)
+        write_whole(path, content)
     except OSError as error:
         raise SettingError(
             f"--export {path}: cannot be written ({error.strerror or error})", field=""

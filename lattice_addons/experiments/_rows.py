@@ -13,7 +13,7 @@ from lattice_addons.errors import UnstorableResultError
 from ._cells import cell, flat, free_name, loose, mapping_of, opened
 from ._columns import plain_table, table_of
 from ._needs import needed
-from ._record import as_plain
+from ._record import plain_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,7 +83,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
 def field_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a setting as cells of a row, those of nested experiments by dotted names."""
     # As the journal has them: a row must not depend on whether it was read from there.
-    plain = json.loads(json.dumps(dict(values), default=as_plain))
+    plain = plain_values(dict(values))
     # A field that is called as a fact about runs is has another column than that.
     return {f"field.{name}" if name in ABOUT else name: loose(value) for name, value in flat(plain)}
 

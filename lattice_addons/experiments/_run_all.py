@@ -114,13 +114,14 @@ class _Performance:
             choice = prepared(place, self._journal, asked)
             self._journal.note(NOTE, provenance(asked.cls, asked.seed, place))
             results = Results(place)
+            # After the workers have gone: a table is removed that nobody names, and one of them may be about to.
+            stack.callback(results.close)
             runner = self._runner(lock, results, choice)
             pool = self._pool(runner, stack)
             plan = _plan(place, asked, choice, self._total, workers=pool.size)
             self._journal.note(PLAN, _noted(plan, asked))
             self._display.begin(plan)
             stack.push(self._end)
-            stack.callback(results.close)
             if plan.done and plan.left:
                 # To pass over what is done takes a while.
                 pool.warm(plan.left)

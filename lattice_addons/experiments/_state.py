@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from lattice_addons.errors import LatticeError
+
+from ._inside import Inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,16 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["state_of", "state_opened", "stateful"]
 
 _log = logging.getLogger("lattice_addons.experiments")
-_by_hand: WeakKeyDictionary[Experiment, StateManagerGroup] = WeakKeyDictionary()
 
 
 def state_of(setting: Experiment) -> StateManagerGroup:
     """Give the group of a setting that is run by hand: the same one for as long as the setting is there."""
-    group = _by_hand.get(setting)
-    if group is None:
-        from ._place import Place
+    from ._place import Place
 
-        group = _by_hand[setting] = _group_in(Place(type(setting)), setting.identity)
+    inside = Inside.of(setting)
+    group = _group_in(Place(type(setting)), setting.identity)
+    inside.context = dataclasses.replace(inside.context, state=lambda: group)
     return group
 
 

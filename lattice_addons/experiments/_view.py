@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,10 @@ class View:
         found = getattr(self._cls, name, None)
         if isinstance(found, property) and found.fget is not None:
             return found.fget(self)
-        if isinstance(found, types.FunctionType):
-            return types.MethodType(found, self)
+        # As it stands in the class: a static method is a function, too, when it is asked for.
+        method = inspect.getattr_static(self._cls, name, None)
+        if isinstance(method, types.FunctionType):
+            return types.MethodType(method, self)
         if found is not None:
             return found
         near = difflib.get_close_matches(name, list(self._values), n=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import pickle
 import socket
@@ -21,7 +20,7 @@ from ._log_file import flush_streams, log_key, own_log, put_back
 from ._orphan import present
 from ._part import Part
 from ._pool import Outcome
-from ._record import Record, as_line, as_plain, from_line
+from ._record import Record, as_line, from_line, plain_values
 from ._reports import asker
 from ._rows import rows_of
 from ._running import Running
@@ -227,7 +226,7 @@ def record_of(task: Task, status: Status, *, started: float, **facts: Any) -> Re
     return Record(
         identity=task.identity,
         name=task.name,
-        values=_plain(task.values),
+        values=plain_values(task.values),
         status=status,
         started=started,
         ended=time.time(),
@@ -237,13 +236,3 @@ def record_of(task: Task, status: Status, *, started: float, **facts: Any) -> Re
         round=task.round,
         **facts,
     )
-
-
-def _plain(value: Any) -> Any:
-    """Give values of fields as JSON can have them; keys that it has not as text."""
-    try:
-        return json.loads(json.dumps(value, default=as_plain))
-    except (TypeError, ValueError, RecursionError):
-        if isinstance(value, dict):
-            return {str(key): _plain(each) for key, each in value.items()}
-        return as_plain(value) if not isinstance(value, (list, tuple)) else repr(value)

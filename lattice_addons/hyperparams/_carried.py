@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import HyperParameterError, HyperParametersChangedError
 
 from ._kinds import Unfit
+from ._occurrence import MISSING
 from ._plain import described, is_restorable, restored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ._manager import HyperParameters
 
@@ -24,13 +25,17 @@ _log = logging.getLogger("lattice_addons.hyperparams")
 class Carried:
     """The values of one manager in the checkpoint, each compared with the one of now when that is first used.
 
-    Not before: until then the program may be told others, by its command line or a file.
+    Not before: until then the program may be told others, by its command line or a file. What was used already when
+    the checkpoint became known is compared then.
     """
 
-    def __init__(self, manager: HyperParameters, placeholder: str, values: dict[str, Any]) -> None:
+    def __init__(
+        self, manager: HyperParameters, placeholder: str, values: dict[str, Any], used: Mapping[str, Any]
+    ) -> None:
         self._manager = manager
         self._name = placeholder
         self._set = values
+        self._used = used
         self._where = ""
         self._rule = "current"
         self.pending: dict[str, object] = {}
@@ -40,6 +45,10 @@ class Carried:
         self._where = where
         self.pending = {name: told for name, told in stored.items() if is_restorable(told)}
         self._look_ahead()
+        if self._rule == "current":
+            # What was used before the checkpoint was known is perhaps never used again.
+            for name, (_, value) in self._changes(self._used).items():
+                self.settle(name, value, was_set=name in self._set)
 
     def rule(self, resume: str) -> None:
         """Take the user's rule."""
@@ -91,16 +100,21 @@ class Carried:
         """Refuse at once, with the rule "error", what is known to be another value."""
         if self._rule != "error":
             return
-        changes = {}
-        for name in list(self.pending):
+        changes = self._changes(self.pending)
+        if changes:
+            raise self._error(changes)
+
+    def _changes(self, names: Iterable[str]) -> dict[str, tuple[object, object]]:
+        """Give the stored value and the one of now, as far as it is known, of each of these that is another."""
+        changes: dict[str, tuple[object, object]] = {}
+        for name in [each for each in list(names) if each in self.pending]:
             known = self._manager.declaration(name)
-            value = self._set.get(name, known.value if known is not None else None)
-            if name in self._set or (known is not None and known.value is not known.given):
+            value = self._set.get(name, MISSING if known is None else known.value)
+            if value is not MISSING:
                 stored = self._stored(name, value)
                 if not self._same(stored, value):
                     changes[name] = (stored, value)
-        if changes:
-            raise self._error(changes)
+        return changes
 
     def _error(self, changes: dict[str, tuple[object, object]]) -> HyperParametersChangedError:
         told = "; ".join(

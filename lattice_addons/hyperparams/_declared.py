@@ -9,6 +9,7 @@ from ._hints import taken
 from ._kinds import Unfit
 from ._occurrence import MISSING, Occurrence
 from ._problem import Problem
+from ._tree import above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,12 +90,10 @@ def _default_problems(known: Declared) -> Iterable[Problem]:
 
 def _tree_problems(found: Mapping[str, Declared]) -> Iterable[Problem]:
     for name, known in found.items():
-        above = name.rpartition(".")[0]
-        while above:
-            if above in found:
-                why = f"{name!r} makes a branch of {above!r}, which has a value of its own elsewhere"
-                yield _problem("tree", why, known.occurrences[0], found[above].occurrences[0])
-            above = above.rpartition(".")[0]
+        for branch in above(name):
+            if branch in found:
+                why = f"{name!r} makes a branch of {branch!r}, which has a value of its own elsewhere"
+                yield _problem("tree", why, known.occurrences[0], found[branch].occurrences[0])
 
 
 def _problem(kind: str, why: str, at: Occurrence, other: Occurrence | None = None) -> Problem:

@@ -18,7 +18,7 @@ from ._occurrence import MISSING
 from ._occurrences import Occurrences
 from ._plain import described
 from ._tree import leaves, nested
-from ._values import check_place, checked, refused, undeclared
+from ._values import check_place, checked, checked_all, refused, undeclared
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +45,7 @@ class HyperParameters:
         self._used: dict[str, Any] = {}
         # Names whose set value was never checked, and those that have another value in the checkpoint, perhaps.
         self._unchecked: set[str] = set()
-        self._carried = Carried(self, placeholder, self._set)
+        self._carried = Carried(self, placeholder, self._set, self._used)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Be the one manager of this name wherever a pickle or a copy of it is made."""
@@ -147,7 +147,7 @@ class HyperParameters:
     def set_values(self, values: Mapping[str, Any], *, strict: bool = True) -> None:
         """Give several hyper-parameters their values, as `set_value` does: all, or in case of an error none."""
         with self._lock:
-            taken = {name: checked(self, name, value, strict=strict) for name, value in values.items()}
+            taken = checked_all(self, values, strict=strict)
             self._unchecked |= {name for name in taken if self.declaration(name) is None}
             self._set.update(taken)
 
@@ -293,7 +293,7 @@ class HyperParameters:
 
     def _settled(self, name: str, value: Any, default: object, hints: Mapping[str, object]) -> Any:  # noqa: ANN401
         with self._lock:
-            if name in self._unchecked and default is not MISSING:
+            if name in self._unchecked and (default is not MISSING or name in self._source.known):
                 known = self._source.known.get(name) or Declared(name, hints=dict(hints), given=default)
                 value = self._set[name] = checked(self, name, value, strict=False, known=known)
                 self._unchecked.discard(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -61,6 +62,7 @@ def _plain(manager: HyperParameters, name: str, value: object) -> object:
 
 def _over(document: Any, told: dict[str, Any]) -> Any:  # noqa: ANN401 - nodes of ruamel's
     """Put values into a document, each where it stands already; what has none any more goes."""
+    _part(document, set())
     stale = {name for name, _ in leaves(document, told)} - told.keys()
     for name in stale:
         found = _find(document, name.split("."))
@@ -74,6 +76,17 @@ def _over(document: Any, told: dict[str, Any]) -> Any:  # noqa: ANN401 - nodes o
         else:
             _add(document, name.split("."), value)
     return document
+
+
+def _part(node: Any, seen: set[int]) -> None:  # noqa: ANN401 - a node of ruamel's
+    """Let what stands at several places by an alias be its own at each: each may get another value."""
+    seen.add(id(node))
+    for key in list(node) if isinstance(node, dict) else range(len(node)):
+        below = node[key]
+        if isinstance(below, (dict, list)):
+            if id(below) in seen:
+                below = node[key] = copy.deepcopy(below)
+            _part(below, seen)
 
 
 def _drop(node: Any, key: object) -> None:  # noqa: ANN401 - a node of ruamel's

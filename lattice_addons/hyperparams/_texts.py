@@ -88,5 +88,8 @@ def _read(text: str, kind: str) -> Any:  # noqa: ANN401 - of any type
     # A command line that says 1,2 says a tuple, and means a list where one is wanted.
     wanted = KINDS[kind]
     if isinstance(value, (list, tuple, set)) and wanted in (list, tuple, set, frozenset):
-        return wanted(value)
+        try:
+            return wanted(value)
+        except TypeError:  # an item, as a list, that no set can hold
+            raise ValueError(text) from None
     return fit(value, (kind,))

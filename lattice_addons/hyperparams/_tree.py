@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-__all__ = ["leaves", "nested"]
+__all__ = ["above", "leaves", "nested"]
 
 
 def nested(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -21,6 +21,12 @@ def nested(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
                 place = place.setdefault(branch, {})
             place[leaf] = value
     return tree
+
+
+def above(name: str) -> Iterator[str]:
+    """Give the names above a name, the nearest first."""
+    while name := name.rpartition(".")[0]:
+        yield name
 
 
 def leaves(tree: Mapping[Any, Any], known: Container[str], prefix: str = "") -> Iterator[tuple[str, Any]]:

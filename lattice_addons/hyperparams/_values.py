@@ -9,12 +9,15 @@ from lattice_addons.errors import HyperParameterError, HyperParameterValueError,
 from ._calls import near
 from ._kinds import Unfit
 from ._names import check_name
+from ._tree import above
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._declared import Declared
     from ._manager import HyperParameters
 
-__all__ = ["check_place", "checked", "refused", "undeclared"]
+__all__ = ["check_place", "checked", "checked_all", "refused", "undeclared"]
 
 
 def checked(
@@ -49,10 +52,24 @@ def check_place(manager: HyperParameters, name: object) -> None:
         raise HyperParameterError(why, name=name)
     for other in manager.names():
         if other != name and (other.startswith(f"{name}.") or name.startswith(f"{other}.")):
-            places = ", ".join(each.place for each in manager.occurrences(other))
-            where = f" (at {places})" if places else ""
-            message = f"{name!r} and {other!r}{where} cannot both be: a name has a value, or others below it"
-            raise HyperParameterError(message, name=name)
+            raise _not_both(manager, name, other)
+
+
+def checked_all(manager: HyperParameters, values: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
+    """Give values that are set together as they are taken; names that contradict each other are refused."""
+    taken = {name: checked(manager, name, value, strict=strict) for name, value in values.items()}
+    for name in taken:
+        for other in above(name):
+            if other in taken:
+                raise _not_both(manager, name, other)
+    return taken
+
+
+def _not_both(manager: HyperParameters, name: str, other: str) -> HyperParameterError:
+    places = ", ".join(each.place for each in manager.occurrences(other))
+    where = f" (at {places})" if places else ""
+    message = f"{name!r} and {other!r}{where} cannot both be: a name has a value, or others below it"
+    return HyperParameterError(message, name=name)
 
 
 def undeclared(manager: HyperParameters, name: str) -> UnknownHyperParameterError:

@@ -140,6 +140,21 @@ def test_a_file_that_cannot_be_imported_is_told(project: Path) -> None:
         find_experiment("Json")
 
 
+def test_a_module_that_lacks_another_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not as if there were no such module: what it lacks is in the error."""
+    installed = project / "installed"
+    (installed / "lib_of_ours").mkdir(parents=True)
+    (installed / "lib_of_ours" / "__init__.py").touch()
+    (installed / "lib_of_ours" / "needy.py").write_text("import not_there\n" + HEAD, encoding="utf-8")
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.chdir(project / "experiments")
+    (installed / "pyproject.toml").touch()
+    with pytest.raises(ExperimentError, match=r"needy cannot be imported .*No module named 'not_there'"):
+        find_experiment("lib_of_ours.needy.RQ9")
+    with pytest.raises(ExperimentNotFoundError, match=r"no experiment is called 'lib_of_ours\.other\.RQ9'"):
+        find_experiment("lib_of_ours.other.RQ9")
+
+
 @pytest.mark.usefixtures("project")
 def test_nothing_else_is_imported() -> None:
     """Of a project only the file that is meant is run."""

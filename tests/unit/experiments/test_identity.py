@@ -9,13 +9,16 @@ import pathlib
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lattice_addons.experiments import Experiment, search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Colour(enum.Enum):
@@ -37,6 +40,24 @@ class One(Experiment):
     """One field of any type."""
 
     x: Any = 0
+
+
+def times(factor: int) -> Callable[[int], int]:
+    """Make a function; all that it makes have one name."""
+
+    def made(number: int) -> int:
+        return number * factor
+
+    return made
+
+
+def plus(term: int) -> Callable[[int], int]:
+    """Make a function that keeps what it was made with as a default."""
+
+    def made(number: int, term: int = term) -> int:
+        return number + term
+
+    return made
 
 
 def identity(value: Any) -> str:
@@ -111,6 +132,12 @@ DISTINCT = [
     len,
     lambda: 1,
     lambda: 2,
+    lambda xs: sum(x * 2 for x in xs),
+    lambda xs: sum(x * 3 for x in xs),
+    times(2),
+    times(3),
+    plus(2),
+    plus(3),
     functools.partial(int, base=2),
     functools.partial(int, base=8),
     dt.date(2024, 1, 1),
@@ -145,6 +172,8 @@ def test_different_values_differ() -> None:
         (np.str_("a"), "a"),
         (pathlib.PurePosixPath("a/b"), "a/b"),
         (Point(1, 2), Point(1, 2)),
+        (times(2), times(2)),
+        (plus(2), plus(2)),
         (np.arange(6).reshape(2, 3).T, np.arange(6).reshape(2, 3).T.copy()),
         (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})),
         (np.full(2**18, 3.0), np.full(2**18, 3.0)),
@@ -160,6 +189,14 @@ def test_value_that_holds_itself() -> None:
     loop: list[Any] = [1]
     loop.append(loop)
     assert identity(loop) == identity(loop)
+
+
+def test_an_experiment_in_a_list_is_the_same_when_it_was_asked() -> None:
+    """Whether somebody wanted to know its own identity before is no part of its value."""
+    part = One(x=1)
+    before = identity([part])
+    assert part.identity
+    assert identity([part]) == before
 
 
 SCRIPT = """

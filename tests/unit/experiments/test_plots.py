@@ -154,6 +154,7 @@ def test_nothing_to_draw_is_told(tmp_path: Path) -> None:
         ([5, 5], [0.5, 0.5]),
         ([-1e308, 1e308], [0, 1]),
         ([None, "x"], [1, 0]),
+        ([2.0, float("inf"), 1.0], [0.5, 1, 0]),
     ],
 )
 def test_values_have_places_on_an_axis(values: list[Any], places: list[float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 
 from lattice_addons.cli import main
 from lattice_addons.errors import ExperimentNotFoundError, RunFailedError, SettingError
+from lattice_addons.experiments import program_arguments
 from lattice_addons.experiments._asking import choice
 from lattice_addons.experiments._journal import Known
 
@@ -132,6 +134,15 @@ def test_what_is_wrong_is_one_line(
     assert len(lines) == 1
 
 
+def test_a_parser_reads_the_programs_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any other does where none are given."""
+    parser = argparse.ArgumentParser()
+    program_arguments(parser)
+    monkeypatch.setattr(sys, "argv", ["program", "RQ1", "--num_proc", "2", "--lr", "0.1"])
+    options = parser.parse_args()
+    assert (options.words, options.num_proc, options.fields) == (["RQ1"], 2, ["--lr", "0.1"])
+
+
 @pytest.mark.usefixtures("project")
 def test_an_option_and_a_field_of_one_name(capfd: pytest.CaptureFixture[str]) -> None:
     """Both can be told."""
@@ -208,6 +219,16 @@ def test_what_results_cannot_be_asked_is_told(
     capfd.readouterr()
     assert lattice("results", "Hyperparams", *words) == SettingError.exit_code
     assert said in capfd.readouterr().err
+
+
+def test_an_export_that_fails_leaves_nothing(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is there stays as it is, and nothing half written beside it."""
+    lattice("Hyperparams", "--num_proc", "0")
+    folder = project / "exports"
+    (folder / "a.csv").mkdir(parents=True)
+    assert lattice("results", "Hyperparams", "--export", str(folder / "a.csv")) == SettingError.exit_code
+    assert "cannot be written" in capfd.readouterr().err
+    assert [each.name for each in folder.iterdir()] == ["a.csv"]
 
 
 def test_a_plot_is_drawn(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -243,6 +243,20 @@ def test_many_rows_of_dicts_are_a_file_too(tmp_path: Path) -> None:
     assert pq.read_table(pathlib.Path(place.url, shown(row)["@table"])).column("step").to_pylist()[-1] == 4999
 
 
+class Keyed(Experiment):
+    """A field with keys that JSON does not have."""
+
+    weights: dict[Any, float] = {(1, 2): 0.5}  # noqa: RUF012 - each instance has its own
+
+
+def test_a_large_table_beside_a_field_with_keys_of_any_type(tmp_path: Path) -> None:
+    """They are texts there, as in the journal."""
+    place = Place(Keyed, str(tmp_path))
+    (row,) = rows_of(pd.DataFrame({"x": np.random.default_rng(0).random(LARGE)}), Keyed(), place)
+    table = pq.read_table(pathlib.Path(place.url, row["@table"]["file"]))
+    assert table.column("weights.(1, 2)")[0].as_py() == 0.5
+
+
 def test_a_field_of_any_type_has_a_cell() -> None:
     """A field never keeps a result from being stored."""
     assert loose(print) == "print"

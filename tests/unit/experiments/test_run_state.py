@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.cli import main
 from lattice_addons.experiments import Experiment, Place, search
 from lattice_addons.experiments._display import Nothing
+from tests.program import Program
 
 if TYPE_CHECKING:
     import pytest
@@ -93,6 +94,28 @@ def test_a_run_is_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert experiment.run_all(0, rerun="failed", **options).done == 1
     (record,) = place.journal().records().values()
     assert record.rows == [{"begun": [4], "seen": [0, 1, 2, 3, 4]}]
+
+
+BY_HAND = """
+    from lattice_addons.experiments import Experiment, search
+
+    class Adds(Experiment):
+        i: int = search(1, 2)
+
+    for h in Adds():
+        h.state.register("n")
+        h.state.update("n", (h.state.get("n") or 0) + h.i)
+        h.state.save()
+        print(h.state.get("n"), h.state is h.state)
+"""
+
+
+def test_a_run_by_hand_has_a_state_too(tmp_path: Path) -> None:
+    """One for each setting, also where nothing was run before; the next start carries on with it."""
+    program = Program(tmp_path, BY_HAND)
+    for printed in ("1 True\n2 True\n", "2 True\n4 True\n"):
+        ended = program.run()
+        assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
 
 
 def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:

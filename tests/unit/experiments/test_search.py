@@ -115,6 +115,8 @@ def test_values_fit_their_types(hint: Any, value: Any, becomes: Any) -> None:
         (Literal["a", "b"], "c", r"Literal\['a', 'b'\]"),
         (Colour, "RED", "is a Colour"),
         (dict[str, int], {"a": "b"}, r"is dict\[str, int\]"),
+        (set, [[1]], "is a set, and"),
+        (frozenset[Any], [[1]], r"is frozenset\[Any\], and"),
     ],
 )
 def test_values_of_another_type(hint: Any, value: Any, told: str) -> None:

@@ -46,6 +46,32 @@ def test_one_list_is_one_point() -> None:
     assert Lists().searched == ("two",)
 
 
+def test_conditions_may_ask_any_kind_of_method() -> None:
+    """A static one and one of the class are called as they are of a setting."""
+
+    class Asks(Experiment):
+        """Three conditions."""
+
+        n: int = search(1, 5)
+        a: int = search(1, 2, when=lambda h: h.is_large(h.n), otherwise=0)
+        b: int = search(3, 4, when=lambda h: h.is_above(h.n), otherwise=0)
+        c: int = search(5, 6, when=lambda h: h.is_it(), otherwise=0)
+
+        @staticmethod
+        def is_large(number: int) -> bool:
+            return number > 3
+
+        @classmethod
+        def is_above(cls, number: int) -> bool:
+            return cls.is_large(number)
+
+        def is_it(self) -> bool:
+            return self.n > 3
+
+    assert [(h.n, h.a, h.b, h.c) for h in Asks()][:2] == [(1, 0, 0, 0), (5, 1, 3, 5)]
+    assert len(Asks()) == 9
+
+
 def test_conditions_collapse_what_they_leave_out() -> None:
     """Where the condition says no there is one setting, with the value for that case, whatever the order of fields."""
     walked = [(h.opt, h.decay, h.momentum) for h in Conditional()]

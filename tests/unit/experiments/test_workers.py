@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lattice_addons.errors import ExecutorError
+from lattice_addons.errors import ExecutorError, RunFailedError
 from lattice_addons.experiments import Experiment, Place, search
 from lattice_addons.experiments._course import Course
 from lattice_addons.experiments._display import Nothing
 from lattice_addons.experiments._loky_pool import LokyPool
 from lattice_addons.experiments._pool import Task
+from lattice_addons.experiments._results import Results
 from lattice_addons.lifecycle import Owner
 from tests.unit.experiments.processes import pid_in, running
 
@@ -242,3 +243,40 @@ def test_no_processes_at_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     (record,) = Place(Here, tmp_path).journal().records().values()
     assert (record.rows, record.log) == ([{"pid": os.getpid()}], "")
     assert capfd.readouterr().out == "here 0 0\n"
+
+
+class Late(Experiment):
+    """One fails, while another is at work that would last for ever."""
+
+    what: str = search("done", "works", "fails")
+    folder: str = ""
+
+    def run(self) -> int:
+        """Do what it is called."""
+        mark = Path(self.folder, "pid")
+        if self.what == "works":
+            mark.write_text(f"{os.getpid()}\n", encoding="ascii")
+            time.sleep(600)
+        if self.what == "fails":
+            pid_in(mark)
+            raise ValueError(self.what)
+        return 1
+
+
+def test_results_are_tidied_when_no_worker_writes_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that nobody names goes then, and that of a run which is just about to name it must stay."""
+    at_work: list[bool] = []
+    close = Results.close
+
+    def closed(self: Results) -> None:
+        at_work.append((tmp_path / "pid").exists() and running(pid_in(tmp_path / "pid")))
+        close(self)
+
+    monkeypatch.setattr(Results, "close", closed)
+    options: dict[str, Any] = {"root": str(tmp_path / "root"), "display": Nothing()}
+    assert Late(folder=str(tmp_path)).run_all(1, limit=1, **options).done == 1
+    with pytest.raises(RunFailedError):
+        Late(folder=str(tmp_path)).run_all(2, fail_fast=True, **options)
+    assert at_work == [False, False]

@@ -96,6 +96,29 @@ def test_a_difference_that_nobody_was_told_is_not_saved(hp: HyperParameters, rul
     assert hp.in_force() == before | ({"lr": 0.1} if rule == "current" else {})
 
 
+def test_what_was_used_before_the_checkpoint_was_known_is_reported_then(
+    hp: HyperParameters, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As at the top of a file, and never again; what the checkpoint has from then on is the value of now."""
+    assert (hp("lr", 0.1), hp("same", 1)) == (0.1, 1)
+    hp.carry(STORED, "checkpoint 3")
+    assert [each.partition(";")[0] for each in told(caplog)] == [
+        "_: hyper-parameter lr was 0.5 in checkpoint 3, and is 0.1 now"
+    ]
+    assert hp.in_force() == {"lr": 0.1, "same": 1}
+    assert hp("lr", 0.1) == 0.1
+    assert len(told(caplog)) == 1
+
+
+def test_what_was_used_before_the_checkpoint_was_known_is_refused_then(hp: HyperParameters) -> None:
+    """With the rule that a difference is an error."""
+    hp("lr", 0.1)
+    hp.carry_on(resume="error")
+    with pytest.raises(HyperParametersChangedError, match=r"lr was 0\.5, and is 0\.1 now"):
+        hp.carry(STORED, "checkpoint 3")
+    assert hp.in_force() == {"lr": 0.5}
+
+
 def test_the_rule_may_come_before_the_checkpoint(hp: HyperParameters) -> None:
     """And before anything is declared: then the first use is where it is seen."""
     hp.carry_on(resume="error")

@@ -132,6 +132,24 @@ def test_what_was_set_before_it_was_declared_is_checked_when_it_is_used(hp: Hype
     assert hp("n", 5) == 7
 
 
+def test_what_was_set_before_it_was_declared_in_source_is_checked_too(hp: HyperParameters) -> None:
+    """Then the call that uses it need not have a default."""
+    hp.set_value("n", "many", strict=False)
+    hp.parse_source(HEAD + '_("n", 5)')
+    with pytest.raises(HyperParameterValueError, match=r"n .*: 'many' is a str, and it takes int"):
+        hp("n")
+    hp.set_value("n", 7)
+    assert hp("n") == 7
+
+
+@pytest.mark.parametrize("names", [("a", "a.b"), ("a.b.c", "a")])
+def test_a_leaf_and_a_branch_are_not_set_together(hp: HyperParameters, names: tuple[str, ...]) -> None:
+    """One of them would hide the other; none of them is set."""
+    with pytest.raises(HyperParameterError, match="cannot both be"):
+        hp.set_values(dict.fromkeys(names, 1), strict=False)
+    assert hp.names() == []
+
+
 def test_several_are_set_or_none(hp: HyperParameters) -> None:
     """An error in one leaves the others as they were."""
     hp.parse_source(HEAD + '_("a", 1)\n_("b", 2)')

@@ -84,6 +84,26 @@ def test_a_persons_comments_stay(filled: HyperParameters, tmp_path: Path) -> Non
     assert other.get_values() == filled.get_values()
 
 
+def test_what_stands_at_two_places_by_an_alias_is_two_values(hp: HyperParameters, tmp_path: Path) -> None:
+    """One of them changes, and the other stays as it is: below names, in dictionaries and lists, and merged."""
+    hp.parse_source(
+        HEAD + '_("a.p.q", 1)\n_("b.p.q", 1)\n_("c.p.q", 1)\n_("d", {})\n_("e", {})\n_("f", [])\n_("g", [])'
+    )
+    path = tmp_path / "values.yaml"
+    path.write_text(
+        "a: &a\n  p: {q: 1}\nb: *a\nc:\n  <<: *a\nd: &d {x: [1]}  # kept\ne: *d\nf: &f [[1], 2]\ng: *f\n"
+    )
+    hp.load_file(path)
+    hp.set_values({"b.p.q": 2, "c.p.q": 3, "e": {"x": [2]}, "g": [[3], 2]})
+    values = hp.get_values()
+    hp.save_file(path)
+    hp.reset()
+    hp.load_file(path)
+    assert hp.get_values() == values
+    assert (values["a.p.q"], values["d"], values["f"]) == (1, {"x": [1]}, [[1], 2])
+    assert "# kept" in path.read_text()
+
+
 def test_what_nobody_declares_any_more_goes(filled: HyperParameters, tmp_path: Path) -> None:
     """Or the file could not be loaded; what is new is added."""
     path = tmp_path / "values.yaml"

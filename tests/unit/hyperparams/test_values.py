@@ -118,7 +118,8 @@ def test_text_is_read_as_the_type_that_is_wanted(hp: HyperParameters) -> None:
         hp.set_text(name, text)
         assert hp(name) == value
         assert type(hp(name)) is type(value)
-    for name, text in (("i", "1.5"), ("b", "maybe"), ("t", "x y"), ("d", "[1]"), ("c", "3"), ("f", "x")):
+    for name, text in (("i", "1.5"), ("b", "maybe"), ("t", "x y"), ("d", "[1]"), ("c", "3"), ("f", "x"),
+                       ("z", "[[1]]")):  # fmt: skip
         with pytest.raises(HyperParameterValueError, match=name):
             hp.set_text(name, text)
     with pytest.raises(UnknownHyperParameterError):
