@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice_addons._quiet import quiet
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,7 +84,8 @@ def _read(path: str) -> Source | None:
             text = file.read()
         if _CLASS.search(text) is None:
             return None
-        tree = ast.parse(text)
+        with quiet():
+            tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None  # another file than the one that is meant, or it is told when that is imported
     top = {node.name: frozenset(map(_last, node.bases)) for node in _top_level(tree.body)}

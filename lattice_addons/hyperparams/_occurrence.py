@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ._quiet import quiet
+from lattice_addons._quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

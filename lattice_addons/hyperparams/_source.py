@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ._deep import check_depth
 from ._occurrence import AROUND
 from ._problem import NoPython, Problem
-from ._quiet import quiet
+from lattice_addons._quiet import quiet
 
 if TYPE_CHECKING:
     from ._occurrence import Context

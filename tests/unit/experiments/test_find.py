@@ -140,6 +140,15 @@ def test_a_file_that_cannot_be_imported_is_told(project: Path) -> None:
         find_experiment("Json")
 
 
+@pytest.mark.filterwarnings("always")
+def test_what_python_would_warn_of_is_not_told(project: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Nobody has asked for the file that has an invalid escape."""
+    text = HEAD + "PATTERN = '\\d'\n" + ONE.format(name="Escaped")
+    (project / "experiments" / "escaped.py").write_text(text, encoding="utf-8")
+    assert find_experiment("Hyperparams").__name__ == "Hyperparams"
+    assert len(recwarn) == 0
+
+
 def test_a_module_that_lacks_another_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not as if there were no such module: what it lacks is in the error."""
     installed = project / "installed"
