@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.errors import LatticeError, UnreachableError
 
+from ._output import plain
 from ._status import OK
 
 if TYPE_CHECKING:
@@ -29,5 +30,5 @@ class Apart:
         except UnreachableError:
             raise  # the next one would wait for the same store
         except LatticeError as error:
-            sys.stderr.write(f"lattice {self._command}: {what}: {error}\n")
+            sys.stderr.write(plain(f"lattice {self._command}: {what}: {error}") + "\n")
             self.status = self.status or error.exit_code

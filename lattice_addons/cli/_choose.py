@@ -10,6 +10,7 @@ from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._clear import confirmed
 from ._output import print_json, print_table
+from ._rank import say_where_it_parts
 from ._status import NO
 from ._store import OpenStore, add_store_arguments, spooled
 
@@ -78,6 +79,7 @@ def asides_of(line: Line) -> list[Aside]:
 def _list(opened: OpenStore, job: str, asides: dict[int, list[Aside]], *, as_json: bool) -> int:
     rows = []
     for line in opened.lines(job):
+        say_where_it_parts(line)
         rows.append(_row(line, _REMOTE))
         for aside in asides[line.rank]:
             other = type(line)(aside.store, line.job, line.rank, settings=line.settings)

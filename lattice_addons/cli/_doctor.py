@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.errors import SettingsError
 from lattice_addons.settings import Settings
 
-from ._output import print_json
+from ._output import plain, print_json
 from ._status import NO, OK
 from ._store import add_store_arguments, settings_of
 
@@ -79,6 +79,6 @@ def _tell(check: Check) -> None:
     if sys.stdout.isatty():
         state = f"\x1b[{_COLORS[check.state]}m{state}\x1b[0m"
     sys.stdout.write(
-        f"{state} {check.name:<9} {check.found}" + (f" → {check.todo}" if check.todo else "") + "\n"
+        f"{state} {check.name:<9} " + plain(check.found + (f" → {check.todo}" if check.todo else "")) + "\n"
     )
     sys.stdout.flush()

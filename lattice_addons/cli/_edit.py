@@ -117,7 +117,12 @@ def _commit(options: argparse.Namespace) -> int:
         raise NotInStoreError(message, url=options.what, key="checkpoint.json")
     if options.root is None and isinstance(store, str) and os.path.isdir(store):
         options.root = store
-    line, checkpoint = _meant(OpenStore(options), int(found.origin.get("rank") or 0), job, number)
+    opened = OpenStore(options)
+    if options.root is None and store not in (None, opened.store.url):
+        # Of the same name and number, there may be another checkpoint.
+        message = f"{options.what} is of a checkpoint in {store}, not in {opened.store.url}: give its store by --root"
+        raise NotInStoreError(message, url=opened.store.url, key=job)
+    line, checkpoint = _meant(opened, int(found.origin.get("rank") or 0), job, number)
     _take(options, line, checkpoint, found.paths, {name: found.blobs[name] for name in found.replaced})
     return 0
 

@@ -84,15 +84,18 @@ def _new_file(path: str, *, force: bool) -> Iterator[Callable[[bytes | memoryvie
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        yield partial(_write, descriptor)
-        os.fsync(descriptor)
+        try:
+            yield partial(_write, descriptor)
+            os.fsync(descriptor)
+        finally:
+            # Before it gets its name: Windows renames no file that is open.
+            os.close(descriptor)
         _name(temporary, path, force=force)
     except StoreError:
         raise
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
-        os.close(descriptor)
         with suppress(OSError):
             os.unlink(temporary)
 

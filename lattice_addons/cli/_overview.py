@@ -84,4 +84,4 @@ def _steps(views: list[JobView]) -> list[Step]:
 def _next(steps: list[Step]) -> None:
     width = max(len(command) for command, _ in steps)
     for command, what in steps:
-        print(f"  {command:<{width}}  {what}")
+        print(plain(f"  {command:<{width}}  {what}"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import prunable, prune
 
-from ._output import print_json, size
+from ._output import plain, print_json, size
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         print_json([_row(line, pruned) for line, pruned in done])
         return 0
     for line, pruned in done:
-        sys.stdout.write(_told(line, pruned, dry_run=options.dry_run) + "\n")
+        print(plain(_told(line, pruned, dry_run=options.dry_run)))
     return 0
 
 

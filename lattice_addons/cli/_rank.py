@@ -42,11 +42,11 @@ def line_of(opened: OpenStore, job: str, rank: int) -> Line:
     if line is None:
         message = f"job {job!r} has no rank {rank} in {opened.store.url}"
         raise NotInStoreError(message, url=opened.store.url, key=job)
-    _say_where_it_parts(line)
+    say_where_it_parts(line)
     return line
 
 
-def _say_where_it_parts(line: Line) -> None:
+def say_where_it_parts(line: Line) -> None:
     """Tell people where the line that this machine has is another than the one in the store by now."""
     store = spooled(line.store)
     parted = None
@@ -54,9 +54,10 @@ def _say_where_it_parts(line: Line) -> None:
         parted = store.parted(line.folder) if store is not None else None
     if parted is not None:
         told = (
-            f"lattice: {line.job}, rank {line.rank}: what this machine has is shown, and {line.store.url} has another "
-            f"line, up to checkpoint {parted.there[-1]}. The program's next start here goes on from that one, and puts "
-            f"this machine's aside, for `lattice choose {line.job}`"
+            f"lattice: {line.job}, rank {line.rank}: {line.store.url} has another line, up to checkpoint "
+            f"{parted.there[-1]}. Of a number that both lines have, this machine's checkpoint is shown. The program's "
+            f"next start here goes on from the other line, and puts this machine's aside, for "
+            f"`lattice choose {line.job}`"
         )
         sys.stderr.write(f"{plain(told)}\n")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import repair
 from lattice_addons.errors import DamagedError
 
-from ._output import print_json, print_table
+from ._output import plain, print_json, print_table
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -45,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
         title = f"{job}: what would be done" if options.dry_run else f"{job}: what was done"
         print_table(title, rows, right=("rank", "checkpoint"))
     else:
-        sys.stdout.write(f"{job}: nothing is damaged\n")
+        print(plain(f"{job}: nothing is damaged"))
     lost = any(row["outcome"] == "lost" for row in rows)
     return DamagedError.exit_code if lost else 0

@@ -52,16 +52,15 @@ def run(options: argparse.Namespace) -> int:
         )
     report = check_schema(config, read_schema(options.file))
     fails = report.breaks or (options.strict and bool(report.proposals))
+    anew = upgrade_schema(config, options.file) if options.action == "upgrade" and not fails else None
     if options.json:
-        print_json(_record(report))
-    elif options.action == "check" or fails:
+        print_json(_record(report) | ({"diff": anew.diff()} if anew is not None else {}))
+    elif anew is None:
         _print(report, options.config)
-    if options.action == "upgrade" and not fails:
-        anew = upgrade_schema(config, options.file)
-        if options.dry_run:
-            sys.stdout.write(anew.diff())
-        else:
-            anew.write()
+    elif options.dry_run:
+        sys.stdout.write(anew.diff())
+    if anew is not None and not options.dry_run:
+        anew.write()
     return SchemaError.exit_code if fails else 0
 
 

@@ -39,14 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; give its exit status: that of the refusal when the program, or one of its ranks, refuses."""
-    from lattice_addons.hyperstate import Requests
+    from lattice_addons.hyperstate import Requests, check_overrides
 
     opened = OpenStore(options)
     job = opened.job(options.job)
-    for override in options.overrides:
-        if not override.partition("=")[1]:
-            message = f"{override!r} is no FIELD=VALUE; give one such as optimizer.lr=0.05"
-            raise OverrideError(message, override=override, path="")
+    check_overrides(options.overrides)
     lines = list(opened.lines(job)) if options.rank is None else [line_of(opened, job, options.rank)]
     # Where it cannot be told from here whether one runs, it is asked.
     running = [line for line in lines if not line.store.at_home or line.lease.is_held() is not False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -12,17 +13,18 @@ from typing import TYPE_CHECKING
 from lattice_addons.errors import LatticeError
 
 from ._glance import COLORS, RIGHT, by_state, cells, fields
-from ._output import size
+from ._output import plain, size
+from ._places import NOTHING_SENT, all_kept_here
 from ._status import OK
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator
 
     from rich.console import Console, RenderableType
 
     from lattice_addons.service import JobView
+    from lattice_addons.storage import Store
 
     Look = Callable[[], list[JobView]]
 
@@ -60,33 +62,34 @@ def run(options: argparse.Namespace) -> int:
 
     watches = not options.json and sys.stdout.isatty()
     with suppress(KeyboardInterrupt):  # the way to end it
-        (_watch if watches else _tell)(options, opened.store.url, look)
+        (_watch if watches else _tell)(options, opened.store, look)
     return OK
 
 
-def _tell(options: argparse.Namespace, url: str, look: Look) -> None:
+def _tell(options: argparse.Namespace, store: Store, look: Look) -> None:
     """Write a line a job and look, where no terminal shows it."""
-    del url
     for number in _turns(options):
         if number:
             time.sleep(options.every)
         views = look()
         now = time.strftime("%Y-%m-%dT%H:%M:%S")
         for view in views:
+            kept = all_kept_here(store, view.name)
             if options.json:
-                line = json.dumps({"at": now, **fields(view)}, ensure_ascii=False)
+                line = json.dumps({"at": now, **fields(view), "kept_here": kept}, ensure_ascii=False)
             else:
-                told = (
+                told = [
                     f"{name} {cell}"
                     for name, cell in cells(view).items()
                     if cell is not None and name != "job"
-                )
-                line = f"{now} {view.name}: " + ", ".join(told)
+                ]
+                told += [f"{NOTHING_SENT}{why}" for why in kept]
+                line = plain(f"{now} {view.name}: " + ", ".join(told))
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
 
-def _watch(options: argparse.Namespace, url: str, look: Look) -> None:
+def _watch(options: argparse.Namespace, store: Store, look: Look) -> None:
     """Show it on the terminal, over and over, until somebody has seen enough."""
     from rich.console import Console
     from rich.live import Live
@@ -103,7 +106,7 @@ def _watch(options: argparse.Namespace, url: str, look: Look) -> None:
                 except LatticeError as error:
                     # A store that does not answer for a while is what one wants to see here.
                     problem = str(error)
-            live.update(_page(console, url, views, problem), refresh=True)
+            live.update(_page(console, store, views, problem), refresh=True)
             if (options.count is None or number + 1 < options.count) and ended(options.every):
                 return
 
@@ -115,7 +118,7 @@ def _turns(options: argparse.Namespace) -> Iterator[int]:
         number += 1
 
 
-def _page(console: Console, url: str, views: list[JobView], problem: str) -> RenderableType:
+def _page(console: Console, store: Store, views: list[JobView], problem: str) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -134,18 +137,20 @@ def _page(console: Console, url: str, views: list[JobView], problem: str) -> Ren
         table.add_column(column, justify="right" if right else "left", no_wrap=True, min_width=least)
     for view, row in rows:
         # As text: a job named "[red]" is no markup.
-        told = [Text("–" if cell is None else cell, overflow="ellipsis") for cell in row.values()]
+        told = [Text("–" if cell is None else plain(cell), overflow="ellipsis") for cell in row.values()]
         told[1].stylize(COLORS[view.state])
         table.add_row(*told)
     runs = [view for view in views if view.alive]
     written = size(int(sum(view.bytes_per_second for view in runs)))
     lost = size(sum(view.lost_bytes or 0 for view in runs))
-    head = f"{url}  {time.strftime('%H:%M:%S')}\n"
+    head = f"{store.url}  {time.strftime('%H:%M:%S')}\n"
     head += f"{len(views)} jobs, {len(runs)} running: about {lost} would be lost now; {written}/s are written"
     rest = f"and {len(views) - room} more" if len(views) > room else ""
-    return Group(
-        Text(head), table, Text(problem, style="red"), Text(f"{rest}\nq ends it".strip(), style="dim")
-    )
+    kept = [
+        f"{view.name}: {NOTHING_SENT}{why}" for view, _ in rows for why in all_kept_here(store, view.name)
+    ]
+    wrong = plain("\n".join([*kept, *filter(None, [problem])]))
+    return Group(Text(head), table, Text(wrong, style="red"), Text(f"{rest}\nq ends it".strip(), style="dim"))
 
 
 @contextmanager
@@ -183,7 +188,10 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
     if not 0 < number < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 0.5")
     return number

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["read_blob", "write_blob"]
 
 _ARRAY, _OTHER = ".npy", ".blob"
-_WORTH_MAPPING = 64 * 1024
 
 
 def write_blob(
     folder: str, name: str, entry: Entry, value: bytes | None, buffers: Sequence[bytearray | memoryview]
 ) -> str:
-    """Write a blob's file, and give its name."""
+    """Write a blob's file, and give its name.
+
+    Raises:
+        DamagedError: the slot is named as no blob is, which would make it a file elsewhere.
+    """
+    if os.path.basename(name) != name:
+        message = f"{name!r} is no name of a blob, and no file is made of it: no HyperState has written this checkpoint"
+        raise DamagedError(message, key=name)
     if entry.encoding == "numpy":
         import numpy as np
 
@@ -42,16 +48,18 @@ def write_blob(
 
 
 def read_blob(path: str, trust: str) -> object:
-    """Read the value of a blob's file; an array is mapped."""
+    """Read the value of a blob's file.
+
+    All of it now: of a file that is only mapped, a program would have what is written there later.
+    """
     if path.endswith(_ARRAY):
         import numpy as np
 
-        mapped = os.path.getsize(path) >= _WORTH_MAPPING
         try:
-            # As a plain array: a memmap is another type, and would be stored as one.
-            return np.asarray(np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False))
+            array: object = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise DamagedError(f"{path} is no file of an array ({error})", key=path) from error
+        return array
     with open(path, "rb") as file:
         try:
             head = json.loads(file.readline())

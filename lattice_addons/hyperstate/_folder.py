@@ -16,7 +16,7 @@ from ._parts import PREFIX
 from ._read import ENDINGS, read_text
 from ._sound import ABOUT, CONFIG, STATE, texts_of
 from ._typed import build
-from ._write import write_text
+from ._write import write_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,13 @@ def is_folder(path: str) -> bool:
 
 
 def write_folder(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> None:
-    """Write a checkpoint as a folder; blobs are read one at a time."""
+    """Write a checkpoint as a folder; blobs are read one at a time.
+
+    Raises:
+        ConfigError: a text has what no file of this form can say.
+        DamagedError: a blob is damaged, or named as none is.
+        NoConfigError: a text cannot be written.
+    """
     texts = write_texts(line, checkpoint, folder, form)
     listed = {}
     for name, entry in checkpoint.slots.items():
@@ -67,7 +73,7 @@ def write_folder(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> 
             file = write_blob(folder, name.removeprefix(PREFIX), there.entry, value, buffers)
             told = {"file": file, "type": there.entry.type, "digest": digest_of(os.path.join(folder, file))}
             listed[name.removeprefix(PREFIX)] = told
-    _put(os.path.join(folder, BLOBS), write_text(listed, "yaml", None))
+    write_file(os.path.join(folder, BLOBS), write_text(listed, "yaml", None))
     origin = {
         "store": line.store.url,
         "job": line.job,
@@ -75,7 +81,7 @@ def write_folder(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> 
         "checkpoint": checkpoint.number,
         "about": texts.get(ABOUT),
     }
-    _put(os.path.join(folder, ORIGIN), json.dumps(origin, indent=2, ensure_ascii=False) + "\n")
+    write_file(os.path.join(folder, ORIGIN), json.dumps(origin, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_texts(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def write_texts(line: Line, checkpoint: Checkpoint, folder: str, form: str) -> d
         for other in ENDINGS:
             if other != ending and os.path.exists(_text(folder, name, other)):
                 os.remove(_text(folder, name, other))
-        _put(_text(folder, name, ending), write_text(texts[name], form, None))
+        write_file(_text(folder, name, ending), write_text(texts[name], form, None))
     return texts
 
 
@@ -163,8 +169,3 @@ def _origin(folder: str) -> dict[str, Any]:
 
 def _text(folder: str, name: str, ending: str) -> str:
     return os.path.join(folder, name + ending)
-
-
-def _put(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)

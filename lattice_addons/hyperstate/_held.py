@@ -14,6 +14,7 @@ from ._plain import plain
 from ._scheduled import keep, restore, schedules_of, update
 from ._state_text import as_json
 from ._versioned import stamp, upgrade
+from ._write import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -109,4 +110,4 @@ def _fixed(value: Any, place: Place = ()) -> Iterator[Place]:
             yield from _fixed(each, (*place, index))
     elif isinstance(value, dict):
         for key, each in value.items():
-            yield from _fixed(each, (*place, key))
+            yield from _fixed(each, (*place, key_text(plain(key, Any))))

@@ -13,6 +13,7 @@ from ._path import dotted
 from ._read import read_text
 from ._requests import now
 from ._shape import put
+from ._write import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,7 +88,8 @@ class LiveFile:
         self._stamp = stamp
         try:
             data = read_text(self._path).data
-            edits = list(differences(config.current(self._data), config.current(data)))
+            before, after = (_with_text_keys(config.current(each)) for each in (self._data, data))
+            edits = list(differences(before, after))
             whole = config.plain()
             for each in edits:
                 whole = _edited(whole, each)
@@ -97,6 +99,13 @@ class LiveFile:
             return []
         self._data = data
         return [Taken(_notes("edited", changes, now()))] if changes else []
+
+
+def _with_text_keys(data: Any) -> Any:
+    """Give data with every key a text, as the config has it that it is put into."""
+    if isinstance(data, dict):
+        return {key_text(key): _with_text_keys(each) for key, each in data.items()}
+    return [*map(_with_text_keys, data)] if isinstance(data, list) else data
 
 
 def _edited(data: Any, edit: Difference) -> Any:

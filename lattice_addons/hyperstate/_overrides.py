@@ -21,7 +21,7 @@ from ._values import value_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-__all__ = ["overridden", "type_at"]
+__all__ = ["overridden", "sign_of", "type_at"]
 
 _SIGN = re.compile(r"\+?=")
 _QUOTED = re.compile(r"\[\s*(\"(?:[^\"\\]|\\.)*\"|'[^']*')\s*\]")
@@ -52,7 +52,7 @@ def overridden(
     data = copy.deepcopy(data)
     refused: list[tuple[str, str, str]] = []
     for override in overrides:
-        sign = _sign(override)
+        sign = sign_of(override)
         place = parts(override[: sign.start()].strip()) if sign is not None else None
         if sign is None or place is None:
             why = "has no '='" if sign is None else "has no path before its '='"
@@ -78,8 +78,8 @@ def type_at(cls: Any, place: Iterable[Any]) -> Any:
     return kinds[0] if kinds else None
 
 
-def _sign(override: str) -> re.Match[str] | None:
-    """Find where the value begins: not inside a quoted key."""
+def sign_of(override: str) -> re.Match[str] | None:
+    """Find the sign before the value, = or +=: not inside a quoted key."""
     hidden = _QUOTED.sub(lambda found: "x" * len(found[0]), override.partition("=")[0])
     if hidden.count('"') % 2 or hidden.count("'") % 2:
         hidden = _QUOTED.sub(lambda found: "x" * len(found[0]), override)
@@ -102,8 +102,9 @@ class _Change:
             (get_origin(kind) or kind) is dict or hasattr(get_origin(kind) or kind, "keys") for kind in kinds
         ):
             found = value_of(tp, self.text)
-            if not isinstance(found, dict):
-                raise _Refused("adds no mapping; write it as in 'env+={name: value}'")
+            if not isinstance(found, dict) or not (old is None or isinstance(old, dict)):
+                what = "adds no mapping" if not isinstance(found, dict) else "adds a mapping to what is none"
+                raise _Refused(f"{what}; write it as in 'env+={{name: value}}'")
             return {**(old or {}), **found}
         inside = next(
             (args[0] for kind in kinds if _is_list(kind) and (args := get_args(kind) or (Any,))), None

@@ -36,6 +36,14 @@ def dotted(place: Iterable[Any]) -> str:
 
 def parts(text: str) -> tuple[str | int, ...] | None:
     """Read a place as it is written; None when it is no place."""
+    try:
+        return _parts(text)
+    except ValueError:
+        # An escape that there is not, or a number of more digits than Python reads.
+        return None
+
+
+def _parts(text: str) -> tuple[str | int, ...] | None:
     found: list[str | int] = []
     at = 0
     while at < len(text):

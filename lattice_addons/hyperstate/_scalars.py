@@ -141,6 +141,8 @@ def checked(tp: Any, said: tuple[Any, ...], value: Any, data: Any) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise _misfit(tp, first, data) from None
+    except Exception as error:  # noqa: BLE001 - a validator is the class's own, and raises what it likes
+        raise Misfit("another value", shown(data), f"{type(error).__name__}: {error}") from None
 
 
 def _misfit(tp: Any, first: Any, data: Any) -> Misfit:

@@ -121,7 +121,7 @@ def _found(kinds: list[Any], data: object) -> Schedules:
 
 def keep(config: object, schedules: Schedules) -> None:
     """Keep a config's schedules with it, for when it is written."""
-    if not schedules:
+    if not schedules and not schedules_of(config):
         return
     try:
         object.__setattr__(config, _KEPT, schedules)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lattice_addons.errors import OverrideError
 
+from ._overrides import sign_of
 from ._path import dotted, parts
 
 if TYPE_CHECKING:
@@ -46,12 +47,18 @@ def check_overrides(overrides: Sequence[str], known: Sequence[Settable] = ()) ->
         OverrideError: one is no ``FIELD=VALUE``, or says of a truth what is none.
     """
     for override in overrides:
-        path, sign, text = override.partition("=")
-        path = path.removesuffix("+").strip()
-        if not sign or parts(path) is None:
+        try:
+            override.encode()
+        except UnicodeEncodeError:
+            message = f"{override!r} is no text: it has what is no character in UTF-8"
+            raise OverrideError(message, override=override, path="") from None
+        sign = sign_of(override)
+        path = override[: sign.start()].strip() if sign is not None else ""
+        if sign is None or parts(path) is None:
             message = f"{override!r} is no FIELD=VALUE; give one such as optimizer.lr=0.05"
             raise OverrideError(message, override=override, path="")
         old = next((each.value for each in known if each.path == path), None)
+        text = override[sign.end() :]
         if isinstance(old, bool) and text.strip().lower() not in _TRUTHS:
             message = f"{path} is true or false, and {text!r} is neither"
             raise OverrideError(message, override=override, path=path)

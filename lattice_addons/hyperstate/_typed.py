@@ -175,6 +175,8 @@ class _Maker:
         for key, each in data.items():
             name = self._key(of_keys, key, (*path, key))
             value = self.value(of_values, each, (*path, key))
+            if name is not BAD and name in made:
+                name = self._fault((*path, key), Misfit("every key once", f"{shown(name)} once more"))
             if name is not BAD:
                 made[name] = value
         if any(each is BAD for each in made.values()) or len(made) < len(data):
@@ -188,11 +190,13 @@ class _Maker:
 
     def _key(self, tp: Any, key: Any, path: tuple[Any, ...]) -> Any:
         """Give a key; in JSON and TOML all keys are texts, whatever they say."""
-        if isinstance(key, str):
-            from ._values import value_of
+        if not isinstance(key, str):
+            return self.value(tp, key, path)
+        from ._values import value_of
 
-            key = value_of(tp, key)
-        return self.value(tp, key, path)
+        made = self.value(tp, value_of(tp, key), path)
+        # Where a key may be anything, one that looks like a list or a mapping is the text that it is.
+        return made if isinstance(made, collections.abc.Hashable) else key
 
     def _one_of(self, tp: Any, data: Any, path: tuple[Any, ...]) -> Any:
         if data is None and type(None) in map(_bare, get_args(tp)):

@@ -59,7 +59,10 @@ def _scalar(kind: Any, text: str) -> Any:
         sign = -1 if text.startswith("-") else 1
         digits = text.lstrip("+-").replace("_", "")
         based = digits[:2].lower() in ("0x", "0o", "0b")
-        return sign * int(digits, 0 if based else 10)
+        try:
+            return sign * int(digits, 0 if based else 10)
+        except ValueError:  # without a digit, as 0x_; or with more of them than Python reads
+            return _NOTHING
     if kind in (int, float) and _FLOAT.fullmatch(text):
         return float(re.sub(r"\.(inf|nan)", r"\1", text.lower().replace("_", "")))
     if get_origin(kind) is not None and str in map(type, get_args(kind)) and text in get_args(kind):

@@ -10,7 +10,7 @@ from lattice_addons.errors import ConfigError, NoConfigError
 
 from ._ron_data import Tagged
 
-__all__ = ["write_file", "write_text"]
+__all__ = ["key_text", "write_file", "write_text"]
 
 
 def write_text(data: Any, form: str, over: str | None = None, *, exact: bool = False) -> str:
@@ -69,11 +69,12 @@ def _texts(data: Any) -> Any:
     if isinstance(data, Tagged):
         return _texts(named(data))
     if isinstance(data, dict):
-        return {_key(key): _texts(each) for key, each in data.items()}
+        return {key_text(key): _texts(each) for key, each in data.items()}
     return [_texts(each) for each in data] if isinstance(data, (list, tuple)) else data
 
 
-def _key(key: Any) -> str:
+def key_text(key: Any) -> str:
+    """Give a key as JSON and TOML have it."""
     if isinstance(key, bool) or key is None:
         return json.dumps(key)
     return key if isinstance(key, str) else repr(key)

@@ -6,9 +6,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,6 +116,23 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     found = doctor(tmp_path, "--root", "lattice://127.0.0.1:9", status=1)
     assert "does not answer" in found["service"][0]["found"]
     assert "lattice serve" in found["service"][0]["todo"]
+
+
+def test_what_is_no_service_at_all(tmp_path: Path) -> None:
+    """Something else listens at the port, such as a service that is to be asked by https."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with suppress(OSError):
+                while True:
+                    with server.accept()[0] as peer:
+                        peer.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        found = doctor(tmp_path, "--root", f"lattice://127.0.0.1:{server.getsockname()[1]}", status=1)
+        server.shutdown(socket.SHUT_RDWR)
+    assert "speaks no HTTP" in found["service"][0]["found"]
+    assert "opt.tls=true" in found["service"][0]["todo"]
 
 
 SLOT = "g = StateManagerGroup(); g.register('n'); g.update('n', 1)"

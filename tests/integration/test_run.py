@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import stat
 import subprocess
@@ -471,6 +472,33 @@ def children(pid: int) -> list[str]:
     """Give the numbers of a process's children."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return file.read().split()
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="makes another user's process"
+)
+def test_a_program_that_no_signal_may_be_sent_to(tmp_path: Path) -> None:
+    """As that of `sudo` is for who called it: it is told, and waited for."""
+    source = (
+        "import os, sys; os.setuid(65534); print('ready', flush=True); sys.stdin.readline(); print('done')"
+    )
+    program = Program(tmp_path, source)
+    process = subprocess.Popen(
+        ["setpriv", "--bounding-set=-kill", *RUN, "--", sys.executable, str(program.path)],
+        cwd=tmp_path,
+        env=clean_environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    told = process.stderr.readline()
+    assert "SIGTERM could not be handed on to process" in told
+    out, err = process.communicate("\n", timeout=60)
+    assert (process.returncode, out, err) == (0, "done\n", "")
 
 
 def test_nobody_listens_any_more(tmp_path: Path) -> None:

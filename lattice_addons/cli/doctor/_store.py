@@ -170,6 +170,7 @@ def _unsent(settings: Settings) -> Iterator[Check]:
 
 def _service(settings: Settings) -> Iterator[Check]:
     """Ask the service whether it is well, and whether it takes the token."""
+    from http.client import HTTPException
     from urllib.error import HTTPError
 
     try:
@@ -186,6 +187,10 @@ def _service(settings: Settings) -> Iterator[Check]:
     except OSError as error:
         reason = getattr(error, "reason", error)
         yield problem("service", f"{place} does not answer ({reason})", "start `lattice serve` there")
+        return
+    except HTTPException:
+        todo = "see which port `lattice serve` has, and whether it serves https (opt.tls=true)"
+        yield problem("service", f"what answers at {place} speaks no HTTP", todo)
         return
     token = settings.options.get("token") or os.environ.get("LATTICE_CHECKPOINT_TOKEN")
     job = settings.job_id

@@ -104,12 +104,12 @@ class Lives:
             if came is not None:
                 _tell("asked to end: it is not started again")
                 return life
-            number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE)
+            number, pause = number + 1, longer(pause)
 
     def _live(self, number: int, mailbox: Mailbox) -> Life:
         plan = self._plan
         environ = environ_of(plan.job, plan.settings.run_id, number, self._name if plan.alone else None)
-        send = plan.slurm.send if plan.slurm.reaches(plan.command) else os.kill
+        send = plan.slurm.send if plan.slurm.reaches(plan.command) else _send
         return live(Start(number, plan.command, environ), mailbox, plan.warning, send)
 
     def _goes_on(self, life: Life, number: int, lost: list[Loss]) -> bool:
@@ -175,12 +175,25 @@ class Lives:
                 return
 
 
+def _send(pid: int, signum: signal.Signals) -> None:
+    """Hand a signal on; a program of another user, as under `sudo`, need not take it, and goes on."""
+    try:
+        os.kill(pid, signum)
+    except OSError as error:
+        _tell(f"{signum.name} could not be handed on to process {pid}: {error.strerror}")
+
+
 def _has_children() -> bool:
     reap()
     try:
         return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:
         return False
+
+
+def longer(pause: float) -> float:
+    """Give the pause before the restart after the next: twice as long, up to a minute, and never shorter."""
+    return max(pause, min(pause * 2, _LONGEST_PAUSE))
 
 
 def _rest(

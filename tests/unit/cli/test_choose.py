@@ -67,7 +67,9 @@ def test_who_is_shown_another_line_than_the_stores_is_told(
     assert main(["show", "job", "x"]) == 0
     told = capsys.readouterr()
     assert json.loads(told.out) == "mine"
-    assert "has another line, up to checkpoint 1." in told.err
+    assert (
+        "has another line, up to checkpoint 1. Of a number that both lines have, this machine's" in told.err
+    )
     assert "`lattice choose job`" in told.err
     assert main(["log"]) == 0
     assert "has another line" in capsys.readouterr().err
@@ -78,6 +80,33 @@ def test_who_is_shown_another_line_than_the_stores_is_told(
     look_from(tmp_path, "a", monkeypatch)
     assert main(["show", "job", "x"]) == 0
     assert capsys.readouterr() == ('"theirs"\n', "")
+
+
+def test_lines_that_parted_are_told_beside_the_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once the uploader has met the other line, and until the program's next start, which settles it."""
+    a = restart(tmp_path, "a")
+    a.save("mine")
+    a.vanish()
+    b = restart(tmp_path, "b")
+    b.save("theirs")
+    b.end()
+    look_from(tmp_path, "a", monkeypatch)
+    assert ask(capsys, "list")[0]["kept_here"] is None
+    assert a.send() is not None
+    told = "nothing is sent: job/rank-00000 went on elsewhere: checkpoints 1 are only on this machine"
+    assert main(["list"]) == 0
+    assert f"job, rank 0: {told}" in capsys.readouterr().out
+    assert "`lattice choose job`" in ask(capsys, "list")[0]["kept_here"]
+    assert main(["top", "--count", "1"]) == 0
+    assert told in capsys.readouterr().out
+    assert "went on elsewhere" in ask(capsys, "top", "--count", "1")["kept_here"][0]
+    assert main(["choose"]) == 0
+    assert "has another line, up to checkpoint 1." in capsys.readouterr().err
+    restart(tmp_path, "a").end()
+    assert ask(capsys, "list")[0]["kept_here"] is None
+    assert ask(capsys, "top", "--count", "1")["kept_here"] == []
 
 
 def test_both_lines_are_listed(parted: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,13 @@ def test_help_imports_no_command() -> None:
     assert "lattice COMMAND --help" in done.stdout
 
 
+def test_a_wrong_number_of_seconds_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """And not by the name of what reads it."""
+    with pytest.raises(SystemExit):
+        main(["top", "--every", "soon"])
+    assert "'soon' is no number of seconds, such as 0.5" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["lst"], ["list", "--rot", "x"], ["show", "a", "b", "c"]])
 def test_a_wrong_command_line_ends_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """It is told what it could be."""

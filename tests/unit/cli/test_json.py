@@ -60,12 +60,14 @@ def test_config_says_what_changed(folder: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_schema_gives_its_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Printed or written, and what has changed since."""
-    del folder
+    """Printed or written, what has changed since, and what would be written."""
     told = ask(capsys, "schema", "dump", "train.py:Config", "schema.yaml")
     assert told["file"] == "schema.yaml"
     assert "lr" in told["schema"]
     assert ask(capsys, "schema", "check", "train.py:Config", "schema.yaml")["breaks"] is False
+    (folder / "train.py").write_text(CLASS.replace("0.1", "0.5"))
+    words = ("schema", "upgrade", "train.py:Config", "schema.yaml", "--dry-run")
+    assert "default: 0.5" in ask(capsys, *words)["diff"]
 
 
 @pytest.mark.one_python

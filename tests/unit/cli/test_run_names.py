@@ -1,4 +1,4 @@
-"""What ``lattice run`` calls a program's job, and what it says of a life, where no program need be run to see it."""
+"""What ``lattice run`` calls a job, says of a life and waits for, where no program need be run to see it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from lattice_addons import Settings, StateManagerGroup
 from lattice_addons.cli import build_parser, main
 from lattice_addons.cli.run._life import Life
+from lattice_addons.cli.run._lives import longer
 from lattice_addons.cli.run._losses import losses
 from lattice_addons.cli.run._names import job_of, named, run_of
 
@@ -121,3 +122,11 @@ def test_what_a_life_lost(tmp_path: Path) -> None:
     # A name that was only a guess gives way to that of the job that was saved.
     assert [loss.job for loss in losses(settings, "guess", life(began, 60), sure=False)] == ["job"]
     assert [loss.job for loss in losses(settings, "guess", life(began, 60), sure=True)] == ["guess"]
+
+
+@pytest.mark.parametrize(
+    ("pause", "then"), [(0.0, 0.0), (1.0, 2.0), (40.0, 60.0), (60.0, 60.0), (300.0, 300.0)]
+)
+def test_a_pause_grows_up_to_a_minute(pause: float, then: float) -> None:
+    """One that was asked for and is longer never becomes shorter."""
+    assert longer(pause) == then

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from lattice_addons import Settings
-from lattice_addons.checkpoint import Line
+from lattice_addons.checkpoint import Fresh, Line
 from lattice_addons.cli import main
-from lattice_addons.errors import DamagedError
+from lattice_addons.encoding import encode
+from lattice_addons.errors import ConfigError, DamagedError, HyperStateError, RonError
 from lattice_addons.storage import LocalStore
 from tests.unit.hyperstate.runs import damage, load, stepped
 
@@ -63,6 +64,23 @@ def test_what_it_shows(folder: Path) -> None:
     assert "lr: 0.5" in (folder / "config.yaml").read_text()
     assert np.load(folder / "weights.npy")[0] == 2.0
     assert "digest: " in (folder / "blobs.yaml").read_text()
+
+
+@pytest.mark.parametrize(("form", "error"), [("json", ConfigError), ("ron", RonError)])
+def test_a_text_that_no_file_can_say(tmp_path: Path, form: str, error: type[HyperStateError]) -> None:
+    """It is in a checkpoint, as a file's name that is no UTF-8 may be; YAML can say it."""
+    run = load(tmp_path)
+    run.state.seen = {1: "\udcff"}
+    run.step()
+    with pytest.raises(error, match="character"):
+        run.view(tmp_path / "view", form)
+    run.view(tmp_path / "view")
+    run.close()
+    other = tmp_path / "other"
+    other.mkdir()
+    run = load(other, path=tmp_path / "view")
+    run.close()
+    assert run.state.seen == {1: "\udcff"}
 
 
 @pytest.mark.parametrize("form", ["ron", "json", "yaml"])
@@ -115,6 +133,42 @@ def test_a_list_of_blobs_that_says_too_little_is_told(
     (folder / "blobs.yaml").write_text(listed)
     assert main(["edit", "--commit", str(folder)]) == 65
     assert told in capsys.readouterr().err
+
+
+def test_a_run_has_what_it_began_with(folder: Path, tmp_path: Path) -> None:
+    """Whatever becomes of the folder's files afterwards, such as by another view."""
+    (tmp_path / "other").mkdir()
+    run = load(tmp_path / "other", path=folder)
+    weights = run.state.weights.get()
+    np.save(folder / "weights.npy", np.zeros(20_000))
+    assert weights.tolist() == [2.0] * 20_000
+    run.close()
+
+
+def test_a_blob_is_a_file_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a name that leads elsewhere, in a store that somebody else has written, there is no file."""
+    line = Line(LocalStore(tmp_path / "store"), "job", 0, settings=Settings())
+    slots = {"config": {}, "state": {}, "blob.../evil": np.zeros(3)}
+    made = {name: Fresh("BlobManager", encode(value)) for name, value in slots.items()}
+    line.commit(made, parent=None, reason="manual")
+    line.release()
+    root = str(tmp_path / "store")
+    assert main(["edit", "job", "--root", root, "--view", str(tmp_path / "in" / "view")]) == 65
+    assert "'../evil' is no name of a blob" in capsys.readouterr().err
+    assert [*tmp_path.rglob("evil*")] == []
+
+
+def test_a_folder_is_not_committed_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store that is not there any more is not taken for the one of this place, unless that is said."""
+    (tmp_path / "checkpoints").rename(tmp_path / ".lattice")
+    monkeypatch.chdir(tmp_path)
+    state = folder / "state.yaml"
+    state.write_text(state.read_text().replace("best: 0.5", "best: 3"))
+    assert main(["edit", "--commit", str(folder)]) == 66
+    assert f"a checkpoint in {tmp_path / 'checkpoints'}, not in" in capsys.readouterr().err
+    assert main(["edit", "--commit", str(folder), "--root", ".lattice"]) == 0
 
 
 def test_commit_of_a_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

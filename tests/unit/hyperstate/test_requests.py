@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
+from pydantic import AfterValidator
 
 from lattice_addons.errors import NotInStoreError, UnreachableError
 from lattice_addons.hyperstate import HyperState, Requests
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
     from lattice_addons.storage import Store
 
 
+def is_known(number: int) -> int:
+    """Give a number that is known; of another one it is not said what happens."""
+    return {1: 1}[number]
+
+
 @dataclass
 class Config:
     """What is asked to be changed."""
 
     lr: float = 0.1
+    count: int = 1
+    known: Annotated[int, AfterValidator(is_known)] = 1
+    env: dict[str, int] = field(default_factory=dict)
+    either: int | dict[str, int] = 1
 
 
 class Away(LocalStore):
@@ -81,6 +91,23 @@ def test_a_request_that_cannot_be_read_now_is_not_refused(
     (taken,) = serve(requests, config)
     assert taken.request is not None
     assert (taken.request.overrides, config.value.lr) == (("lr=0.5",), 0.5)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["count=0x_", f"count={'9' * 5000}", 'env["\\x"]=1', f"env[{'9' * 5000}]=1", "known=2", "either+={a: 1}"],
+    ids=lambda override: override[:12],
+)
+def test_what_nobody_can_read_is_refused(store: Away, override: str) -> None:
+    """It ends no program, now or at its next start: it is answered."""
+    requests, config = both(store)
+    name = requests.ask([override])
+    assert serve(requests, config) == []
+    answer = requests.answer_to(name)
+    assert answer is not None
+    assert not answer[0]
+    assert requests.waiting() == []
+    assert config.value == Config()
 
 
 def test_a_request_that_is_taken_back_while_it_is_read_is_none(

@@ -10,6 +10,7 @@ import pytest
 
 from lattice_addons.errors import ConfigError, ScheduleError
 from lattice_addons.hyperstate import HyperState, dump_config, load_config
+from lattice_addons.hyperstate._held import HeldConfig
 from lattice_addons.hyperstate._scheduled import (
     Schedules,
     is_schedule,
@@ -139,6 +140,13 @@ def test_dumps_have_the_text(tmp_path: Path, ending: str) -> None:
     update(config, schedules, State(step=5), "step")
     assert config.groups[0].rate.lr == 0.25
     assert config.batch == 12
+
+
+def test_a_dump_of_what_left_its_schedule() -> None:
+    """Also where it was set to the number that the schedule had just given it."""
+    held = HeldConfig(Rate, {"lr": "1@0 lin 2@10"}, key="step")
+    held.change(held.plain(), ["lr=1"])
+    assert "lin" not in dump_config(held.value)
 
 
 def test_override_replaces(tmp_path: Path) -> None:
