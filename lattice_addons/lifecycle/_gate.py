@@ -51,8 +51,9 @@ class Gate(_thread.RLock):  # type: ignore[misc]
     def __init__(self) -> None:
         self.saves = 0  # how many saves deep the main thread is
         self._due: list[Act] = []
-        # Thread, loop, and whether it is a whole: nothing within such an element is a safe point.
-        self._elements: list[tuple[int, str, bool]] = []
+        # Of each thread, which alone changes its own: the loop, and whether the element is a whole, within which
+        # nothing is a safe point.
+        self._elements: dict[int, list[tuple[str, bool]]] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -72,13 +73,12 @@ class Gate(_thread.RLock):  # type: ignore[misc]
     @property
     def mid_element(self) -> tuple[str, ...]:
         """The loops of ``group.resume`` that are in the middle of an element, in any thread."""
-        return tuple(key for _, key, _ in self._elements)
+        return tuple(key for inside in list(self._elements.values()) for key, _ in inside)
 
     @property
     def main_mid_element(self) -> bool:
         """Whether a loop of the main thread is in the middle of an element: such a loop is waited for."""
-        main = threading.main_thread().ident
-        return any(ident == main for ident, _, _ in self._elements)
+        return bool(self._elements.get(threading.main_thread().ident or 0))
 
     def busy(self) -> _Busy:
         """Give the time of a save: signals wait for its end; other threads are not kept out of sections."""
@@ -105,23 +105,20 @@ class Gate(_thread.RLock):  # type: ignore[misc]
 
         One that is a ``whole`` (a batch, a step) can only be done again as a whole: nothing within it is a safe point.
         """
-        self._elements.append((_thread.get_ident(), key, whole))
+        self._elements.setdefault(_thread.get_ident(), []).append((key, whole))
 
     def between(self, key: str | None = None) -> None:
         """Mark the end of this thread's innermost element (or of this loop's): a safe point, outside of a whole."""
         self.leave(key)
-        if self._due:
-            here = _thread.get_ident()
-            if not any(whole and ident == here for ident, _, whole in self._elements):
-                self.serve(safe=True)
+        if self._due and not any(whole for _, whole in self._elements.get(_thread.get_ident(), ())):
+            self.serve(safe=True)
 
     def leave(self, key: str | None = None) -> None:
         """Forget an element whose loop was broken off: no safe point, and nothing is served here."""
-        here = _thread.get_ident()
-        for position in range(len(self._elements) - 1, -1, -1):
-            ident, name, _ = self._elements[position]
-            if ident == here and key in (None, name):
-                del self._elements[position]
+        inside = self._elements.get(_thread.get_ident(), [])
+        for position in range(len(inside) - 1, -1, -1):
+            if key in (None, inside[position][0]):
+                del inside[position]
                 return
 
     def after_fork(self) -> None:

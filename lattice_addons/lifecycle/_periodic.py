@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ._after_call import after_call
@@ -145,15 +146,18 @@ class Periodic:
         self.paused = False
         self._saver = weakref.ref(saver)
         self._cadence = Cadence(interval, saver.settings.periodic_saving_overhead)
+        self._pause = self._cadence.first
+        self._due = time.monotonic() + self._pause
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._told: str | None = None
         self._alone = False  # snapshots are made without the main thread
 
     def start(self) -> None:
-        """Start the thread, or start it again after a fork."""
-        self._stopping.clear()
-        self._thread = start_thread(self._run, "lattice-periodic")
+        """Start the thread, or start it again after a fork; what is due then stays due."""
+        # Of this thread alone: one that was not let finish in time ends all the same when it is done.
+        self._stopping = threading.Event()
+        self._thread = start_thread(partial(self._run, self._stopping), "lattice-periodic")
 
     def stop(self, timeout: float) -> bool:
         """End the thread; a write under way is let finish. Say whether it ended in time."""
@@ -164,22 +168,23 @@ class Periodic:
         end_thread(thread, timeout)
         return not thread.is_alive()
 
-    def _run(self) -> None:
-        pause = self._cadence.first
-        due = time.monotonic() + pause
-        while not self._stopping.wait(max(due - time.monotonic(), 0)):
-            # Counted from the start of the last one: a slow store makes saves rarer, never a queue of them.
-            due = time.monotonic()
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(max(self._due - time.monotonic(), 0)):
             saver = self._saver()
             if saver is None:
                 return
+            # Counted from the start of the last one: a slow store makes saves rarer, never a queue of them. Said
+            # before it, for the thread that a fork in the middle of it starts.
+            began = time.monotonic()
+            self._due = began + self._pause
             if not self.paused:
                 cost, took = self._save(saver)
-                pause = self._cadence.after(cost, took)
+                self._pause = self._cadence.after(cost, took)
+                self._due = began + self._pause
                 log.debug(
-                    "a periodic save cost %.3f s, took %.3f; the next is due after %.1f", cost, took, pause
-                )
-            due += pause
+                    "a periodic save cost %.3f s, took %.3f; the next is due after %.1f",
+                    cost, took, self._pause,
+                )  # fmt: skip
             del saver  # a group that nobody else holds must be able to go
 
     def _save(self, saver: Saver) -> tuple[float, float]:

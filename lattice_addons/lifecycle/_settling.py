@@ -51,11 +51,13 @@ def settle_all(deadline: float) -> None:
     here.settling = me
     settlers: list[tuple[Settler, float]] = [(saver, _NO_LIMIT) for saver in here.living()]
     settlers += [(settler, grace) for pid, settler, grace in _left_behind if pid == os.getpid()]
-    shown = _Progress()
+    shown, begun = _Progress(), time.monotonic()
+    said: set[str] = set()
     for settler, grace in settlers:
         told = None
         try:
-            left = max(min(deadline - time.monotonic(), grace), 0.0)
+            # From now on for all of them: a program that has closed a hundred groups has no hundred times the grace.
+            left = max(min(deadline, begun + grace) - time.monotonic(), 0.0)
             told = settler.settle(left if patient else 0.0, shown)
         except KeyboardInterrupt:
             patient = False
@@ -64,7 +66,8 @@ def settle_all(deadline: float) -> None:
         except BaseException as error:  # noqa: BLE001
             told = f"what is not sent yet could not be waited for: {type(error).__name__}: {error}"
         shown.end()
-        if told is not None:
+        if told is not None and told not in said:  # several groups may have been of one job
+            said.add(told)
             tell(told)
     here.settling = None
 

@@ -8,6 +8,7 @@ import select
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lattice_addons._host import block_signals, restore_signals, signal_thread
@@ -61,19 +62,20 @@ class Watcher:
         self._told = False
         self._standstill = Standstill()
         self._jobs: list[tuple[Callable[[], None], _thread.LockType]] = []
-        self._stop = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     # -- from the main thread
 
     def start(self) -> None:
         """Start the thread, or start it again after a fork."""
-        self._stop = False
-        self._thread = start_thread(self._run, "lattice-watcher")
+        # Of this thread alone: one that was not let finish in time ends all the same when it is done.
+        self._stopping = threading.Event()
+        self._thread = start_thread(partial(self._run, self._stopping), "lattice-watcher")
 
     def stop(self, timeout: float) -> None:
         """End the thread, before a fork; what it is doing is let finish if it does not take longer."""
-        self._stop = True
+        self._stopping.set()
         self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             end_thread(self._thread, timeout)
@@ -119,10 +121,14 @@ class Watcher:
 
     # -- the thread
 
-    def _run(self) -> None:
-        while not self._stop:
+    def _run(self, stopping: threading.Event) -> None:
+        # Not select(), which takes no descriptor above 1023.
+        waiting = select.poll()
+        waiting.register(self._read, select.POLLIN)
+        while not stopping.is_set():
             empty_at = time.monotonic()
-            select.select([self._read], [], [], self._pause())
+            pause = self._pause()
+            waiting.poll(None if pause is None else pause * 1000)
             try:
                 arrived = os.read(self._read, 4096)
             except BlockingIOError:

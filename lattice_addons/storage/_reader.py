@@ -107,10 +107,12 @@ class FileReader:
         return done
 
     def _read(self, start: int, buffer: memoryview) -> int:
+        # Asked first: another thread may be refused, too, and see to it before this one.
+        direct = self._direct
         try:
             return read_at(self._descriptor, buffer, start)
         except OSError as error:
-            if error.errno != errno.EINVAL or not self._direct:
+            if error.errno != errno.EINVAL or not direct:
                 raise
         # The file can be opened for direct reads, and wants another alignment than a page's.
         set_direct(self._descriptor, on=False)

@@ -161,10 +161,14 @@ def all_of(calls: Sequence[Callable[[], Result]], width: int) -> list[Result]:
                 failed.append(error)
 
     threads = [threading.Thread(target=work, name="lattice-remote", daemon=True) for _ in calls[:width]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException as error:  # Ctrl-C: the threads must not go on with all that is left
+        failed.append(error)
+        raise
     if failed:
         raise failed[0]
     return [results[number] for number in range(len(calls))]

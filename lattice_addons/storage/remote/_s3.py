@@ -12,7 +12,7 @@ from lattice_addons.storage._faults import already_there, ends_early
 from lattice_addons.storage._keys import ulid
 from lattice_addons.storage._listed import Listed
 from lattice_addons.storage.remote._bucket import Answered, Bucket
-from lattice_addons.storage.remote._faults import GONE, RANGE, THERE
+from lattice_addons.storage.remote._faults import RANGE, THERE
 from lattice_addons.storage.remote._infos import listed
 from lattice_addons.storage.remote._multipart import PART, send_in_parts
 from lattice_addons.storage.remote._patience import Pulse, in_loop
@@ -140,12 +140,7 @@ class S3Files(Bucket):
             return self.ask("put_object", pulse, given | condition)
 
         try:
-            self.persist(
-                "put_object",
-                key,
-                once,
-                ((THERE,) if "IfNoneMatch" in condition else (THERE, GONE)) if condition else (),
-            )
+            self.persist("put_object", key, once, (THERE,) if condition else ())
         except Answered:
             # A lost answer makes us, or the HTTP client below the SDK, put again and meet what we have put.
             try:

@@ -160,10 +160,9 @@ class TreeFiles:
         if start < 0 or (stop is not None and stop <= start):
             data = b""
         else:
-            path = self._path(key)
             length = (stop - start) if stop is not None else _PIECE
             data = self._do(
-                "read", key, lambda _, __: self._over_gaps(lambda: self._range(path, start, stop)), length
+                "read", key, lambda _, __: self._over_gaps(lambda: self._range(key, start, stop)), length
             )
         if not data:
             size = self.size(key)
@@ -171,11 +170,12 @@ class TreeFiles:
                 raise ends_early(self._where.url, key, size, start)
         return data
 
-    def _range(self, path: str, start: int, stop: int | None) -> bytes:
+    def _range(self, key: str, start: int, stop: int | None) -> bytes:
+        path = self._path(key)
         whole = start == 0 and stop is None
         if whole:
             return bytes(self._system.cat_file(path))
-        size = self._facts(path[len(self._root) + 1 :] if self._root else path).size
+        size = self._facts(key).size
         # Not all of them know what to do with a range that begins at the end or goes over it.
         end = size if stop is None else min(stop, size)
         if start >= end:

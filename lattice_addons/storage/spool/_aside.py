@@ -75,7 +75,8 @@ class Asides:
     def put(self, folder: str, ours: int, theirs: int) -> Aside:
         """Put aside what is in the spool of a rank, whole, and give it; the lease stays."""
         number = 1
-        while self._is_there(number, folder):
+        # It may be only what is left of one that was dropped.
+        while os.path.lexists(self._path(number, folder)):
             number += 1
         packs = f"{folder}packs/"
         here = set(self._spool.store.list(packs))
@@ -89,7 +90,7 @@ class Asides:
         self._spool.store.replace(
             f"{folder}{_ABOUT}", orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n"
         )
-        source, target = os.path.dirname(self._spool.path(f"{folder}x")), self._path(number, folder)
+        source, target = self._spool.folder_path(folder), self._path(number, folder)
         with told("put aside", source):
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             os.rename(source, target)

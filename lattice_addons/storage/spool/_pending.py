@@ -67,7 +67,7 @@ def stamps(spool: Spool, keys: Iterable[str]) -> dict[str, Stamp]:
 
 def pending(spool: Spool, folder: str, uploaded: Mapping[str, Stamp] | None = None) -> Pending:
     """Give what was committed below a rank's folder, and is not up as it is now."""
-    if not os.path.isdir(os.path.dirname(spool.path(f"{folder}x"))):
+    if not os.path.isdir(spool.folder_path(folder)):
         return Pending({})
     here = stamps(spool, spool.here(folder))
     # Read after the listing: what is sent meanwhile does not count.

@@ -73,7 +73,7 @@ class Spool:
         with told("make the spool's folder", top):
             os.makedirs(top, mode=0o700, exist_ok=True)
         self._make(os.path.join(top, self.name_of(url, known)))
-        if "store.json" not in self._home.list():
+        if not os.path.isfile(os.path.join(self.home, "store.json")):
             about = orjson.dumps({"url": self.url, "options": known}, option=orjson.OPT_INDENT_2)
             self._home.replace("store.json", about + b"\n")
 
@@ -107,6 +107,10 @@ class Spool:
     def path(self, key: str) -> str:
         """Give the file of a key."""
         return os.path.join(self.store.root, *split_key(key))
+
+    def folder_path(self, folder: str) -> str:
+        """Give where the keys of a rank's folder are."""
+        return os.path.join(self.store.root, *split_key(folder, folder=True))
 
     @property
     def place(self) -> str:
@@ -155,7 +159,8 @@ class Spool:
         name = f"{ulid()}.json"
         last = max((key.rpartition("/")[2] for key in self._state.list(f"{folder}gone/")), default="")
         if name <= last:  # by a clock that was set back, or in one instant
-            name = f"{last.removesuffix('.json')}0.json"
+            known, _, count = last.removesuffix(".json").partition("_")
+            name = f"{known}_{int(count or 0) + 1:09d}.json"
         self.set_gone(folder, name, keys)
 
     def set_gone(self, folder: str, name: str, keys: Iterable[str]) -> None:

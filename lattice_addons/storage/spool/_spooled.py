@@ -227,8 +227,8 @@ class SpooledStore(Store):
         return self.remote
 
     def is_seen(self, folder: str) -> bool:
-        """Say whether something of a rank's folder is in this spool."""
-        return bool(self._local.list(folder))
+        """Say whether a rank's folder is in this spool; before the first checkpoint there may be nothing in it."""
+        return os.path.isdir(self.spool.folder_path(folder))
 
     def attend(self, folder: str) -> None:
         """Begin to write below a rank's folder: list the job, take the claim, see that the line is one."""

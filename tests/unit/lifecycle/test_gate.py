@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,6 +153,29 @@ def test_a_loop_in_another_thread_is_named_and_not_waited_for(gate: Gate) -> Non
     in_thread(lambda: gate.element("elsewhere")).join()
     assert gate.mid_element == ("elsewhere",)
     assert not gate.main_mid_element
+
+
+def test_loops_in_several_threads_do_not_meet(gate: Gate) -> None:
+    """However often they take turns, each leaves its own element, and none is left behind."""
+    failed: list[Exception] = []
+    before = sys.getswitchinterval()
+
+    def loop(key: str) -> None:
+        try:
+            for _ in range(30_000):
+                gate.element(key)
+                gate.between(key)
+        except Exception as error:  # noqa: BLE001 - looked at in the test's own thread
+            failed.append(error)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in [in_thread(partial(loop, f"loop {number}")) for number in range(3)]:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failed
+    assert gate.mid_element == ()
 
 
 def test_an_error_in_a_section_opens_the_gate(gate: Gate) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -86,6 +88,38 @@ def test_direct_reads_pass_the_cache_where_they_can(
         block = memoryview(mmap.mmap(-1, 8 * PAGE))
         assert reader.read_pages(0, block) == len(DATA)
         assert block[: len(DATA)] == DATA
+
+
+def test_threads_that_are_refused_direct_reads_together(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that comes second, when the other has seen to it already, reads as well."""
+    store.put("job/key", DATA)
+    with store.reading("job/key", direct=True) as reader:
+        if not fcntl.fcntl(reader._descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            pytest.skip("this file system has no direct reads")
+        preadv, turns, second_is_in = os.preadv, iter(range(2)), threading.Event()
+
+        def picky(descriptor: int, buffers: Sequence[memoryview], at: int) -> int:
+            if (turn := next(turns, None)) is None:
+                return preadv(descriptor, buffers, at)
+            if turn == 0:
+                second_is_in.wait(60)
+            else:
+                second_is_in.set()
+                deadline = time.monotonic() + 60
+                while reader._direct and time.monotonic() < deadline:
+                    time.sleep(0.001)
+            raise OSError(22, "Invalid argument")
+
+        monkeypatch.setattr(os, "preadv", picky)
+
+        def read(_: int) -> bytes:
+            block = memoryview(mmap.mmap(-1, 8 * PAGE))
+            return bytes(block[: reader.read_pages(0, block)])
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(read, range(2))) == [DATA, DATA]
 
 
 def test_a_mapping_is_private_and_stays(store: LocalStore) -> None:

@@ -108,6 +108,27 @@ def test_it_is_so_for_one_thread_and_for_those_that_work_for_it() -> None:
     assert all_of([partial(waits)] * 2, 2) == [False, False]
 
 
+def test_an_interrupt_ends_those_that_work_for_it() -> None:
+    """What has begun ends by itself; what has not begun when Ctrl-C came never does."""
+    begun: list[int] = []
+    caught = threading.Event()
+    workers: list[threading.Thread] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        workers.append(threading.current_thread())
+        if number == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        caught.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        all_of([partial(work, number) for number in range(6)], 2)
+    caught.set()
+    for thread in workers:
+        thread.join(60)
+    assert sorted(begun) == [0, 1]
+
+
 SIGNALLED = """
 import sys
 from lattice_addons import StateManagerGroup

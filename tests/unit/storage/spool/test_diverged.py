@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from lattice_addons.checkpoint import Line, chosen, clear
 from lattice_addons.errors import StoreError
 from lattice_addons.settings import Settings
 from tests.unit.storage.spool.machines import FOLDER, Machine, restart
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LARGE = bytearray(os.urandom(300_000))
 
@@ -64,6 +61,16 @@ def test_both_lines_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     # It is put aside once.
     a.line.release()
     assert len(restart(tmp_path, "a").store.asides.of(FOLDER)) == 1
+
+
+def test_what_is_left_of_a_line_that_was_dropped_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Who drops one may be killed in the middle of it."""
+    a = parted(tmp_path)
+    left = Path(a.spool.home, "aside", "1", FOLDER, "packs")
+    left.mkdir(parents=True)
+    (left / "x").touch()
+    a = restart(tmp_path, "a")
+    assert [aside.number for aside in a.store.asides.of(FOLDER)] == [2]
 
 
 def test_the_uploader_sends_nothing_of_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,21 @@ def test_what_is_gone_is_told(spool: Spool) -> None:
     assert spool.folders() == [FOLDER]
     spool.drop_gone(FOLDER, names[:2])
     assert list(spool.gone(FOLDER)) == names[2:]
+
+
+def test_what_is_gone_stays_in_order_when_the_clock_is_set_back(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many records there are until it is as late again; what is told then comes last."""
+    spool.add_gone(FOLDER, ["first"])
+    known = [f"{number}" for number in range(300)]
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() - 30 * 86_400 * 10**9)
+    for key in known:
+        spool.add_gone(FOLDER, [key])
+    monkeypatch.setattr(time, "time_ns", now)
+    spool.add_gone(FOLDER, ["last"])
+    assert [*spool.gone(FOLDER).values()] == [["first"], *([key] for key in known), ["last"]]
 
 
 def test_a_record_that_cannot_be_read_is_none(spool: Spool) -> None:

@@ -105,6 +105,16 @@ def test_a_spool_that_is_ahead_goes_on(tmp_path: Path) -> None:
     assert restart(tmp_path, "b").value() == "not sent"
 
 
+def test_a_lease_whose_file_alone_is_gone_is_not_over(tmp_path: Path) -> None:
+    """Before the first checkpoint nothing else is in the spool: what the program has must still be saved."""
+    machine = restart(tmp_path, "a")
+    os.unlink(machine.spool.path(f"{FOLDER}lease.json"))
+    assert not machine.line.lease.is_over()
+    machine.save("first")
+    shutil.rmtree(machine.spool.folder_path(FOLDER))
+    assert machine.line.lease.is_over()
+
+
 def test_two_live_machines(tmp_path: Path) -> None:
     """The second one is refused, says who has the job, and leaves no lease behind; afterwards it is let in."""
     a = restart(tmp_path, "a")
