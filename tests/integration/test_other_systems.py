@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -108,6 +109,22 @@ def test_a_program_carries_on(tmp_path: Path, system: str) -> None:
     assert (tmp_path / "notes.txt").read_text() == "line\n" * 9
     shown = Program(tmp_path, COMMANDS, name="commands.py").run(system)
     assert (shown.returncode, shown.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_services_log_is_continued_in_another_file(tmp_path: Path, system: str) -> None:
+    """Windows gives no other name to a file that is open."""
+    source = HEAD + (
+        "from lattice_addons.service.access import Audit\n"
+        "audit = Audit('audit.jsonl', size=400, files=3)\n"
+        "for number in range(6):\n"
+        "    audit.note('abc', 'write', 'a' * 100, number=number)\n"
+    )
+    ended = Program(tmp_path, source).run(system)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    files = sorted(tmp_path.glob("audit.jsonl*"), reverse=True)
+    numbers = [json.loads(line)["number"] for file in files for line in file.read_text().splitlines()]
+    assert (len(files), numbers) == (3, [0, 1, 2, 3, 4, 5])
 
 
 def test_what_a_system_cannot_do_is_told(tmp_path: Path) -> None:

@@ -80,10 +80,9 @@ class Audit:
         self.note(who, act, job, **facts)
 
     def close(self) -> None:
-        """Write no more."""
+        """Let go of the file; a line that comes later opens it again."""
         with self._writing, suppress(OSError):
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._leave()
 
     def _append(self, line: bytes) -> None:
         self._follow()
@@ -97,24 +96,29 @@ class Audit:
 
     def _follow(self) -> None:
         """Open the file that has the name now, where somebody else has put another in its place."""
+        if self._descriptor < 0:
+            self._descriptor = self._open()
         mine = os.fstat(self._descriptor)
         with suppress(FileNotFoundError):
             named = os.stat(self.path)
             if (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino):
                 return
-        self._reopen()
+        self._leave()
+        self._descriptor = self._open()
 
     def _rotate(self) -> None:
+        # Closed first: Windows gives no other name to a file that is open.
+        self._leave()
         for number in range(self._files - 1, 0, -1):
             older = f"{self.path}.{number - 1}" if number > 1 else self.path
             with suppress(FileNotFoundError):
                 os.replace(older, f"{self.path}.{number}")
-        self._reopen()
+        self._descriptor = self._open()
 
-    def _reopen(self) -> None:
-        fresh = self._open()
-        os.close(self._descriptor)
-        self._descriptor = fresh
+    def _leave(self) -> None:
+        """Have no file open; the next line opens one."""
+        left, self._descriptor = self._descriptor, -1
+        os.close(left)
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | O_CLOEXEC | O_NOFOLLOW
