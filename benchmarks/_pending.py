@@ -24,8 +24,6 @@ __all__ = ["ending", "pending"]
 RATE = 4_000_000
 GRACE = 10.0
 READY = "ready"
-# A group that nobody holds any more is none at the end.
-_held: list[object] = []
 
 
 def pending(setup: Setup) -> Iterator[Row]:
@@ -70,7 +68,6 @@ def ending(place: dict[str, object], mib: int) -> None:
     settings = Settings(job_id="benchmark", grace=GRACE, linger=0, **place)  # type: ignore[arg-type]
     arrays = _state.make(mib)
     group = StateManagerGroup(settings)
-    _held.append(group)
     for name, array in _state.named(arrays).items():
         group.register(name)
         group.update(name, array)

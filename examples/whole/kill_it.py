@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -49,6 +49,12 @@ class Life:
                 start_new_session=True,
             )
 
+    def close(self) -> None:
+        """Leave nothing of it behind where it was not waited for: Ctrl-C, for one, does not reach its session."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
     def lasts(self, seconds: float | None) -> bool:
         """Wait for its end, for so long; say whether it has not come."""
         try:
@@ -63,7 +69,6 @@ class Life:
         number = signal.Signals[f"SIG{way.partition(' ')[0]}"]
         (os.killpg if way.endswith("all") else os.kill)(self._process.pid, number)
         if self.lasts(PATIENCE):
-            self._process.kill()
             sys.exit(f"it lives {PATIENCE} s after {way}:\n{self.output}")
 
     @property
@@ -102,12 +107,12 @@ class Killer:
     def round(self, folder: Path, arguments: list[str]) -> list[str]:
         """Start the program until it ends by itself; give what it has found."""
         while True:
-            life = Life(folder, arguments)
-            after = self._random.uniform(0, self._longest) if self.goes_on else None
-            if life.lasts(after):
-                life.kill(self._random.choice(WAYS))
-            if (found := life.found()) is not None:
-                return found
+            with closing(Life(folder, arguments)) as life:
+                after = self._random.uniform(0, self._longest) if self.goes_on else None
+                if life.lasts(after):
+                    life.kill(self._random.choice(WAYS))
+                if (found := life.found()) is not None:
+                    return found
             self.kills += 1
             print(f"  {life.killed} after {after:.1f} s, at: {life.came_to}", flush=True)
 
@@ -144,9 +149,9 @@ def left_alone(folder: Path, arguments: list[str]) -> tuple[list[str], float]:
     """Run the program as it is; give what it has found, and how many seconds it takes."""
     folder.mkdir()
     began = time.monotonic()
-    life = Life(folder, arguments)
-    life.lasts(None)
-    return life.found() or [], time.monotonic() - began
+    with closing(Life(folder, arguments)) as life:
+        life.lasts(None)
+        return life.found() or [], time.monotonic() - began
 
 
 def main() -> None:

@@ -98,6 +98,7 @@ def test_the_cluster() -> None:
     assert port["containerPort"] == asked.port == service["spec"]["ports"][0]["port"]
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     labels = pods["spec"]["template"]["metadata"]["labels"]
+    assert "annotations" not in pods["spec"]["template"]["metadata"], "who scrapes by them shows no token"
     assert service["spec"]["selector"] == pods["spec"]["selector"]["matchLabels"] == labels
     for probe in ("readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": port["name"]}

@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 
+from examples.whole import kill_it
 from tests.integration.lives import Life, lives
 from tests.program import clean_environ
 
@@ -59,3 +62,34 @@ def test_one_program_that_uses_it_all(tmp_path: Path) -> None:
     assert "digits stopped, digits-report stopped, Sweep 6 of 6" in shown
     assert re.fullmatch(r"killed 2 times in \d+ rounds, it has found the same bits in each", last)
     assert len(re.findall(r"^  (?:sweep|network|report) [0-9a-f]{16}$", ended.stdout, re.MULTILINE)) == 3
+
+
+@pytest.mark.one_python
+def test_who_stops_the_killing_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches ``kill_it.py`` alone: the program and its workers, in a session of theirs, would go on."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import subprocess, sys, time\n"
+        "sleep = 'import time; time.sleep(600)'\n"
+        "print(subprocess.Popen([sys.executable, '-c', sleep]).pid, flush=True)\n"
+        "exec(sleep)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(kill_it, "PROGRAM", program)
+    deadline = time.monotonic() + 120
+
+    def ctrl_c(life: kill_it.Life, _: float | None) -> bool:
+        while not life.output.endswith("\n"):
+            assert time.monotonic() < deadline, life.output
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kill_it.Life, "lasts", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        kill_it.left_alone(tmp_path / "alone", [])
+    worker = int((tmp_path / "alone" / "output.txt").read_text(encoding="utf-8"))
+    while psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the worker lives"
+        time.sleep(0.05)
