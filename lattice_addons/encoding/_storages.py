@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.encoding._devices import asked_device
 from lattice_addons.encoding._encoded import OUT_OF_BAND
 from lattice_addons.encoding._memories import ALIGNED, taken_apart
+from lattice_addons.errors import EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -28,7 +29,7 @@ class Span:
     def __init__(self, storage: Any) -> None:
         self.storage = storage
         self.device = str(storage.device)
-        self.start = storage.nbytes()
+        self.start = self._whole = storage.nbytes()
         self.end = 0
 
     @property
@@ -37,7 +38,17 @@ class Span:
         return int(max(0, self.end - self.start))
 
     def cover(self, start: int, end: int) -> None:
-        """Take in what one tensor shows; the start keeps what it is a multiple of, for elements of any type."""
+        """Take in what one tensor shows; the start keeps what it is a multiple of, for elements of any type.
+
+        Raises:
+            EncodeError: it shows more than there is.
+        """
+        if end > self._whole:
+            message = (
+                f"a tensor on {self.device} shows {end} bytes of a storage that has {self._whole}: its memory was let "
+                "go of, by resize_() or by what shards a model. Save when it is there again, or leave the tensor out"
+            )
+            raise EncodeError(message, type="torch.Tensor", where="value")
         self.start = min(self.start, start - start % ALIGNED)
         self.end = max(self.end, end)
 

@@ -205,14 +205,12 @@ class TensorReader:
     def _sparse(self, record: dict[str, Any], shape: tuple[int, ...]) -> Any:
         torch, name = self._torch, record["layout"]
         parts = [self.tensor(part) for part in record["parts"]]
-        # Indices that lead out of the tensor would be followed by a kernel.
+        # Indices that lead out of the tensor would be followed by a kernel. The device is theirs, not the default one.
+        more: dict[str, Any] = {"device": parts[-1].device, "check_invariants": True}
         if name == "sparse_coo":
-            made = torch.sparse_coo_tensor(
-                *parts, shape, check_invariants=True, is_coalesced=record["coalesced"]
-            )
+            made = torch.sparse_coo_tensor(*parts, shape, is_coalesced=record["coalesced"], **more)
         elif name in _COMPRESSED:
-            layout = getattr(torch, name)
-            made = torch.sparse_compressed_tensor(*parts, shape, layout=layout, check_invariants=True)
+            made = torch.sparse_compressed_tensor(*parts, shape, layout=getattr(torch, name), **more)
         else:
             raise ValueError(f"no layout is called {name!r}")
         return made

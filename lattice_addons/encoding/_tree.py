@@ -164,7 +164,8 @@ class _Writer:
         return self._numbers[id(array)]
 
     def _other(self, value: Any) -> Any:
-        torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+        # While another thread imports torch, it is there without these.
+        torch, numpy = sys.modules.get("torch") if self._kinds else None, sys.modules.get("numpy")
         if torch is not None and type(value) is torch.Size:
             return {"size": list(value)}
         if torch is not None and type(value) in (torch.dtype, torch.device):

@@ -40,13 +40,14 @@ class Leaves:
         """Take in an array, and more that there is to say of it; its memory is shared where it lies together.
 
         Raises:
-            UnkeepableError: its elements are Python objects.
+            UnkeepableError: its elements are Python objects, or records.
         """
         together = np.ascontiguousarray(array)
-        if together.dtype.hasobject:
-            raise UnkeepableError(f"{name} is an array of Python objects; keep it in a slot of its own")
+        if together.dtype.hasobject or together.dtype.names:
+            what = "records" if together.dtype.names else "Python objects"
+            raise UnkeepableError(f"{name} is an array of {what}; keep it in a slot of its own")
         self.told[name] = more | {"dtype": together.dtype.name, "shape": list(np.shape(array))}
-        if together.dtype.kind in "SUmM":
+        if together.dtype.kind in "SUmM" or not together.dtype.isnative:
             self.told[name]["dtype"] = together.dtype.str  # their names do not say all
         self.memory[name] = together.reshape(-1).view(np.uint8)
 

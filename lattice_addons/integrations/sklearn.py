@@ -79,10 +79,14 @@ class EstimatorManager(BoundManager):
         changed = [
             f"{name}={kept[name]!r} (the program says {value!r})"
             for name, value in given.items()
-            if isinstance(value, _PLAIN) and isinstance(kept.get(name), _PLAIN) and kept[name] != value
+            if isinstance(value, _PLAIN) and isinstance(kept.get(name), _PLAIN) and _differ(kept[name], value)
         ]
         if changed:
             _log.warning("%s goes on with the parameters it had: %s", _name(bound), ", ".join(changed))
+
+
+def _differ(kept: object, given: object) -> bool:
+    return kept != given and str(kept) != str(given)  # NaN is not equal to itself
 
 
 def _name(estimator: object) -> str:

@@ -229,15 +229,24 @@ def _get_torch(torch: Any) -> Any:
 def _set_torch(torch: Any, states: Any) -> None:
     torch.set_rng_state(_tensor(torch, states["cpu"]))
     for name in ("cuda", "xpu"):
-        stored: Any = states.get(name, [])
-        device: Any = getattr(torch, name, None)
-        there: int = device.device_count() if device is not None and device.is_available() else 0
-        if there < len(stored):
-            _log.info("random states of %d %s devices are stored, and %d are here", len(stored), name, there)
-        for number, state in enumerate(stored[:there]):
-            device.set_rng_state(_tensor(torch, state), number)
+        # Only where there is something to set: once a process has asked for its devices, its forks can use none.
+        if states.get(name):
+            _set_devices(torch, name, states[name])
     if "mps" in states and torch.backends.mps.is_available():
         torch.mps.set_rng_state(_tensor(torch, states["mps"]))
+
+
+def _set_devices(torch: Any, name: str, states: list[str]) -> None:
+    device: Any = getattr(torch, name, None)
+    usable = device is not None and device.is_available() and not device._is_in_bad_fork()  # noqa: SLF001 - as torch asks
+    there: int = device.device_count() if usable else 0
+    if there < len(states):
+        _log.info("random states of %d %s devices are stored, and %d are here", len(states), name, there)
+    if there:
+        # Until then what is set is put off, and behind it comes the seed that the program has set before.
+        device.init()
+    for number, state in enumerate(states[:there]):
+        device.set_rng_state(_tensor(torch, state), number)
 
 
 _GLOBAL: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {

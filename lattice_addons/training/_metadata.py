@@ -212,7 +212,8 @@ def _memory() -> int:
 
 def _gpu_memory() -> list[int]:
     """Give the highest allocation on each GPU in bytes, where this program uses any."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    # While another thread imports torch, it is there without this.
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not cuda.is_initialized():
         return []
-    return [torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())]
+    return [cuda.max_memory_allocated(device) for device in range(cuda.device_count())]

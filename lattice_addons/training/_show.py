@@ -13,6 +13,8 @@ from lattice_addons._html import preformatted
 from lattice_addons.training._unwrap import unwrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lattice_addons.training._state import State
 
 __all__ = ["html", "shown"]
@@ -66,16 +68,20 @@ def _add_model(tree: Tree, name: str, wrapped: Any) -> None:
 def _amount(model: Any) -> str:
     """Count parameters, each once, and the bytes of them and of the buffers."""
     parameters = list(model.parameters())
-    known = [each for each in parameters if not torch.nn.parameter.is_lazy(each)]
+    known, buffers = map(_made, (parameters, model.buffers()))
     count = sum(each.numel() for each in known)
     trained = sum(each.numel() for each in known if each.requires_grad)
-    taken = sum(each.numel() * each.element_size() for each in [*known, *model.buffers()])
+    taken = sum(each.numel() * each.element_size() for each in [*known, *buffers])
     told = f"{count:,} parameters"
     if trained != count:
         told += f" ({trained:,} trained)"
     if len(known) < len(parameters):
         told += f" and {len(parameters) - len(known)} not made yet"
     return f"{told}, {size(taken)}"
+
+
+def _made(tensors: Iterable[Any]) -> list[Any]:
+    return [each for each in tensors if not torch.nn.parameter.is_lazy(each)]
 
 
 def _add_optimizer(tree: Tree, name: str, optimizer: Any) -> None:

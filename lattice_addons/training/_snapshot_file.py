@@ -17,6 +17,8 @@ from lattice_addons.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
+
     from lattice_addons.checkpoint import Checkpoint
 
 __all__ = ["read_snapshot", "write_snapshot"]
@@ -45,7 +47,7 @@ def write_snapshot(path: str, values: Mapping[str, object]) -> None:
         raise StoreError(message, url=path, errno=error.errno) from error
 
 
-def read_snapshot(path: str, device: object, *, trusted: bool) -> dict[str, Any]:
+def read_snapshot(path: str, device: torch.device, *, trusted: bool) -> dict[str, Any]:
     """Give what `write_snapshot` or ``torch.save`` wrote, verified, its tensors on a device, or else on the CPU.
 
     Raises:
@@ -59,7 +61,7 @@ def read_snapshot(path: str, device: object, *, trusted: bool) -> dict[str, Any]
         found: dict[str, Any] = read_torch_file(path, device, trusted=trusted)
         return found
     settings = Settings.from_environ()
-    with Portable(path, settings.key, cipher_of(settings)) as portable, tensors_on(str(device or "cpu")):
+    with Portable(path, settings.key, cipher_of(settings)) as portable, tensors_on(str(device)):
         # With a key set, whatever is not signed with it was refused.
         trust = "pickle" if trusted or settings.key is not None else "safe"
         return {name: _read(portable, name, trust) for name in portable.checkpoint.slots}

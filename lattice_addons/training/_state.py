@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -25,7 +26,7 @@ from lattice_addons.training._parts import (
 from lattice_addons.training._unwrap import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from typing_extensions import Self
 
@@ -159,6 +160,9 @@ class State(BaseModel):
     @classmethod
     def _about(cls, stored: Mapping[str, Any]) -> tuple[Collection[str], Mapping[str, Any]]:
         """Say which stored fields are states of parts, and in what modes those were."""
+        if not isinstance(stored, Mapping):
+            message = f"a {type(stored).__name__} is stored, which is no state of a training run"
+            raise DecodeError(message, type=type(stored).__name__)
         unknown = [name for name in stored if name not in cls.model_fields and name != _ABOUT]
         if unknown:
             message = (
@@ -213,11 +217,14 @@ class State(BaseModel):
             UntrustedError: it has something that needs pickle, and is not trusted.
             DamagedError: it is no such file, or not as it was written.
             StateMismatchError: a state does not fit its object.
+            DecodeError: what it has is no state of a training run, or one of another class than this.
             StoreError: it cannot be read.
+            RuntimeError: torch knows no such device.
         """
         from lattice_addons.training._snapshot_file import read_snapshot
 
-        stored = read_snapshot(os.fspath(filepath), device, trusted=trust == "pickle")
+        wanted = torch.device("cpu" if device is None else device)
+        stored = read_snapshot(os.fspath(filepath), wanted, trusted=trust == "pickle")
         parts, _ = cls._about(stored)
         named = {"model": model, "criterion": criterion, "optimizer": optimizer, "scheduler": scheduler}
         objects = {name: part for name, part in {**named, **others}.items() if part is not None}

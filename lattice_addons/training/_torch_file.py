@@ -20,8 +20,8 @@ log = logging.getLogger("lattice_addons.training")
 _SAFE_SINCE = (2, 10)
 
 
-def read_torch_file(path: str, device: Any, *, trusted: bool) -> Any:
-    """Give what was saved, its tensors on a device.
+def read_torch_file(path: str, device: torch.device, *, trusted: bool) -> Any:
+    """Give what was saved, its tensors on a device, or on the CPU where that is not there.
 
     Raises:
         UntrustedError: it is not trusted, and has something else than tensors and plain data, or this torch is too
@@ -72,15 +72,13 @@ def _check(path: str) -> None:
         raise _damaged(path, ValueError(f"{altered} does not have its checksum"))
 
 
-def _there(device: Any) -> torch.device:
-    """Give a device, or the CPU where it is not there."""
-    wanted = torch.device("cpu" if device is None else device)
+def _there(device: torch.device) -> torch.device:
     try:
-        torch.empty(0, device=wanted)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # each backend raises its own
-        log.info("the tensors come to the CPU, for the device %s is not there: %s", wanted, error)
+        log.info("the tensors come to the CPU, for the device %s is not there: %s", device, error)
         return torch.device("cpu")
-    return wanted
+    return device
 
 
 def _is_zip(path: str) -> bool:

@@ -10,6 +10,8 @@ import pytest
 from tests.integration.lives import TRANSFORMERS, Life, lives
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.lives import Ended
 
 for name in ("torch", "transformers", "accelerate"):
@@ -187,3 +189,68 @@ def test_nothing_is_told_that_is_not_so(ended: dict[str, Ended]) -> None:
     """Accelerate fetches ahead, which is kept, and counts epochs, which it is told again."""
     told = [line for one in ended.values() for line in one.errors.splitlines() if line.startswith("loader ")]
     assert told == []
+
+
+BROKEN = """
+import json, os
+from pathlib import Path
+import torch
+from transformers import Trainer, TrainingArguments
+from lattice_addons.integrations.transformers import LatticeCallback
+
+seen = []
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(1, 1)
+    def forward(self, x):
+        return {"loss": self.net(x).mean()}
+
+class OneLoader(Trainer):
+    def get_train_dataloader(self):
+        return loader
+    def training_step(self, model, inputs, *args, **named):
+        seen.append(inputs["x"][0].item())
+        if len(seen) == 3 and os.environ.pop("BROKEN", ""):  # the first time
+            raise ValueError("broken off")
+        return super().training_step(model, inputs, *args, **named)
+
+def train():
+    try:
+        trainer.train()
+    except ValueError as error:
+        assert str(error) == "broken off", error
+    print("#", json.dumps(seen), type(within) is torch.utils.data.DataLoader)
+    seen.clear()
+
+def saved(slot):
+    next(iter(within))  # it is the program's
+    callback.group.save()
+    newest = max(Path("store", "program", "rank-00000", "checkpoints").glob("*.json"))
+    place = json.loads(newest.read_text())["slots"][slot]["value"]
+    print("#", place["epoch"], place["batch"])
+
+args = TrainingArguments(
+    "out", num_train_epochs=1, per_device_train_batch_size=2, report_to=[], save_strategy="no", disable_tqdm=True,
+    use_cpu=True
+)
+callback = LatticeCallback()
+trainer = OneLoader(Net(), args, callbacks=[callback])
+within = torch.utils.data.DataLoader([{"x": torch.tensor([float(number)])} for number in range(8)], 2)
+loader = trainer.accelerator.prepare(within)
+within = loader.base_dataloader
+train()
+saved("trainer.dataloader")
+train()
+saved("trainer-2.dataloader")
+"""
+
+
+def test_a_training_that_broke_off_lets_go_of_its_loader(tmp_path: Path) -> None:
+    """As one that ended does: the next one begins it anew, and the next process goes on within the first."""
+    broken, again = lives(tmp_path, BROKEN, TRANSFORMERS, [Life(environ={"BROKEN": "yes"}), Life()])
+    assert (broken.status, again.status) == (0, 0), broken.errors + again.errors
+    # What the program itself takes of the loader afterwards is not in what it saves.
+    assert broken.lines == ["[0.0, 2.0, 4.0] True", "0 3", "[0.0, 2.0, 4.0, 6.0] True", "1 0"]
+    assert again.lines == ["[4.0, 6.0] True", "1 0", "[] True", "1 0"]

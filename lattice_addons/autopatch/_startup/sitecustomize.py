@@ -20,10 +20,10 @@ def _run_the_machines_own() -> None:
 
 
 def _put_patches_on() -> None:
-    """Put the patches on, if this Python has Lattice: a job may start others."""
+    """Put the patches on, if this Python has Lattice (a job may start others) and knows those that are meant."""
     try:
         import lattice_addons.autopatch  # noqa: F401 - importing it is what puts them on
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the program starts as it would without us
         sys.stderr.write(f"lattice: LATTICE_AUTOPATCH has no effect in {sys.executable}: {error}\n")
 
 

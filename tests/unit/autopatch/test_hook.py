@@ -40,6 +40,14 @@ def test_the_machines_own_sitecustomize_runs(tmp_path: Path) -> None:
     assert ran.stdout.split() == [str(tmp_path / "sitecustomize.py")] * 2, ran.stderr
 
 
+def test_a_name_that_is_not_known_keeps_no_python_from_starting(tmp_path: Path) -> None:
+    """It is told, and all else is as without it: the machine's own sitecustomize has run."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.by_the_machine = __file__", encoding="utf-8")
+    ran = run("import sys; print(sys.by_the_machine)", tmp_path, LATTICE_AUTOPATCH="torhc")
+    assert ran.stdout.split() == [str(tmp_path / "sitecustomize.py")], ran.stderr
+    assert "LATTICE_AUTOPATCH=torhc: no patches are known for torhc" in ran.stderr
+
+
 def test_a_framework_is_patched_when_it_is_imported(tmp_path: Path) -> None:
     """After its own code ran, once, and it keeps its own loader; a program that fails to import it sees why."""
     (tmp_path / "framework.py").write_text("ready = True", encoding="utf-8")

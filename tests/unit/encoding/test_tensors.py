@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections import Counter, OrderedDict
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -21,7 +22,7 @@ from lattice_addons.checkpoint import Fresh  # noqa: E402
 from lattice_addons.checkpoint._detach import detach  # noqa: E402
 from lattice_addons.encoding import AsTree, Encoded, Stream, decode, encode, is_own, tensors_on  # noqa: E402 - after the skip
 from lattice_addons.encoding._storages import _own_kind  # noqa: E402
-from lattice_addons.errors import DecodeError, UntrustedError  # noqa: E402
+from lattice_addons.errors import DecodeError, EncodeError, UntrustedError  # noqa: E402
 from lattice_addons.testing._encoders import restored as made_again  # noqa: E402
 from tests.program import clean_environ  # noqa: E402
 
@@ -143,6 +144,16 @@ def test_sparse_tensors_stay_sparse(layout: str) -> None:
     if given.layout is torch.sparse_coo:
         assert back.is_coalesced() == given.is_coalesced()
         assert torch.equal(back._indices(), given._indices())
+
+
+@pytest.mark.parametrize("layout", SPARSE)
+def test_sparse_tensors_come_back_where_they_were(layout: str) -> None:
+    """And not onto the device that a program has made the default one."""
+    given = SPARSE[layout]()
+    with torch.device("meta"):
+        back = read_back(given)
+    assert back.device == given.device
+    assert torch.equal(back.detach().to_dense(), given.detach().to_dense())
 
 
 def test_quantised_tensors_keep_their_scales() -> None:
@@ -467,6 +478,15 @@ def test_what_came_from_a_device_is_not_copied_again() -> None:
     assert taken[1] is not others
 
 
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_memory_that_was_let_go_of_is_not_read(size: int) -> None:
+    """What shards a model takes it from its tensors; they keep their shapes."""
+    tensor = torch.ones(size)
+    tensor.untyped_storage().resize_(8)
+    with pytest.raises(EncodeError, match=f"shows {4 * size} bytes of a storage that has 8"):
+        encode({"tensor": tensor})
+
+
 @gpu
 def test_tensors_of_a_gpu_come_back_to_it() -> None:
     """Their bytes come to the host through pinned memory, and go to where they were, or where they are asked for."""
@@ -503,3 +523,9 @@ def test_who_has_no_tensors_imports_no_torch() -> None:
     command = [sys.executable, "-c", source]
     ended = subprocess.run(command, capture_output=True, text=True, env=clean_environ(), check=False)
     assert ended.stdout == "tree {1: (2, 3)}\nset()\n", ended.stderr
+
+
+def test_torch_that_another_thread_imports_is_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is among the modules before it has any of its parts."""
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert json.loads(encode(AsTree([np.float32(1)])).value or b"")["tree"][0]["scalar"][0] == "<f4"

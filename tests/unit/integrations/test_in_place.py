@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
-from lattice_addons.errors import DecodeError, StateMismatchError
+from lattice_addons.errors import DecodeError, StateMismatchError, UnkeepableError
+from lattice_addons.integrations._leaves import Leaves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +51,29 @@ def test_an_estimator(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DecodeError, match="SGDClassifier is stored"):
         group.track(model=linear.Perceptron())
     group.close()
+
+
+def test_a_parameter_that_is_not_a_number_has_not_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """NaN stands for what is missing, and is not equal to itself."""
+    impute = pytest.importorskip("sklearn.impute", reason="scikit-learn is not installed")
+    for _ in range(2):
+        group = group_at(tmp_path)
+        group.track(model=impute.SimpleImputer())
+        save_and_close(group)
+    assert caplog.text == ""
+
+
+def test_an_array_of_another_order_of_bytes() -> None:
+    """Its numbers are what they were; of records a name of their type does not say enough."""
+    leaves = Leaves()
+    swapped = np.array([1, 2], np.dtype("i4").newbyteorder())
+    leaves.put_array("swapped", swapped)
+    assert leaves.array("swapped").tolist() == [1, 2]
+    assert leaves.array("swapped").dtype == swapped.dtype
+    with pytest.raises(UnkeepableError, match="an array of records"):
+        leaves.put_array("records", np.zeros(2, [("x", "i4"), ("y", "f4")]))
 
 
 def test_a_pytree(tmp_path: Path) -> None:

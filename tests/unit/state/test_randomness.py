@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -138,6 +139,51 @@ def test_the_generators_of_gpus_go_on(start: Start) -> None:
     expected = torch.rand(3, device="cuda")
     start().track_randomness()
     assert torch.equal(torch.rand(3, device="cuda"), expected)
+
+
+SEEDED = """
+import os, sys, torch
+from lattice_addons import Settings, StateManagerGroup
+torch.manual_seed(1)
+group = StateManagerGroup(Settings(root=sys.argv[1], job_id="job", signals=()))
+group.track_randomness()
+if sys.argv[2] == "draw":
+    print(torch.rand(3, device="cuda").tolist())
+elif (child := os.fork()) == 0:
+    os._exit(torch.cuda._is_in_bad_fork())
+else:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+group.save()
+"""
+
+
+def seeded(folder: Path, what: str) -> list[Any]:
+    """Give what a program that seeds torch first prints in two lives."""
+    command = [sys.executable, "-c", SEEDED, str(folder / "store"), what]
+    lives = [
+        subprocess.run(command, capture_output=True, text=True, env=clean_environ(), check=False)
+        for _ in range(2)
+    ]
+    assert [each.returncode for each in lives] == [0, 0], lives
+    return [json.loads(each.stdout) for each in lives]
+
+
+@pytest.mark.frameworks
+def test_a_seed_that_is_set_before_a_gpu_is_used_does_not_count_again(tmp_path: Path) -> None:
+    """Torch puts seeds off until then; what is restored counts, as it does on the CPU."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU is here")
+    torch.manual_seed(1)
+    assert seeded(tmp_path, "draw") == [torch.rand(3, device="cuda").tolist() for _ in range(2)]
+
+
+@pytest.mark.frameworks
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_who_stored_no_state_of_a_gpu_asks_for_none(tmp_path: Path) -> None:
+    """Torch lets no fork of a process use a GPU once that has asked whether there is one."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    assert seeded(tmp_path, "fork") == [0, 0]
 
 
 def test_a_generator_of_another_kind_is_refused(start: Start) -> None:

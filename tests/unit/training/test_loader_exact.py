@@ -16,6 +16,9 @@ from torch.utils.data import (  # noqa: E402 - behind the skip
     Sampler,
     WeightedRandomSampler,
 )
+from torch.utils.data._utils.pin_memory import pin_memory  # noqa: E402
+
+from lattice_addons.training._loader_workers import Carried  # noqa: E402
 
 from .loader_lives import SAMPLES, Noisy, Stateful, Stream, Walked, indices, live  # noqa: E402 - behind the skip
 
@@ -107,6 +110,24 @@ def test_in_one_process(make: Callable[[], Any], stop: tuple[int, int], tmp_path
 def test_with_workers(make: Callable[[], Any], tmp_path: Path) -> None:
     """Workers prefetch, and draw numbers of their own; those of the second life draw what was due."""
     same_as_uninterrupted(make, (1, 3), tmp_path)
+
+
+class Pinned:
+    """A batch that says itself how it is pinned, as torch asks of what it does not know."""
+
+    def __init__(self, *, pinned: bool = False) -> None:
+        self.pinned = pinned
+
+    def pin_memory(self) -> Pinned:
+        """Give it pinned."""
+        return Pinned(pinned=True)
+
+
+def test_what_a_worker_tells_stays_with_its_batch_when_that_is_pinned() -> None:
+    """Torch's thread that pins takes both for one batch."""
+    pinned: Any = pin_memory(Carried([Pinned()], 1, {"random": {}}))
+    assert (type(pinned), pinned.worker, pinned.news) == (Carried, 1, {"random": {}})
+    assert [each.pinned for each in pinned.data] == [True]
 
 
 def test_workers_between_epochs(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,8 +56,18 @@ def test_run_time_and_memory_are_measured() -> None:
     assert metadata.measured == before  # the run is over
 
 
-def test_no_gpu_is_no_use_of_one() -> None:
+def test_no_gpu_is_no_use_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no program part uses a GPU nothing is said of one, and torch is not imported for it."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)  # another test may have used one
+    metadata = Metadata()
+    metadata.measure()
+    assert metadata.gpu_usage is None
+    assert "torch" not in sys.modules
+
+
+def test_torch_that_another_thread_imports_is_no_use_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is among the modules before it has any of its parts."""
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
     metadata = Metadata()
     metadata.measure()
     assert metadata.gpu_usage is None

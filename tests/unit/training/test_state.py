@@ -236,5 +236,6 @@ def test_pretty_print_of_what_is_not_made_yet(capsys: pytest.CaptureFixture[str]
     """A lazy parameter has no size, one on no device no memory; both can be shown."""
     with torch.device("meta"):
         model = torch.nn.Linear(3, 2)
-    State(model=torch.nn.ModuleList([torch.nn.LazyLinear(2), model])).pretty_print()
+    lazy = [torch.nn.LazyLinear(2), torch.nn.LazyBatchNorm1d(affine=False)]
+    State(model=torch.nn.ModuleList([*lazy, model])).pretty_print()
     assert "8 parameters" in capsys.readouterr().out
