@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.errors import SlotError
@@ -13,6 +12,7 @@ from lattice_addons.lifecycle import job_id
 from lattice_addons.settings import Settings
 
 from ._keys import check_key
+from ._process_lock import process_lock
 
 if TYPE_CHECKING:
     from lattice_addons.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SLOT = "value"
 _LONGEST = 150  # characters of a job id, of the 200 bytes that it may have
 _managers: dict[tuple[type, str, int], StateManager] = {}
-_making = threading.RLock()
+_making = process_lock()
 
 
 class Alone:

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+import weakref
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-__all__ = ["in_background"]
+    from lattice_addons.checkpoint import Checkpoint
 
-Result = TypeVar("Result")
+__all__ = ["Background"]
 
 
-def in_background(commit: Callable[[], Result]) -> Future[Result]:
-    """Have this done by a thread, and give its future outcome."""
-    from concurrent.futures import Future
+class Background:
+    """The saves that are written beside the program."""
 
-    future: Future[Result] = Future()
+    def __init__(self) -> None:
+        self._begun: weakref.WeakSet[Future[Checkpoint | None]] = weakref.WeakSet()
 
-    def write() -> None:
+    def write(self, commit: Callable[[], Checkpoint | None]) -> Future[Checkpoint | None]:
+        """Have a save written by a thread, and give its future outcome."""
+        from concurrent.futures import Future
+
+        future: Future[Checkpoint | None] = Future()
+        # Who waits for it no longer, as with a time-out, does not call it off.
+        future.set_running_or_notify_cancel()
+        self._begun.add(future)
+
+        def write() -> None:
+            try:
+                future.set_result(commit())
+            except BaseException as error:  # noqa: BLE001 - it is the future's to raise
+                future.set_exception(error)
+
         try:
-            future.set_result(commit())
-        except BaseException as error:  # noqa: BLE001 - it is the future's to raise
-            future.set_exception(error)
+            # Not a daemon: the interpreter waits for it at exit, before the last save.
+            threading.Thread(target=write, name="lattice-async-save").start()
+        except RuntimeError:
+            # The program is ending, or may have no more threads. What was captured is to be saved.
+            write()
+        return future
 
-    # Not a daemon: the interpreter waits for it at exit, before the last save.
-    threading.Thread(target=write, name="lattice-async-save").start()
-    return future
+    def wait(self) -> None:
+        """Wait until all that was begun has ended, whether well or not."""
+        for future in list(self._begun):
+            future.exception()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from lattice_addons._system import O_CLOEXEC, O_NONBLOCK
@@ -15,6 +14,7 @@ from ._file_contents import DiskContents
 from ._file_facts import appends, checked, identify, is_file, locate, mode_of, newline_of, path_of
 from ._file_state import FileState
 from ._manager import NOTHING, NoValue, StateManager
+from ._process_lock import process_lock
 
 if TYPE_CHECKING:
     from ._file_facts import OpenFile
@@ -45,7 +45,7 @@ class StateFileManager(StateManager):
     __module__ = "lattice_addons.state"
 
     # One for all: `value` is called rarely, and two threads must not both put a file back.
-    _opening: ClassVar = threading.RLock()
+    _opening: ClassVar = process_lock()
     _file: OpenFile | None = None
     _path: str = ""
     _identity: tuple[int, int, int] = (0, 0, 0)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from lattice_addons.errors import UnknownSlotError
 from lattice_addons.settings import Settings
 
 from ._again import runs_again, stands
-from ._background import in_background
 from ._into import restore_into
 from ._made import Made
 from ._manager import StateManager, not_a_manager
+from ._process_lock import process_lock
 from ._ranks import rule_of
 from ._resume import Loops
 from ._session import Session
@@ -51,7 +50,7 @@ class StateManagerGroup(Tracks, Loops, Shown):
     __module__ = "lattice_addons.state"
 
     _of_process: StateManagerGroup | None = None
-    _making = threading.RLock()
+    _making = process_lock()
     _made: Made[StateManagerGroup] = Made()
 
     def __new__(cls, settings: Settings | None = None) -> StateManagerGroup:  # noqa: PYI034 - the one of the process
@@ -247,7 +246,7 @@ class StateManagerGroup(Tracks, Loops, Shown):
         with session.gate.busy():
             finish_element(session)
             commit = session.prepare_save("manual", step=step)
-        return in_background(commit)
+        return session.stored.background.write(commit)
 
     def load(self) -> None:
         """Go back to what is newest in the store; values of this process that were not saved are forgotten."""
@@ -280,7 +279,10 @@ class StateManagerGroup(Tracks, Loops, Shown):
         return self._session.complete()
 
     def close(self) -> None:
-        """Take the group's hooks off and let another process write its job; nothing is saved."""
+        """Take the group's hooks off and let another process write its job.
+
+        Nothing is saved, but what `async_save` has begun is waited for.
+        """
         self._session.close()
         StateManagerGroup._made.forget(self._session)
         with StateManagerGroup._making:

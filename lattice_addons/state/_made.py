@@ -76,16 +76,22 @@ class Made(Generic[Group]):
         self._kept.pop(session, None)
 
     def make_room(self, settings: Settings) -> None:
-        """Save and close what nobody holds any more where a group with these settings comes, or it is too much."""
+        """Save and close what nobody holds any more: what is complete, in the place of these settings, or too much.
+
+        Of what is complete nothing would be saved any more.
+        """
         left = [session for session in list(self._kept) if session.let_go and not any(running(session))]
-        for number, session in enumerate(left):
+        staying = []
+        for session in left:
             if session.stored.passive is not None:
                 self.forget(session)  # of the process that this one was forked by
-            elif _is_in_place(session, settings):
+            elif session.completed or _is_in_place(session, settings):
                 self._end_left(session)
-            elif number < len(left) - _MOST_LEFT:
-                self._end_left(session)
-                self._tell(session)
+            else:
+                staying.append(session)
+        for session in staying[:-_MOST_LEFT]:
+            self._end_left(session)
+            self._tell(session)
 
     def instead(self, settings: Settings) -> Group | None:
         """Give the group that has these settings; one of the same job with others is saved and closed."""

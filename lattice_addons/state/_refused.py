@@ -6,12 +6,14 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lattice_addons.errors import NotSavedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._stored import Stored
 
-__all__ = ["note_refused", "noting"]
+__all__ = ["nested", "note_refused", "noting"]
 
 _log = logging.getLogger("lattice_addons.state")
 
@@ -41,3 +43,12 @@ def note_refused(stored: Stored, reason: str, error: Exception) -> None:
     # A store that cannot be written is the usual reason for a refusal, and whatever else it is, is no other error.
     except Exception as failed:  # noqa: BLE001
         _log.debug("the refusal of a save could not be written down: %s", failed)
+
+
+def nested() -> NotSavedError:
+    """Make the error for a save within one: a large value is pickled only while it is written."""
+    message = (
+        "this thread is in the middle of writing a checkpoint, and was asked for another one (by the __getstate__ or "
+        "__reduce__ of a value, or by a signal handler): save before or after that"
+    )
+    return NotSavedError(message, failures={}, number=None)

@@ -49,17 +49,17 @@ class Slot:
 
     def hold(self, value: object) -> None:
         """Take hold of a value of the program's; what was stored and not asked for no longer counts."""
-        self._suit(files=is_file(value))
-        self.manager.hold(value)
-        self._settle()
+        manager = self._suited(files=is_file(value))
+        manager.hold(value)
+        self._settle(manager)
         kind = type(value)
         self.suits = None if may_be_file(kind) else kind
 
     def restore(self, stored: object) -> None:
         """Give the manager what the store had."""
-        self._suit(files=isinstance(stored, FileState))
-        self.manager.restore(stored)
-        self._settle()
+        manager = self._suited(files=isinstance(stored, FileState))
+        manager.restore(stored)
+        self._settle(manager)
 
     def capture(self, good: Entry | None, most: int | None = None) -> Fresh | Entry:
         """Give what is to be stored now, or the last good value; raise `NoValue` when there is neither.
@@ -90,13 +90,14 @@ class Slot:
             self.manager = self.kind()
         self.source = source
 
-    def _settle(self) -> None:
-        self.source = None
+    def _settle(self, manager: StateManager) -> None:
+        self.manager, self.source = manager, None
         # One that has a rule is stored by itself: in a table there would be no telling which rank has its value.
         self.quick = self.manager if type(self.manager) is StateManager and self.rule is None else None
 
-    def _suit(self, *, files: bool) -> None:
-        # The default manager hands open files to the manager that knows them, and takes other values back.
+    def _suited(self, *, files: bool) -> StateManager:
+        # The default manager hands open files to the manager that knows them, and takes other values back. It stays
+        # until the other one has the value: one that is refused leaves the value before it.
         if self.kind is StateManager and files is not isinstance(self.manager, StateFileManager):
-            self.quick = None
-            self.manager = StateFileManager() if files else StateManager()
+            return StateFileManager() if files else StateManager()
+        return self.manager

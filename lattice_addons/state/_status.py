@@ -116,7 +116,8 @@ def describe(session: Session, *, closely: bool = True) -> Status:
             (_describe_slot if closely else _glance_at)(slot, session.last_good(slot.name))
             for slot in list(session.slots.values())
         )
-    slots += tuple(_of_entry(name, "unclaimed", source[name]) for name, source in session.unclaimed.items())
+    unclaimed = list(session.unclaimed.items())  # another thread may register one meanwhile
+    slots += tuple(_of_entry(name, "unclaimed", source[name]) for name, source in unclaimed)
     complete, missing = _of_ranks(session)
     return Status(
         job=session.stored.job,

@@ -10,14 +10,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line
-from lattice_addons.errors import LeaseHeldError, NotInStoreError, NotSavedError, StoreError
+from lattice_addons.errors import LeaseHeldError, NotInStoreError, StoreError
 from lattice_addons.lifecycle import job_id, passive_reason, rank, run_id
 from lattice_addons.storage import open_store
 
+from ._background import Background
 from ._fetch import Fetching
 from ._hyperparams import tell_hyperparams
 from ._instants import COMPLETE, Instants
 from ._ranks import SHARDED, Elsewhere, asking, carried_on, spread, world_of
+from ._refused import nested
 from ._stats import Tally
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Stored:
         self._passive = _why_passive(settings, own=own)
         # Re-entrant only so that a thread can tell that it has it: see `commit`.
         self._committing = threading.RLock()
+        self.background: Background = Background()
         self._last_serial = 0
         self._line: Line | None = None
         self.ranks: Ranks | None = None
@@ -182,8 +185,10 @@ class Stored:
         if self._line is None or self.passive is not None:
             return None
         if self._committing._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
-            raise _nested()
+            raise nested()
         with self._committing:
+            if self._passive is not None:
+                return None  # closed by another thread meanwhile
             nothing = not snapshot.slots and not snapshot.tables and reason != COMPLETE
             nothing = nothing and snapshot.part is None
             if snapshot.serial < self._last_serial or nothing:
@@ -230,9 +235,13 @@ class Stored:
     def close(self) -> None:
         """Let another process write this job."""
         if self._line is not None and self.passive is None:
-            if self._last_serial:
-                self._line.tidier.now(_LAST_MOMENT)
-            self._line.release()
+            self.background.wait()
+            # A save in another thread would take the lease again, and nobody would give that back.
+            with self._committing:
+                if self._last_serial:
+                    self._line.tidier.now(_LAST_MOMENT)
+                self._line.release()
+                self._passive = "closed"
         self._passive = self._passive or "closed"
 
     def _open(self) -> None:
@@ -288,12 +297,3 @@ def _why_passive(settings: Settings, *, own: bool) -> str | None:
         return "LATTICE_DISABLE is set"
     # Settings of one's own are how a child, a worker or a test says that it does want a job.
     return None if own else passive_reason()
-
-
-def _nested() -> NotSavedError:
-    """Make the error for a save within one: a large value is pickled only while it is written."""
-    message = (
-        "this thread is in the middle of writing a checkpoint, and was asked for another one (by the __getstate__ or "
-        "__reduce__ of a value, or by a signal handler): save before or after that"
-    )
-    return NotSavedError(message, failures={}, number=None)

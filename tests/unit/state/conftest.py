@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons import Settings, StateManagerGroup
+from tests.unit.state.reel import Slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,3 +38,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., StateManagerGroup]]:
     yield begin
     for group in groups:
         group.close()
+
+
+@pytest.fixture
+def reel() -> Iterator[Slow]:
+    """Give bytes that a save waits for, in the middle of writing them."""
+    slow = Slow()
+    yield slow
+    slow.leave.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from lattice_addons import Settings, StateManager, StateManagerGroup
 from lattice_addons.errors import (
     DuplicateSlotError,
+    FileStateError,
     NotAManagerError,
     SlotNameError,
     UnknownSlotError,
@@ -243,3 +245,56 @@ def test_a_second_group_of_the_same_job_is_told_who_has_it(start: Start, tmp_pat
 
     with pytest.raises(OSError, match="LATTICE_JOB_ID"):
         StateManagerGroup(Settings(root=str(tmp_path / "store"), job_id="job", signals=()))
+
+
+def test_a_value_that_is_refused_leaves_the_one_before(start: Start) -> None:
+    """Whatever is none of the default manager's: the slot has what it had, here and in the store."""
+    group = start()
+    group.register("a")
+    group.update("a", 5)
+    with pytest.raises(FileStateError):
+        group.update("a", sys.__stdout__)
+    assert group.get("a") == 5
+    group.save()
+    with pytest.raises(FileStateError):
+        group.update("a", sys.__stdout__)
+    group.update("a", 6)
+    group.save()
+    group = start()
+    group.register("a")
+    with pytest.raises(FileStateError):
+        group.update("a", sys.__stdout__)
+    assert group.get("a") == 6
+
+
+def test_status_while_slots_are_registered(start: Start) -> None:
+    """What watches a program from another thread is in nobody's way, and nobody in its."""
+    group = start()
+    names = [f"a.{number}" for number in range(300)]
+    for name in names:
+        group.register(name)
+        group.update(name, 1)
+    group.save()
+    group = start()
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        try:
+            while not done.is_set():
+                group.status()
+        except BaseException as error:  # noqa: BLE001 - it is the test's to tell
+            errors.append(error)
+
+    watcher = threading.Thread(target=watch)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        watcher.start()
+        for name in names:
+            group.register(name)
+    finally:
+        sys.setswitchinterval(switching)
+        done.set()
+        watcher.join(60)
+    assert not errors

@@ -226,6 +226,20 @@ def test_the_newest_checkpoint_is_the_newest_state(start: Start) -> None:
     assert group.get("n") == 29
 
 
+def test_an_older_snapshot_is_not_written_after_a_newer_one(start: Start) -> None:
+    """A thread that comes to its turn late finds what is newer, and leaves it the newest."""
+    group = start()
+    group.register("n")
+    group.update("n", 1)
+    late = group._session.prepare_save("manual")
+    group.update("n", 2)
+    newest = group.save()
+    assert late() == newest
+    group = start()
+    group.register("n")
+    assert group.get("n") == 2
+
+
 def test_keep_bounds_the_number_of_checkpoints(start: Start, tmp_path: Path) -> None:
     """Ten saves with keep=3 leave three checkpoints, once there was time to tidy up."""
     group = start(keep=3)

@@ -7,9 +7,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from lattice_addons import StateClosureManager, StateManagerGroup
+from tests.unit.state.reel import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.unit.state.reel import Slow
 
     Start = Callable[..., StateManagerGroup]
 
@@ -104,3 +107,23 @@ def test_atomic_keeps_snapshots_out(start: Start) -> None:
 
     assert seen
     assert all(a == b for a, b in seen)
+
+
+def test_no_section_begins_while_values_are_written(start: Start, reel: Slow) -> None:
+    """What `save` writes is the program's own memory: a thread that changes it in sections cannot tear it."""
+    group = start()
+    begin(group, reel)
+
+    def change() -> None:
+        with group.atomic():
+            reel.told.append("changed")
+
+    saver, changer = threading.Thread(target=group.save), threading.Thread(target=change)
+    saver.start()
+    assert reel.begun.wait(60)
+    changer.start()
+    changer.join(0.2)
+    reel.leave.set()
+    for thread in (saver, changer):
+        thread.join(60)
+    assert reel.told == ["read", "changed"]

@@ -222,6 +222,23 @@ def test_nothing_stays_of_what_has_nothing_to_save(let: Let) -> None:
     assert let("third", {"a": 1}, atexit_saving=False, signals=("SIGTERM",))() is not None
 
 
+def test_what_is_complete_makes_room_first(let: Let, tmp_path: Path) -> None:
+    """Nothing would be saved of it: it goes with the next group, whichever that is, and so does its hold of the job."""
+    at_work = let("at work", {"a": 1})
+    for number in range(9):
+        group = StateManagerGroup(Settings(root=str(tmp_path), job_id=f"job-{number}", signals=()))
+        group.register("a")
+        group.update("a", number)
+        group.complete()
+        complete = weakref.ref(group._session)
+        del group
+        let("another", {"a": 1})
+        assert complete() is None
+        assert not list(tmp_path.glob(f"job-{number}/*/lease.json"))
+        assert len(list(tmp_path.glob(f"job-{number}/*/checkpoints/*.json"))) == 1
+    assert at_work() is not None
+
+
 def test_nothing_stays_of_what_is_closed(tmp_path: Path) -> None:
     """Its values are the program's alone."""
     group = StateManagerGroup(Settings(root=str(tmp_path), job_id="job", signals=()))
