@@ -52,9 +52,18 @@ def test_what_is_committed_is_what_is_loaded(store: Store) -> None:
 def test_a_slot_of_any_name_comes_back(store: Store) -> None:
     """Names are JSON strings, and nothing in them reaches the folder."""
     line = line_of(store)
-    names = ['"', "\\", "../x", "", "\0", "digest", "é" * 300, '",\n"digest": "blake3:']
+    names = ['"', "\\", "../x", "", "\0", "é" * 300, '",\n"digest": "blake3:']
     line.commit({name: fresh(name) for name in names}, parent=None, reason="manual")
     assert values(line, line_of(store).newest()) == {name: name for name in names}
+
+
+@pytest.mark.parametrize("secret", [None, b"a secret that is long enough"])
+@pytest.mark.parametrize("name", ["encrypted", "digest", "slots", "format", "tables", "hyperparams"])
+def test_a_slot_may_be_called_as_a_field_is(memory: Store, name: str, secret: bytes | None) -> None:
+    """The lines of both begin alike."""
+    line = line_of(memory, encryption_key=secret)
+    save(line, **{name: 1, "other": 2})
+    assert values(line, line_of(memory, encryption_key=secret).newest()) == {name: 1, "other": 2}
 
 
 def test_only_the_slots_that_are_asked_for_are_parsed(store: Store) -> None:
