@@ -6,6 +6,7 @@ import ctypes
 import sys
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from ._found import is_of_program, is_program_file
@@ -52,12 +53,17 @@ class Variables:
 
 def put_back(frame: FrameType | None, left: dict[str, dict[str, tuple[bool, object]]]) -> None:
     """Give variables the values that a loop left in them."""
-    for name, space in _spaces(frame):
-        for key, (in_place, value) in left.get(name, {}).items():
-            fresh = _copy(value, [_MOST_ELEMENTS])
-            now = space.get(key)
-            if not ((in_place or _is_generator(now) or isinstance(now, defaultdict)) and _fill(now, fresh)):
-                space[key] = fresh
+    due = [
+        (space, key, in_place, value)
+        for name, space in _spaces(frame)
+        for key, (in_place, value) in left.get(name, {}).items()
+    ]
+    # What has nothing within it comes first: a container that has it under another name then finds it as it is due.
+    for space, key, in_place, value in sorted(due, key=lambda each: _depth(each[3])):
+        fresh = _copy(value, [_MOST_ELEMENTS])
+        now = space.get(key)
+        if not ((in_place or _is_generator(now) or isinstance(now, defaultdict)) and _fill(now, fresh)):
+            space[key] = fresh
 
 
 def main_frame() -> FrameType | None:
@@ -200,16 +206,55 @@ def _fill(now: Any, fresh: Any) -> bool:
         else:
             (now.setstate if hasattr(now, "setstate") else now.set_state)(fresh[1])
         return True
-    if type(now) is not type(fresh) and not isinstance(now, defaultdict):
+    if type(now) is not type(fresh) and not (isinstance(now, defaultdict) and type(fresh) is dict):
         return False
     if isinstance(now, (list, deque, dict, set)):
+        elements = fresh if isinstance(now, set) else _elements(now, fresh)
         now.clear()
-        (now.extend if isinstance(now, (list, deque)) else now.update)(fresh)
+        (now.extend if isinstance(now, (list, deque)) else now.update)(elements)
         return True
     if hasattr(now, "dtype") and now.shape == fresh.shape and now.dtype == fresh.dtype and now.shape != ():
         now[...] = fresh
         return True
     return False
+
+
+def _elements(now: Any, fresh: Any) -> Any:
+    """Give what is due in a container, of what is in it and the fresh elements."""
+    if not isinstance(fresh, dict):
+        return [_element(there, each) for there, each in zip_longest(now, fresh)][: len(fresh)]
+    made = getattr(now, "default_factory", None)
+    return {
+        key: _element(made() if made and key not in now and type(each) is dict else now.get(key), each)
+        for key, each in fresh.items()
+    }
+
+
+def _element(now: Any, fresh: Any) -> Any:
+    """Give an element that is due: the one that is there, which may have other names, where it is equal."""
+    if type(fresh) in _SIMPLE:
+        return fresh
+    if (_is_generator(now) and _fill(now, fresh)) or _is_as(now, fresh):
+        return now
+    if isinstance(now, defaultdict) and type(fresh) is dict:
+        return defaultdict(now.default_factory, _elements(now, fresh))
+    if type(now) is type(fresh) and type(fresh) in (dict, list, tuple):
+        return type(fresh)(_elements(now, fresh))
+    return fresh
+
+
+def _is_as(now: object, fresh: object) -> bool:
+    try:
+        return _same(_copy(now, [_MOST_ELEMENTS]), fresh)
+    except _NotPlainError:
+        return False
+
+
+def _depth(value: Any) -> int:
+    if not isinstance(value, (*_CONTAINERS, tuple)):
+        return 0
+    within: Any = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, within), default=0)
 
 
 def _same(one: Any, other: Any) -> bool:

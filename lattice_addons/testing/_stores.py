@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ _BAD_KEYS = (
     "x" * 256,
     "\ud800",
 )
+# Two names each, which the file systems of macOS and Windows take for one.
+_ALIKE = () if sys.platform in ("darwin", "win32") else ("Job", "job", "\u00e9", "e\u0301")
 
 
 class StoreContract(StreamContract):
@@ -53,7 +56,10 @@ class StoreContract(StreamContract):
     ``names`` are file names of every kind; a store on a server that cannot have one of them leaves that one out.
     """
 
-    names: Sequence[str] = ("a b", ".hidden", "*", "日本", "-rf", "a\nb", "%2e%2e", "x" * 255, "...")
+    names: Sequence[str] = (
+        "a b", ".hidden", "*", "日本", "-rf", "a\nb", "%2e%2e", "50%-dropout", "a#b", "a?b", "a+b", "a;b", "a&b=c",
+        "x" * 255, "...", *_ALIKE,
+    )  # fmt: skip
 
     def test_what_is_put_is_there(self, store: Store, tmp_path: Path) -> None:
         """Bytes are stored as they are, and the store opened again has them."""
@@ -234,12 +240,18 @@ class StoreContract(StreamContract):
                 pass
 
     def test_names_of_every_kind(self, store: Store) -> None:
-        """What is a file's name is a key's: blanks, dots, stars, other scripts, 255 bytes."""
-        keys = self.names
+        """What is a file's name is a key's, and a folder's: blanks, dots, stars, other scripts, 255 bytes."""
+        keys = sorted(key for name in self.names for key in (f"files/{name}", f"folders/{name}/in"))
         for key in keys:
-            store.put(f"job/{key}", key.encode())
-        assert store.list("job") == sorted(f"job/{key}" for key in keys)
-        assert all(self.stored(store, f"job/{key}") == key.encode() for key in keys)
+            store.put(key, key.encode())
+        assert store.list() == keys
+        assert store.folders("folders") == sorted(self.names)
+        for key in keys:
+            assert self.stored(store, key) == store.read(key) == key.encode()
+            assert store.read(key, 2, 5) == key.encode()[2:5]
+            assert store.size(key) == len(key.encode())
+        store.delete(keys[1:])
+        assert store.list() == keys[:1]
 
     def test_readers_see_old_or_new(self, store: Store) -> None:
         """A key that is replaced over and over is read whole every time."""

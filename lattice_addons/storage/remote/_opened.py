@@ -14,6 +14,7 @@ from lattice_addons.storage.remote._faults import Where
 from lattice_addons.storage.remote._options import file_system_options, without_secrets
 from lattice_addons.storage.remote._patience import Pulse, in_thread, persist
 from lattice_addons.storage.remote._registered import know_lattice
+from lattice_addons.storage.remote._webdav import quote_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,10 +84,11 @@ def _make(url: str, kind: str, given: Mapping[str, object], where: Where) -> tup
         # A listing that is kept shows what was there: keys of others would never be seen.
         system.dircache.use_listings_cache = False
         system.invalidate_cache()
-        connection = getattr(getattr(system, "client", None), "http", None) if kind in _WEBDAV else None
-        if connection is not None:
+        client = getattr(system, "client", None) if kind in _WEBDAV else None
+        if client is not None:
+            quote_names(client)
             # Nobody else closes it. Not at exit: then the sockets go with the process.
-            weakref.finalize(system, connection.close).atexit = False
+            weakref.finalize(system, client.http.close).atexit = False
         return system, path
 
     try:

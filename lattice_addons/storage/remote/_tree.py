@@ -19,6 +19,7 @@ from lattice_addons.storage.remote._infos import listed
 from lattice_addons.storage.remote._moves import folder_remover, sender
 from lattice_addons.storage.remote._patience import Pulse, all_of, in_thread, persist
 from lattice_addons.storage.remote._placing import Placing, Put
+from lattice_addons.storage.remote._webdav import is_misread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +61,6 @@ class TreeFiles:
         return self._placing.one_step
 
     def _path(self, key: str) -> str:
-        if self._kind in ("webdav", "dav"):
-            key = key.replace("%", "%25")  # its client takes what looks quoted for quoted
         return f"{self._root}/{key}"
 
     def _do(self, action: str, key: str, once: Callable[[Pulse, int], Result], length: int = 0) -> Result:
@@ -195,6 +194,12 @@ class TreeFiles:
                 "step there; set root= to a store that can be written"
             )
             raise coded(StoreError(message, url=self._where.url, key=key), errno.EROFS)
+        if self._kind in ("webdav", "dav") and is_misread(self._path(key)):
+            message = (
+                f"{key!r} cannot be stored in {self._where.url}: some WebDAV servers would give it another name, for "
+                "the '?', the ';' or the control character in it; take another job id or root"
+            )
+            raise coded(StoreError(message, url=self._where.url, key=key), errno.EINVAL)
 
     def write(self, key: str, data: bytes, *, over: bool) -> None:
         """Store bytes."""

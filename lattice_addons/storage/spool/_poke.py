@@ -75,7 +75,7 @@ class Uploader:
         try:
             self._open()
             if not is_running(self._spool.home):
-                start(self._spool.home, self._told)
+                self._start(wait=True)
             self._write(URGENT)
         except (OSError, ValueError) as error:
             refused = error if isinstance(error, StoreError) else self._cannot(error)
@@ -101,7 +101,7 @@ class Uploader:
             if not is_running(self._spool.home) and time.monotonic() - self._refused > _AGAIN:
                 # Not waited for: a save does not wait for it.
                 self._refused = time.monotonic()
-                start(self._spool.home, self._told, wait=False)
+                self._start(wait=False)
         # What is saved is saved: that it cannot be sent on now must not fail a save.
         except Exception as error:  # noqa: BLE001
             _log.debug("the uploader could not be poked: %s", error)
@@ -109,8 +109,7 @@ class Uploader:
     def restart(self, deadline: float) -> bool:
         """Start it again though the program ends; say whether that could be done."""
         try:
-            self._open()
-            start(self._spool.home, self._told, wait=False)
+            self._start(wait=False)
             self._write(URGENT)
         except (OSError, ValueError, RuntimeError) as error:
             self.why_not = str(error)
@@ -119,6 +118,14 @@ class Uploader:
         while not is_running(self._spool.home) and time.monotonic() < deadline:
             time.sleep(0.02)
         return True
+
+    def _start(self, *, wait: bool) -> None:
+        """Start it; where the spool was deleted and made again meanwhile, as in a new one, and by its new pipe."""
+        self._spool.mark()
+        before, self._pipe = self._pipe, self._fresh()
+        if before is not None:
+            before.abandon()  # only now: with its last end a pipe loses what is in it
+        start(self._spool.home, self._told, wait=wait)
 
     def is_running(self) -> bool:
         """Say whether it lives."""
@@ -137,8 +144,12 @@ class Uploader:
     def _open(self) -> None:
         # A forked child has closed its parent's, and a program that makes itself a daemon closes all.
         if self._pipe is None or not self._pipe.valid():
-            self._pipe = Held(above_standard(open_poke(self._spool.home)))
-            forget_in_children(self._pipe)
+            self._pipe = self._fresh()
+
+    def _fresh(self) -> Held:
+        pipe = Held(above_standard(open_poke(self._spool.home)))
+        forget_in_children(pipe)
+        return pipe
 
     def _write(self, what: bytes) -> None:
         try:

@@ -72,9 +72,15 @@ class Spool:
         known = public(options or {})
         with told("make the spool's folder", top):
             os.makedirs(top, mode=0o700, exist_ok=True)
+        self.options: dict[str, str] = known
         self._make(os.path.join(top, self.name_of(url, known)))
-        if not os.path.isfile(os.path.join(self.home, "store.json")):
-            about = orjson.dumps({"url": self.url, "options": known}, option=orjson.OPT_INDENT_2)
+        self.mark()
+
+    def mark(self) -> None:
+        """Write down, where that is not so, what this is the spool of: by this the uploader and commands know."""
+        # A folder that was deleted may be on a disk that is away: it is not made here.
+        if os.path.isdir(self.home) and not os.path.isfile(os.path.join(self.home, "store.json")):
+            about = orjson.dumps({"url": self.url, "options": self.options}, option=orjson.OPT_INDENT_2)
             self._home.replace("store.json", about + b"\n")
 
     @staticmethod
@@ -96,7 +102,7 @@ class Spool:
         """Open a spool that is there, for who knows only its folder; give its public options, too."""
         about = orjson.loads(LocalStore(home, create=False).read("store.json"))
         spool = cls.__new__(cls)
-        spool.url = about["url"]
+        spool.url, spool.options = about["url"], about["options"]
         spool._make(home)
         return spool, about["options"]
 

@@ -111,18 +111,23 @@ def test_it_is_so_for_one_thread_and_for_those_that_work_for_it() -> None:
 def test_an_interrupt_ends_those_that_work_for_it() -> None:
     """What has begun ends by itself; what has not begun when Ctrl-C came never does."""
     begun: list[int] = []
-    caught = threading.Event()
+    caught, both = threading.Event(), threading.Barrier(2)
     workers: list[threading.Thread] = []
 
     def work(number: int) -> None:
         begun.append(number)
         workers.append(threading.current_thread())
+        both.wait(60)
         if number == 1:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         caught.wait(60)
 
-    with pytest.raises(KeyboardInterrupt):
-        all_of([partial(work, number) for number in range(6)], 2)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            all_of([partial(work, number) for number in range(6)], 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     caught.set()
     for thread in workers:
         thread.join(60)
