@@ -82,13 +82,16 @@ def _described(dtype: np.dtype[Any]) -> Any:
         again = restored_dtype(description)
     except (TypeError, ValueError):
         return None
-    # == looks at titles of fields, but not at alignment, nor at a record type in place of void.
-    same = again == dtype and again.type is dtype.type and again.isalignedstruct == dtype.isalignedstruct
+    # == looks at titles of fields, but not at alignment.
+    same = again == dtype and again.isalignedstruct == dtype.isalignedstruct
     return description if same else None
 
 
 def _description(dtype: np.dtype[Any]) -> Any:
-    if dtype.hasobject or dtype.metadata:
+    import numpy as np
+
+    # == does not look at a record type in place of void, be it that of a field.
+    if dtype.hasobject or dtype.metadata or (dtype.kind == "V" and dtype.type is not np.void):
         return None
     if dtype.subdtype is not None:
         base = _description(dtype.subdtype[0])

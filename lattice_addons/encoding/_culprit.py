@@ -30,7 +30,7 @@ def path_to(culprit: object, value: object) -> str | None:
     while waiting and len(came_from) < _MOST:
         parent = waiting.popleft()
         for step, child in islice(_parts(parent), _MOST):
-            if id(child) in came_from or isinstance(child, _LEAVES):
+            if id(child) in came_from or issubclass(type(child), _LEAVES):
                 continue
             came_from[id(child)] = (child, id(parent), step)
             if child is culprit:
@@ -49,19 +49,21 @@ def _written(came_from: dict[int, tuple[object, int, str]], place: int) -> str:
 
 def _parts(thing: Any) -> Iterator[tuple[str, object]]:
     """Give what a value is made of, with how one gets there; nothing of the program's own is called."""
-    if isinstance(thing, dict):
+    # Not isinstance: that asks for its __class__, which may raise, or be that of what a proxy stands for.
+    kind = type(thing)
+    if issubclass(kind, dict):
         for key, item in list(dict.items(thing)):
             yield f"[{_key(key)}]", item
             yield f".keys()[{_key(key)}]", key
-    elif isinstance(thing, (list, tuple, deque)):
+    elif issubclass(kind, (list, tuple, deque)):
         for number, item in enumerate(list(thing)):
             yield f"[{number}]", item
-    elif isinstance(thing, (set, frozenset)):
+    elif issubclass(kind, (set, frozenset)):
         for item in list(thing):
             yield "{…}", item
-    elif isinstance(thing, (FunctionType, MethodType, partial)):
+    elif issubclass(kind, (FunctionType, MethodType, partial)):
         yield from _callable_parts(thing)
-    if not isinstance(thing, type) or not found_by_name(thing):
+    if not issubclass(kind, type) or not found_by_name(thing):
         yield from _attributes(thing)
 
 

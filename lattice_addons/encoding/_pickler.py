@@ -7,6 +7,7 @@ import io
 import pickle
 import sys
 import threading
+import weakref
 from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,8 +36,8 @@ _FRAME = 64 * 1024
 _STORAGES = frozenset({"TypedStorage", "UntypedStorage"})
 _BIG = 1024 * 1024
 _SINGLETON_TYPES = (type(None), type(Ellipsis), type(NotImplemented))
-# cloudpickle stores an open file as its text, dill as its path and mode (reading it back would truncate a
-# file open for writing), and a lock as locked for ever. None of these is what was there.
+# cloudpickle stores an open file as its text and a view of memory as bytes, dill a file as its path and mode (reading
+# it back would truncate a file open for writing), and a lock as locked for ever. None of these is what was there.
 _LIVE = frozenset(
     {
         io.TextIOWrapper,
@@ -46,8 +47,12 @@ _LIVE = frozenset(
         io.FileIO,
         type(threading.Lock()),
         type(threading.RLock()),
+        memoryview,
     }
 )
+# A weak proxy passes on the question how it is reduced, so that a second one of what it stands for would come back;
+# dill asks that one itself.
+_PROXIES = frozenset(weakref.ProxyTypes)
 
 
 class Writable(Protocol):
@@ -155,8 +160,8 @@ def _encoded(encoder: Encoder, value: object) -> tuple[Any, ...]:
 
 def _array(array: Any) -> Any:
     """Reduce an array as it does itself, where that keeps the byte order and needs no copy in the payload."""
-    if array.dtype.kind in "mM":
-        # Times show no buffer; the numbers that they are do.
+    if array.dtype.kind in "mM" and not array.dtype.metadata:
+        # Times show no buffer; the numbers that they are do. What is said beside them is not in their name.
         numbers = array.view(array.dtype.byteorder + "i8")
         return type(array).view, (numbers, array.dtype.str)
     if not array.flags.forc and not array.dtype.hasobject:
@@ -196,6 +201,9 @@ class ByReference:
 
     def reducer_override(self, thing: Any) -> Any:
         """Reduce what the pickler asks about; the C one does not ask about atoms and plain containers."""
+        if type(thing) in _PROXIES:
+            self.rules.latest = thing
+            return _refuse(thing)
         return self.rules.reduce(thing, left_alone, self._by_value)
 
     def _by_value(self, thing: Any) -> Any:

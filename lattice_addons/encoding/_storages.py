@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from lattice_addons.encoding._encoded import Buffer
 
-__all__ = ["Span", "from_storage", "from_typed_storage", "host_memory", "identity", "same", "storage_on"]
+__all__ = [
+    "Span",
+    "from_storage",
+    "from_typed_storage",
+    "host_memory",
+    "identity",
+    "of_storages",
+    "same",
+    "storage_on",
+]
 
 _log = logging.getLogger("lattice_addons.encoding")
 _told: set[str] = set()
@@ -160,6 +169,21 @@ def from_typed_storage(storage: Any, dtype: Any) -> Any:
 def same(thing: Any) -> Any:
     """Give what stood in a pickle before, where another object stood for the same."""
     return thing
+
+
+def of_storages(module_name: str, name: str) -> Any:
+    """Give what makes a tensor of one of torch's newer types in a pickle; None for all else."""
+    return _rebuilt if (module_name, name) == ("torch._utils", "_rebuild_tensor_v3") else None
+
+
+def _rebuilt(storage: Any, *told: Any) -> Any:
+    """Make it as torch does, which writes a storage without a type here, and only takes one with a type."""
+    import torch
+
+    *_, dtype = told[:6]
+    if type(storage) is torch.UntypedStorage:
+        storage = from_typed_storage(storage, dtype)
+    return torch._utils._rebuild_tensor_v3(storage, *told)  # noqa: SLF001 - what torch's own pickles name
 
 
 # Pickles keep these names for ever; the file they stand in may move.

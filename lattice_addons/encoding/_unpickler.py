@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.encoding._cells import of_cells
 from lattice_addons.encoding._pickler import load_dill
 from lattice_addons.encoding._references import MAINS
+from lattice_addons.encoding._storages import of_storages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ class NameUnpickler(pickle.Unpickler):
             module_name = "__main__"  # stored by a multiprocessing child, which calls it __mp_main__
         if module_name.partition(".")[0] == "dill":
             load_dill()
-        maker = of_cells(module_name, name)
+        maker = of_cells(module_name, name) or of_storages(module_name, name)
         if maker is not None:
             return maker
         try:

@@ -12,6 +12,7 @@ from ._differences import MISSING, Difference, differences
 from ._path import dotted
 from ._read import read_text
 from ._requests import now
+from ._ron_data import Tagged
 from ._shape import put
 from ._write import key_text
 
@@ -74,7 +75,7 @@ class LiveFile:
         self._path = path
         self._stamp = _stamp(path)
         try:
-            self._data: Any = read_text(path).data
+            self._data = _said(path)
         except LatticeError as error:
             # The run carries on from a checkpoint, and needs no file.
             log.warning("%s cannot be read, and is not watched for edits: %s", path, error)
@@ -87,7 +88,9 @@ class LiveFile:
             return []
         self._stamp = stamp
         try:
-            data = read_text(self._path).data
+            data = _said(self._path)
+            if not data:
+                return []  # many editors empty a file before they write it: nobody wants each default now
             before, after = (_with_text_keys(config.current(each)) for each in (self._data, data))
             edits = list(differences(before, after))
             whole = config.plain()
@@ -101,10 +104,18 @@ class LiveFile:
         return [Taken(_notes("edited", changes, now()))] if changes else []
 
 
+def _said(path: str) -> Any:
+    """Give what the file says; one with comments only says as much as a mapping without fields."""
+    data = read_text(path).data
+    return {} if data is None else data
+
+
 def _with_text_keys(data: Any) -> Any:
     """Give data with every key a text, as the config has it that it is put into."""
     if isinstance(data, dict):
         return {key_text(key): _with_text_keys(each) for key, each in data.items()}
+    if isinstance(data, Tagged):
+        return Tagged(data.name, _with_text_keys(data.fields))
     return [*map(_with_text_keys, data)] if isinstance(data, list) else data
 
 

@@ -61,7 +61,9 @@ PICKLED = {
     "masked": np.ma.masked_array([1, 2, 3], mask=[False, True, False]),
     "record": np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
     "record type": np.zeros(2, np.dtype((np.record, [("a", "i4")]))),
+    "record type in a field": np.zeros(2, [("x", np.dtype((np.record, [("a", "i4")])), (2,))]),
     "metadata": np.zeros(2, np.dtype("f8", metadata={"unit": "m"})),
+    "metadata of times": np.zeros(2, np.dtype("M8[s]", metadata={"zone": "UTC"})),
     "titles": np.zeros(2, np.dtype({"names": ["a"], "formats": ["i4"], "titles": ["Apples"]})),
 }
 
@@ -72,6 +74,8 @@ def assert_same(value: Any, back: Any) -> None:
     assert back.dtype == value.dtype
     assert back.dtype.type is value.dtype.type
     assert back.dtype.isalignedstruct == value.dtype.isalignedstruct
+    for name in value.dtype.names or ():
+        assert back.dtype[name].base.type is value.dtype[name].base.type
     assert back.shape == value.shape
     assert back.flags.writeable == value.flags.writeable
     if value.dtype.hasobject:

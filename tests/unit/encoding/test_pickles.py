@@ -196,3 +196,12 @@ def test_text_in_memory_is_no_open_file() -> None:
     back: Any = restored(encode((text, data)))
     assert back[0].read() == "c"
     assert back[1].getvalue() == b"abc"
+
+
+def test_a_weak_proxy_stands_for_the_object_beside_it() -> None:
+    """And not for a second one like it; nor does it become the object itself."""
+    point = Point(1)
+    back = restored(encode([weakref.proxy(point), point]))
+    assert type(back[0]) is weakref.ProxyType
+    back[1].x = 2
+    assert back[0].x == 2

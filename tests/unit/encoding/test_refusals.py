@@ -46,6 +46,7 @@ LIVE: dict[str, Any] = {
     "text file": lambda: open(os.devnull),  # noqa: SIM115
     "file": lambda: open(os.devnull, "rb"),  # noqa: SIM115
     "frame": sys._getframe,
+    "view of memory": lambda: memoryview(b"abc"),
 }
 
 
@@ -64,6 +65,19 @@ def test_live_things_are_refused_with_the_path_to_them(name: str) -> None:
     assert caught.value.where.startswith("value")
     if hasattr(thing, "close"):
         thing.close()
+
+
+def test_a_part_that_cannot_even_say_its_class_is_refused() -> None:
+    """Nor does what is searched for the part at fault end the search."""
+
+    class Hidden:
+        @property  # type: ignore[misc]
+        def __class__(self) -> Any:
+            raise RuntimeError("hidden")
+
+    with pytest.raises(EncodeError) as caught:
+        encode({"seen": Hidden()})
+    assert caught.value.where == "value['seen']"
 
 
 def test_the_path_leads_through_functions() -> None:

@@ -87,6 +87,15 @@ def test_every_dtype_comes_back_bit_by_bit(dtype: Any) -> None:
     assert (back.dtype, back.shape, bits(back)) == (dtype, given.shape, bits(given))
 
 
+@pytest.mark.parametrize("dtype", dtypes(), ids=str)
+def test_every_dtype_comes_back_bit_by_bit_in_a_pickle(dtype: Any) -> None:
+    """Beside what only pickle can keep, and with a view of the same memory."""
+    given = filled(dtype)
+    back = read_back([given, given[1:], dtypes], trust="pickle")
+    assert (back[0].dtype, back[0].shape, bits(back[0])) == (dtype, given.shape, bits(given))
+    assert back[1].untyped_storage().data_ptr() == back[0].untyped_storage().data_ptr()
+
+
 LOOKS = {
     "transposed": lambda: torch.arange(24.0).reshape(2, 3, 4).transpose(0, 2),
     "strided": lambda: torch.arange(10)[::3],
