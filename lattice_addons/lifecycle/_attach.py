@@ -19,7 +19,7 @@ from lattice_addons._host import POSIX, block_signals
 from . import _exit, _fork
 from ._periodic import Periodic, take_tick
 from ._process import PROCESS, is_main_thread, numbers
-from ._signals import Hook, give_back
+from ._signals import Hook, give_back, take_effects
 from ._standing import why_not_taken
 from ._watcher import Watcher
 
@@ -58,6 +58,8 @@ class Attachment:
         self._left = self._glances = 0
         self._seen: list[tuple[int, object]] = []
         self._remember()
+        if not PROCESS.is_here():
+            PROCESS.move_here()  # forked before there was a group, and so without a hook of ours that sees forks
         PROCESS.savers.append(self._saver)
         _fork.register()
         _exit.register()
@@ -206,4 +208,10 @@ def _take_down() -> None:
         PROCESS.watcher.drop_wakeup()
         PROCESS.watcher.stop(1)
         PROCESS.watcher.close()
-    PROCESS.forget()
+    came = tuple(PROCESS.pending)
+    PROCESS.pending.clear()
+    try:
+        # What waited for the end of a section of the last saver is not lost with it.
+        take_effects(came)
+    finally:
+        PROCESS.forget()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,8 +72,7 @@ def _start_threads() -> None:
 
 def _in_child() -> None:
     here = PROCESS
-    parent, here.pid = here.pid, os.getpid()
-    note_fork(parent)
+    note_fork(here.pid)
     give_back()
     if here.watcher is not None:
         # The pipe is shared: a byte of the child's would be a signal to the parent.
@@ -83,4 +81,4 @@ def _in_child() -> None:
     for saver in here.living():
         saver.gate.after_fork()
     _unblock()
-    here.forget()
+    here.move_here()

@@ -69,6 +69,13 @@ class Process:
         self.at_exit_registered = False
         self.forget()
 
+    def move_here(self) -> None:
+        """Begin anew in a process that was forked."""
+        self.pid = os.getpid()
+        # What its parent has registered may be there or not: workers of multiprocessing drop it.
+        self.at_exit_registered = False
+        self.forget()
+
     def forget(self) -> None:
         """Begin anew: nobody is attached, nothing is taken."""
         # Weak: how long a group is there, say those who made it, and not its hooks.

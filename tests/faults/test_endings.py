@@ -217,6 +217,22 @@ def test_ctrl_c_during_the_save_at_exit(tmp_path: Path) -> None:
     assert manifests(program)[-1]["slots"]["slow"]["value"] == 1
 
 
+def test_ctrl_c_just_before_the_save_at_exit(tmp_path: Path) -> None:
+    """It does not keep the save from being made."""
+    body = """
+        def interrupt(frame, event, argument):
+            if frame.f_code.co_name == "others_held":
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        sys.settrace(interrupt)
+        sys.exit(3)
+    """
+    program = ending(tmp_path, body)
+    ended = program.run()
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert reasons(program) == ["exit"]
+
+
 @pytest.mark.every_python
 def test_sigterm_during_the_save_at_exit(tmp_path: Path) -> None:
     """The save is finished, then the signal takes effect."""

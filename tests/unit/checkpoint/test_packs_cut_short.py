@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.unit.checkpoint.lines import line_of, packs, save, values
+from tests.unit.checkpoint.lines import FOLDER, line_of, packs, save, values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,8 @@ def test_a_value_that_nobody_asked_for_is_the_last_whole_one(local: LocalStore, 
     save(line, a=b"1" * 200_000)
     newest = save(line, a=os.urandom(200_000))
     line.release()
-    pack = max(packs(local))
-    os.truncate(tmp_path / "store" / pack, 100_000)
+    [chunk] = newest.slots["a"].chunks()
+    os.truncate(tmp_path / "store" / FOLDER / f"packs/{chunk.pack}.pack", 100_000)
     line = line_of(local)
     line.commit({"a": newest.slots["a"]}, parent=newest.number, reason="manual")
     assert values(line, line.newest()) == {"a": b"1" * 200_000}

@@ -146,7 +146,7 @@ def test_what_python_would_warn_of_is_not_told(project: Path, recwarn: pytest.Wa
     text = HEAD + "PATTERN = '\\d'\n" + ONE.format(name="Escaped")
     (project / "experiments" / "escaped.py").write_text(text, encoding="utf-8")
     assert find_experiment("Hyperparams").__name__ == "Hyperparams"
-    assert len(recwarn) == 0
+    assert [each for each in recwarn if "escape" in str(each.message)] == []
 
 
 def test_a_module_that_lacks_another_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,3 +154,17 @@ def test_an_update_chains_to_a_handler_that_was_replaced_just_before(tmp_path: P
     """
     ended = recording(tmp_path, source).run()
     assert ended.stdout == "handler manual\n2\n", ended.stderr
+
+
+def test_a_signal_that_waits_is_not_lost_with_the_last_one(tmp_path: Path) -> None:
+    """What came inside a section takes effect when the last saver is detached there."""
+    source = """
+        group = Recorder()
+        attachment = attach(group)
+        with group.gate:
+            os.kill(os.getpid(), signal.SIGTERM)
+            attachment.detach()
+        say("not ended")
+    """
+    ended = recording(tmp_path, source).run()
+    assert (ended.returncode, ended.stdout) == (-15, ""), ended.stderr

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,6 +132,8 @@ def test_what_came_between_a_page_and_its_events_is_told(
     store: LocalStore, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page may show what was a moment ago; else it would show that until something else happens."""
+    # However long the pages take, to it they are asked for in one moment.
+    monkeypatch.setattr(_board, "time", SimpleNamespace(monotonic=lambda: 0.0))
     save(line)
     app = dashboard_app(store)
     get(app, "/")
