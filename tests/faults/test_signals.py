@@ -246,7 +246,8 @@ def test_with_many_threads(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
     one, other = manifests(program)[-1]["slots"]["value"]["value"]["n"]
     assert one == other
-    assert reasons(program)[-1] == "signal:SIGTERM"
+    # Until the signal takes effect, a thread may have saved once more.
+    assert "signal:SIGTERM" in reasons(program)
 
 
 @everywhere

@@ -89,6 +89,14 @@ def expected(
         if common:
             newest = max(common)
             return Resume(world, newest, tuple(each[newest] for each in places))
-        if resume is not None and all(n in seen.get(rank, {}) for rank, n in enumerate(resume.numbers)):
+        if resume is not None and all(
+            _has(seen.get(rank, {}), number, resume) for rank, number in enumerate(resume.numbers)
+        ):
             return resume
     return Resume(1, None, (max(plain),)) if plain else None
+
+
+def _has(parts: dict[int, Part | None], number: int, resume: Resume) -> bool:
+    """Tell whether a checkpoint is that one, and none of the same number that another machine has begun with."""
+    part = parts.get(number)
+    return number in parts and (None if part is None else part.place) == resume.place

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
     from tests.faults.crash.zygote import Life
@@ -40,19 +42,35 @@ class Strace:
             command += ["-e", f"inject={call}:{fault}:when={when}"]
         self._command = [*command, "-p", str(life.pid)]
 
-    def _wait_until_attached(self) -> None:
-        deadline = time.monotonic() + 120
-        attached = f"TracerPid:\t{self._process.pid}\n"
-        while attached not in Path(f"/proc/{self._life.pid}/status").read_text():
-            assert self._process.poll() is None, self._process.communicate()
-            assert time.monotonic() < deadline, "strace did not attach"
-            time.sleep(0.0005)
-
     def __enter__(self) -> Self:
         """Give itself."""
+        # It waits for an order. Before strace has stopped it there, it would do the next one unseen.
+        waits = self._wait(lambda told: told["State"][0] == "S")["voluntary_ctxt_switches"]
         self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
-        self._wait_until_attached()
+        attached = str(self._process.pid)
+        self._wait(
+            lambda told: (
+                told["TracerPid"] == attached
+                and told["State"][0] == "S"
+                and told["voluntary_ctxt_switches"] != waits
+            ),
+            self._process,
+        )
         return self
+
+    def _wait(
+        self, enough: Callable[[dict[str, str]], bool], strace: subprocess.Popen[bytes] | None = None
+    ) -> dict[str, str]:
+        """Wait until what the system says of the program is so, and give it."""
+        deadline = time.monotonic() + 120
+        while True:
+            lines = Path(f"/proc/{self._life.pid}/status").read_text().splitlines()
+            told = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            if enough(told):
+                return told
+            assert strace is None or strace.poll() is None, strace.communicate()
+            assert time.monotonic() < deadline, f"strace did not attach: {told}"
+            time.sleep(0.0005)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Let the program go on by itself."""

@@ -65,9 +65,9 @@ def test_schema_gives_its_text(folder: Path, capsys: pytest.CaptureFixture[str])
     assert told["file"] == "schema.yaml"
     assert "lr" in told["schema"]
     assert ask(capsys, "schema", "check", "train.py:Config", "schema.yaml")["breaks"] is False
-    (folder / "train.py").write_text(CLASS.replace("0.1", "0.5"))
+    (folder / "train.py").write_text(CLASS.replace("0.1", "0.25"))
     words = ("schema", "upgrade", "train.py:Config", "schema.yaml", "--dry-run")
-    assert "default: 0.5" in ask(capsys, *words)["diff"]
+    assert "default: 0.25" in ask(capsys, *words)["diff"]
 
 
 @pytest.mark.one_python
