@@ -8,10 +8,11 @@ import tokenize
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from lattice_addons._quiet import quiet
+
 from ._deep import check_depth
 from ._occurrence import AROUND
 from ._problem import NoPython, Problem
-from lattice_addons._quiet import quiet
 
 if TYPE_CHECKING:
     from ._occurrence import Context
