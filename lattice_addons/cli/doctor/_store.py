@@ -15,7 +15,7 @@ from lattice_addons.cli._output import duration, size
 from lattice_addons.errors import LatticeError, NoAccessError, NotInStoreError
 from lattice_addons.storage import open_store, ulid
 
-from ._check import good, looked_at, problem, warning
+from ._check import OK, good, looked_at, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,28 +170,37 @@ def _unsent(settings: Settings) -> Iterator[Check]:
 
 def _service(settings: Settings) -> Iterator[Check]:
     """Ask the service whether it is well, and whether it takes the token."""
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-
     try:
         at = address(settings.root)
     except ValueError:
         return  # what is wrong with it is said when the store is opened
     place = f"{'https' if at.secure or settings.options.get('tls') == 'true' else 'http'}://{at.place}"
+    greeting = _greeting(settings, place)
+    yield greeting
+    if greeting.state == OK:
+        yield from _token(settings, place)
+
+
+def _greeting(settings: Settings, place: str) -> Check:
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
     try:
         _ask(settings, f"{place}/healthz", None)
-        yield good("service", f"{place} is well")
     except HTTPError as error:
-        yield problem("service", f"{place} answers {error.code}", "look into the log of `lattice serve`")
-        return
+        return problem("service", f"{place} answers {error.code}", "look into the log of `lattice serve`")
     except OSError as error:
         reason = getattr(error, "reason", error)
-        yield problem("service", f"{place} does not answer ({reason})", "start `lattice serve` there")
-        return
+        return problem("service", f"{place} does not answer ({reason})", "start `lattice serve` there")
     except HTTPException:
         todo = "see which port `lattice serve` has, and whether it serves https (opt.tls=true)"
-        yield problem("service", f"what answers at {place} speaks no HTTP", todo)
-        return
+        return problem("service", f"what answers at {place} speaks no HTTP", todo)
+    return good("service", f"{place} is well")
+
+
+def _token(settings: Settings, place: str) -> Iterator[Check]:
+    from urllib.error import HTTPError
+
     token = settings.options.get("token") or os.environ.get("LATTICE_CHECKPOINT_TOKEN")
     job = settings.job_id
     # Without a name the list of jobs, which any token opens: one that is for some jobs is good for them.
