@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ __all__ = [
     "thread_seconds",
     "user_name",
     "user_number",
+    "wait_readable",
 ]
 
 #: Whether processes can fork, be called upon by signals, and share pipes that have names.
@@ -125,3 +127,14 @@ def raise_descriptors() -> None:
 
             _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def wait_readable(descriptor: int, seconds: float | None) -> None:
+    """Wait until there is something to read, for so long at most."""
+    if sys.platform != "win32" and hasattr(select, "poll"):
+        # Not select(), which takes no descriptor above 1023.
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.poll(None if seconds is None else seconds * 1000)
+    else:
+        select.select([descriptor], [], [], seconds)

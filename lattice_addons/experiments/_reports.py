@@ -41,7 +41,7 @@ class ReportServer:
             self._listener = Listener((socket.gethostbyname(socket.gethostname()), 0), "AF_INET", 64, secret)
         else:
             # Not in the place: the path of a socket is a hundred characters at most.
-            self._family = socket.AF_UNIX
+            self._family = socket.AddressFamily["AF_UNIX"]
             self._folder = tempfile.mkdtemp(prefix="lattice-")
             self._listener = Listener(os.path.join(self._folder, "reports"), "AF_UNIX", 64, secret)
         self.address = self._listener.address, secret

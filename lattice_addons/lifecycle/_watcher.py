@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import _thread
 import os
-import select
 import signal
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lattice_addons._host import block_signals, restore_signals, signal_thread
+from lattice_addons._host import block_signals, restore_signals, signal_thread, wait_readable
 from lattice_addons.errors import EncodeError
 
 from ._process import PROCESS
@@ -122,13 +121,9 @@ class Watcher:
     # -- the thread
 
     def _run(self, stopping: threading.Event) -> None:
-        # Not select(), which takes no descriptor above 1023.
-        waiting = select.poll()
-        waiting.register(self._read, select.POLLIN)
         while not stopping.is_set():
             empty_at = time.monotonic()
-            pause = self._pause()
-            waiting.poll(None if pause is None else pause * 1000)
+            wait_readable(self._read, self._pause())
             try:
                 arrived = os.read(self._read, 4096)
             except BlockingIOError:
