@@ -16,12 +16,12 @@ from ._environment import VARIABLE, autopatch_environment
 from ._hook import install, wanted
 
 if TYPE_CHECKING:
-    from ._course import standing_aside
+    from ._frameworks import standing_aside
 
 __all__ = ["autopatch_environment", "standing_aside"]
 
 # What is needed only where a framework's own loop runs.
-_ROOMS = {"standing_aside": "_course"}
+_ROOMS = {"standing_aside": "_frameworks"}
 
 later(globals(), _ROOMS)
 

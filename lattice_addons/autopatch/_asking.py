@@ -5,14 +5,15 @@ from __future__ import annotations
 import dis
 import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType
 
     from ._loop import Loop
 
-__all__ = ["is_loop", "is_statement", "warn_of_expression", "warn_of_sides"]
+__all__ = ["asking", "is_ahead", "is_loop", "is_statement", "warn_of_expression", "warn_of_sides"]
 
 _log = logging.getLogger("lattice_addons.autopatch")
 
@@ -21,16 +22,31 @@ _ASKING_LOOPS = frozenset({"FOR_ITER", "SEND", "YIELD_FROM"})
 # What an element of a comprehension ends with.
 _COLLECTING = frozenset({"LIST_APPEND", "SET_ADD", "MAP_ADD"})
 _EXPRESSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+_IS_GENERATOR: Final = 0x20  # inspect.CO_GENERATOR, without the import
+
+
+def asking(frame: FrameType | None) -> Iterator[FrameType]:
+    """Give the generators that hand a batch on, and last the code in which it is used."""
+    while frame is not None:
+        yield frame
+        if not frame.f_code.co_flags & _IS_GENERATOR or frame.f_code.co_name == "<genexpr>":
+            return
+        frame = frame.f_back
+
+
+def is_ahead(frame: FrameType) -> bool:
+    """Say whether code asks for batches before the program does: where that is can then not be told by them."""
+    return str(frame.f_globals.get("__name__", "")).startswith("accelerate.")
 
 
 def is_loop(frame: FrameType) -> bool:
-    """Say whether the code that asks is a loop's own."""
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in _ASKING_LOOPS
+    """Say whether the code that asks is a loop's own, also through generators, and no call of next()."""
+    return all(dis.opname[each.f_code.co_code[each.f_lasti]] in _ASKING_LOOPS for each in asking(frame))
 
 
 def is_statement(frame: FrameType) -> bool:
     """Say whether a loop is a statement, whose results are in variables when it is over."""
-    return is_loop(frame) and not _is_expression(frame.f_code, frame.f_lasti)
+    return is_loop(frame) and not any(_is_expression(each.f_code, each.f_lasti) for each in asking(frame))
 
 
 @functools.lru_cache(maxsize=256)
@@ -49,7 +65,8 @@ def _is_expression(code: CodeType, at: int) -> bool:
 
 def warn_of_expression(frame: FrameType) -> None:
     """Say, once for each place, that what an expression makes of a loop is not known after a restart."""
-    _warn(frame.f_code.co_filename, frame.f_lineno)
+    *_, using = asking(frame)
+    _warn(using.f_code.co_filename, using.f_lineno)
 
 
 @functools.lru_cache(maxsize=256)

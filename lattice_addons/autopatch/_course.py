@@ -12,19 +12,20 @@ import os
 import sys
 import threading
 import weakref
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lattice_addons.lifecycle import passive_reason
 
-from ._asking import warn_of_sides
+from ._asking import is_ahead, warn_of_sides
+from ._counting import Counted
 from ._ending import complete_at_end
 from ._everything import Everything
 from ._loop import Loop, watch
-from ._passing import Counted, Passed
+from ._passing import Passed
 from ._records import Record
 from ._slot import CourseManager
-from ._variables import Variables, main_frame, merged
+from ._steps import as_loop, put_steps_back
+from ._variables import Variables, everything, main_frame, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from ._records import Goal
 
-__all__ = ["COURSE", "Course", "standing_aside"]
+__all__ = ["COURSE", "Course"]
 
 _log = logging.getLogger("lattice_addons.autopatch")
 
@@ -52,12 +53,15 @@ class Course:
         self.records: dict[str, list[Record]] = {}  # of each loader, its loops in their order
         self._running: list[weakref.ref[Loop]] = []  # weakly: a loop broken off is over
         self.steps = 0
+        self.counted: dict[Any, int] = {}  # what `is_counted` knows of the program's places
+        self.beside: list[weakref.ref[Passed]] = []  # the iterators that were begun while passing over
         self._taking_turns: list[weakref.ref[Loop]] = []  # those of which a batch was asked for the last step
         self._group: StateManagerGroup | None = None
         self._pid = os.getpid()
         self._inert: bool | None = None
         self.last: Record | None = None
         self._stepping = False
+        self._result: object = None  # of the last step, where no loop counts
         self._first: Variables | None = None  # as the variables were when the first loop began
 
     @property
@@ -91,7 +95,7 @@ class Course:
 
     def loop(self, loader: Any, iterate: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
         """Begin a loop over a loader."""
-        if not self.is_ours() or self.found.loaders.name(loader) is None or _is_ahead(sys._getframe(2)):  # noqa: SLF001
+        if not self.is_ours() or self.found.loaders.name(loader) is None or is_ahead(sys._getframe(2)):  # noqa: SLF001
             return iterate(loader)
         self._begin()
         if self._first is None:
@@ -107,8 +111,10 @@ class Course:
         record = Record(name, index) if self.goal is None else self.goal.record(name, index)
         self.records[name].append(record)
         if self.goal is None:
-            return self._enter(loader, record, sys._getframe(2))  # noqa: SLF001 - as inspect.currentframe
-        return Passed(self, loader, record, iterate)
+            return self.enter(loader, record, sys._getframe(2))  # noqa: SLF001 - as inspect.currentframe
+        passed = Passed(self, loader, record, iterate)
+        self.beside.append(weakref.ref(passed))
+        return passed
 
     def step(self, optimizer: Any, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make a step of an optimizer, or hold still."""
@@ -123,7 +129,7 @@ class Course:
         finally:
             self._stepping = False
         self.found.remains.stepped(optimizer)
-        self._stepped()
+        self._stepped(result)
         return result
 
     # -- going on
@@ -133,18 +139,19 @@ class Course:
         goal = self.goal
         return goal is not None and not goal.after and (goal.name, goal.index) == (record.name, record.index)
 
+    def expect_loop(self) -> None:
+        """Count in the right way from the first loop on: its ``enumerate`` is looked up before it begins."""
+        if self._group is None and self.is_ours():
+            Counted.put_on(self)
+
     def given_ahead(self, loader: Any) -> int:
         """Give how many batches the loop that begins now has given in the saved program, if it was in that."""
-        name = self.found.loaders.name(loader)
-        goal = self.goal
-        if name is None or goal is None or goal.after:
+        name = self.found.loaders.name(loader) if self.is_ours() else None
+        if name is None:
             return 0
-        index = len(self.records.get(name, []))
-        return goal.record(name, index).given if (goal.name, goal.index) == (name, index) else 0
-
-    def go_on(self, loader: Any, record: Record, frame: FrameType) -> Loop:
-        """Be where the saved program was, and give what is left of a loop."""
-        return self._enter(loader, record, frame)
+        self._begin()
+        record = Record(name, len(self.records.get(name, [])))
+        return self.goal.record(name, record.index).given if self.goal and self.is_goal(record) else 0
 
     def passed(self, record: Record) -> None:
         """Take note that a loop was passed over; the saved program may have been at its end."""
@@ -160,13 +167,11 @@ class Course:
         # A save that falls due within would find half of them.
         with self._begin().atomic():
             self._catch_up()
-            self.goal = None
-        Counted.take_off()
 
-    def _enter(self, loader: Any, record: Record, frame: FrameType | None) -> Loop:
-        """Go through a loader."""
+    def enter(self, loader: Any, record: Record, frame: FrameType | None, *, in_for: bool = False) -> Loop:
+        """Go through a loader: where the saved program was in it, what is left."""
         group = self._begin()
-        loop = Loop(self, loader, record)
+        loop = Loop(self, loader, record, in_for=in_for)
         with group.atomic():
             for earlier in self.running:
                 # Broken off, and still held by a variable: a loader is gone through once at a time.
@@ -175,8 +180,6 @@ class Course:
             self._running.append(weakref.ref(loop))
             self.last = record
             self._catch_up()
-            self.goal = None
-        Counted.take_off()
         if self._leading is loop:
             # What comes after this is not divided until the next safe point, which is that of a loop that trains.
             group.safe_point()
@@ -197,7 +200,7 @@ class Course:
                 other.within = False  # what was taken of it was used in the step
             self._begin().safe_point()
 
-    def _stepped(self) -> None:
+    def _stepped(self, result: object) -> None:
         """Find out which loop trains; without any, each round of steps is an element of its own."""
         self.steps += 1
         running = self.running
@@ -208,6 +211,7 @@ class Course:
             warn_of_sides(asked)
             self._taking_turns = [weakref.ref(loop) for loop in asked] or self._taking_turns
         elif not self.records:
+            self._result = result
             self._catch_up()
             if self.found.round_is_done():
                 self._begin().safe_point()
@@ -220,8 +224,10 @@ class Course:
         if closure is not None:
             with torch.enable_grad():
                 result = closure()
-        if self.goal is not None and self.goal.steps == self.steps and self.goal.name is None:
+        goal = self.goal
+        if goal is not None and goal.steps == self.steps and goal.name is None:
             self._reach()
+            self._result = result = put_steps_back(goal)
             self._begin().safe_point()
         return result
 
@@ -239,7 +245,11 @@ class Course:
         if leading is not None and self._first is not None and leading.record.name in loops:
             # What was made of values that are not put back in a loop of the past is put back here.
             stored = loops[leading.record.name][leading.record.index]
-            stored[-1] = merged(self._first.changed(main_frame()), stored[-1])
+            frame = main_frame()
+            changed = self._first.changed(frame) if leading.in_for else everything(frame)
+            stored[-1] = merged(changed, stored[-1])
+        if not self.records:
+            loops |= as_loop(self._result)
         at = leading.record if leading is not None else self.last
         place = {"name": None, "index": 0} if at is None else {"name": at.name, "index": at.index}
         return {**place, "after": leading is None, "steps": self.steps, "loops": loops}
@@ -253,6 +263,7 @@ class Course:
             # A program that this one starts is another job's, and must not take this one's place.
             os.environ.pop("LATTICE_AUTOPATCH", None)
             complete_at_end(self._group, lambda: self.goal is None)
+            Counted.take_off()
         return self._group
 
     def _begin(self) -> StateManagerGroup:
@@ -267,11 +278,13 @@ class Course:
         return group
 
     def _catch_up(self) -> None:
-        """Track what was made since; in the order in which that gives everything back."""
+        """Track what was made since, in the order in which that gives everything back; then nothing is in vain."""
         import torch
 
         group = self._begin()
         remains: dict[str, Any] = {f"{SLOT}.remains": self.found.remains}
+        if self.goal is not None:
+            self.found.remains.drop_gradients()
         # The loop may be an evaluation within inference_mode(): tensors made there could never be trained again.
         with torch.inference_mode(mode=False):
             for name, made in self.found.new():
@@ -280,21 +293,8 @@ class Course:
                     watch(made)
             group.track(**remains)
             group.track_randomness(f"{SLOT}.randomness")
-
-
-def _is_ahead(frame: FrameType) -> bool:
-    """Say whether code asks for batches before the program does: where that is can then not be told by them."""
-    return str(frame.f_globals.get("__name__", "")).startswith("accelerate.")
+        self.goal = None
+        Counted.take_off()
 
 
 COURSE = Course()
-
-
-@contextmanager
-def standing_aside() -> Iterator[None]:
-    """Leave the loops within alone: a framework's own, whose state is kept by that framework's integration."""
-    COURSE.aside += 1
-    try:
-        yield
-    finally:
-        COURSE.aside -= 1

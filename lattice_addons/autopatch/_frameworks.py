@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._course import COURSE, standing_aside
+from ._course import COURSE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = ["lightning", "transformers"]
+__all__ = ["lightning", "standing_aside", "transformers"]
 
 
 def transformers(trainer: ModuleType) -> None:
@@ -62,3 +64,13 @@ def _aside(method: Any) -> Any:
             return method(*args, **kwargs)
 
     return called
+
+
+@contextmanager
+def standing_aside() -> Iterator[None]:
+    """Leave the loops within alone: a framework's own, whose state is kept by that framework's integration."""
+    COURSE.aside += 1
+    try:
+        yield
+    finally:
+        COURSE.aside -= 1

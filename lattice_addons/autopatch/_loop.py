@@ -24,11 +24,11 @@ class Loop:
     """The iterator that a program gets of its loader."""
 
     trains = False  # whether an optimizer made a step in it
-    in_for = False  # whether a `for` asks for its batches
     asked_at: int | None = None  # the number of steps before the last batch was asked for
 
-    def __init__(self, course: Course, loader: Any, record: Record) -> None:
+    def __init__(self, course: Course, loader: Any, record: Record, *, in_for: bool) -> None:
         self.record = record
+        self.in_for = in_for  # whether a `for` asks for its batches
         self.within = False  # a batch is being worked on
         self._course = course
         self._loader = loader

@@ -45,6 +45,12 @@ class Remains:
         self._zeroing = True
         self._stepped.clear()
 
+    def drop_gradients(self) -> None:
+        """Let go of what was computed in vain: an optimizer tracked with it would seem changed when it goes."""
+        for _, optimizer in self._optimizers():
+            for _, parameter in _parameters(optimizer):
+                parameter.grad = None
+
     def state_dict(self) -> dict[str, dict[str, dict[int, Any]]]:
         """Give what is to be stored."""
         loose: dict[str, dict[int, Any]] = {}

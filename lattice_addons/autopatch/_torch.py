@@ -35,7 +35,7 @@ def put_on(torch: ModuleType) -> None:
         _note_what_is_made(kind, "schedulers", {"step": _schedule})
     for kind in scalers:
         _note_what_is_made(kind, "scalers")
-    _note_what_is_made(DataLoader, "loaders")
+    _note_what_is_made(DataLoader, "loaders", then=COURSE.expect_loop)
     for kind in (torch.nn.Module, torch.optim.Optimizer):
         kind.zero_grad = _zero(kind.zero_grad)
     _let_first_steps_be(lr_scheduler.LRScheduler)
@@ -44,7 +44,9 @@ def put_on(torch: ModuleType) -> None:
     patched.save = _hold_still(patched.save)
 
 
-def _note_what_is_made(base: Any, found: str, methods: dict[str, Any] | None = None) -> None:
+def _note_what_is_made(
+    base: Any, found: str, methods: dict[str, Any] | None = None, then: Any = lambda: None
+) -> None:
     """Have each object of a class, and of its subclasses, noted when it is made.
 
     In ``__new__``, which also copies and unpickled objects come through, and subclasses that do not call the
@@ -58,6 +60,7 @@ def _note_what_is_made(base: Any, found: str, methods: dict[str, Any] | None = N
         for name, wrap in (methods or {}).items():
             _wrap_each(cls, base, name, wrap)
         noted.add(made, sys._getframe(1))  # noqa: SLF001 - as inspect.currentframe, without the import
+        then()
         return made
 
     base.__new__ = __new__

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from types import FrameType
 
-__all__ = ["Variables", "main_frame", "merged", "prune", "put_back"]
+__all__ = ["Variables", "everything", "main_frame", "merged", "plain", "prune", "put_back"]
 
 _SIMPLE = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Any = (list, dict, set, deque, OrderedDict, defaultdict, Counter)
@@ -37,18 +37,23 @@ class Variables:
     def __init__(self, frame: FrameType | None) -> None:
         self._before: dict[str, dict[str, tuple[int, object]]] = {}
         for name, space in _spaces(frame):
-            self._before[name] = {key: (id(value), copy) for key, value, copy in _plain(space)}
+            self._before[name] = {key: (id(value), copy) for key, value, copy in plain(space)}
 
     def changed(self, frame: FrameType | None) -> dict[str, dict[str, tuple[bool, object]]]:
         """Give what differs now, each with whether it is the same object as before, changed in place."""
         found: dict[str, dict[str, tuple[bool, object]]] = {}
         for name, space in _spaces(frame):
             before = self._before.get(name, {})
-            for key, value, copy in _plain(space):
+            for key, value, copy in plain(space):
                 known = before.get(key)
                 if known is None or not _same(known[1], copy):
                     found.setdefault(name, {})[key] = (known is not None and known[0] == id(value), copy)
         return found
+
+
+def everything(frame: FrameType | None) -> dict[str, dict[str, tuple[bool, object]]]:
+    """Give all, where a restart computes in vain: there any of them may differ, also one that is as it began."""
+    return {name: {key: (True, copy) for key, _, copy in plain(space)} for name, space in _spaces(frame)}
 
 
 def put_back(frame: FrameType | None, left: dict[str, dict[str, tuple[bool, object]]]) -> None:
@@ -134,7 +139,8 @@ def _is_of_program_class(value: object) -> bool:
     return path is not None and is_program_file(path)
 
 
-def _plain(space: Any) -> Iterator[tuple[str, object, object]]:
+def plain(space: Any) -> Iterator[tuple[str, object, object]]:
+    """Give the plain variables of a space, each with a copy of its value."""
     for key, value in list(space.items()):
         if not key.startswith("__"):
             try:
@@ -148,11 +154,13 @@ def _copy(value: Any, left: list[int]) -> Any:
     kind = type(value)
     if kind in _SIMPLE:
         return value
-    left[0] -= len(value) if kind in _CONTAINERS or kind is tuple else 0
+    named = _is_named_tuple(kind)
+    left[0] -= len(value) if kind in _CONTAINERS or kind is tuple or named else 0
     if left[0] < 0:
         raise _NotPlainError
-    if kind is tuple:
-        return tuple(_copy(each, left) for each in value)
+    if kind is tuple or named:
+        elements = tuple(_copy(each, left) for each in value)
+        return kind(*elements) if named else elements
     if kind in (list, set):
         return kind(_copy(each, left) for each in value)
     if kind is deque:
@@ -162,6 +170,13 @@ def _copy(value: Any, left: list[int]) -> Any:
         # Without the factory, which may be any function: what is filled from it keeps its own.
         return dict(pairs) if kind is defaultdict else kind(dict(pairs))
     return _copy_numbers(value)
+
+
+def _is_named_tuple(kind: Any) -> bool:
+    """Say whether it is one that the next process finds by its name."""
+    if not issubclass(kind, tuple) or not hasattr(kind, "_fields"):
+        return False
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
 
 
 def _copy_numbers(value: Any) -> Any:

@@ -107,11 +107,104 @@ run = main
 tell(outer())
 """
 
+NUMBERED_PAIRS = """
+history = []
+for epoch in range(4):
+    for i, ((x, y), (u,)) in enumerate(zip(train, other)):
+        history.append((i, step(x, y) + float(u.sum())))
+tell(history)
+"""
+
+ROUND_AND_ROUND = """
+def cycle(loader):
+    while True:
+        for batch in loader:
+            yield batch
+batches, history, bad = cycle(train), [], 0
+for number in range(14):
+    x, y = next(batches)
+    history.append(step(x, y))
+    bad = bad + 1 if number % 7 else 0
+tell(history, bad)
+"""
+
+NUMBERED_ROUNDS = """
+def cycle(loader):
+    while True:
+        for batch in loader:
+            yield batch
+history = []
+for number, (x, y) in enumerate(cycle(train)):
+    if number == 14:
+        break
+    history.append((number, step(x, y)))
+tell(history)
+"""
+
+NUMBERED_AT_ONCE = """
+history = []
+for epoch in range(2):
+    for i, (x, y) in enumerate(train):
+        history.append((i, step(x, y)))
+tell(history)
+"""
+
+A_PART_OF_EACH = """
+from itertools import islice
+history = []
+for epoch in range(4):
+    for number, (x, y) in enumerate(islice(train, 3)):
+        history.append((number, step(x, y)))
+tell(history)
+"""
+
+# As one learns by doing: what comes next depends on what has been learnt, and no loader gives it.
+REPLAY = """
+import random
+from collections import deque, namedtuple
+random.seed(1)
+Seen = namedtuple("Seen", ["x", "reward"])
+class Memory:
+    def __init__(self):
+        self.seen = deque(maxlen=16)
+memory, x, rewards, bad = Memory(), torch.zeros(4), [], 0
+for number in range(24):
+    with torch.no_grad():
+        x = torch.tanh(x + model(x) + random.random())
+    memory.seen.append(Seen(x, float(x.sum())))
+    batch = random.choices(memory.seen, k=4)
+    rewards.append(step(torch.stack([each.x for each in batch]), torch.tensor([[each.reward] for each in batch])))
+    bad = 0 if rewards[-1] == min(rewards) else bad + 1
+tell(rewards, bad, [each.reward for each in memory.seen])
+"""
+
+CLOSURES = """
+optimizer = torch.optim.LBFGS(model.parameters(), 0.5, max_iter=2)
+losses = []
+for number in range(10):
+    def closure():
+        optimizer.zero_grad()
+        loss = ((model(X) - X.sum(1, keepdim=True)) ** 2).mean()
+        loss.backward()
+        return loss
+    if number == int(os.environ.get("KILL_AT", -1)):
+        os.kill(os.getpid(), signal.SIGTERM)
+    losses.append(optimizer.step(closure).item())
+tell(losses)
+"""
+
 SCRIPTS = {
     "zip": (SIDE_BY_SIDE, 8),
     "break": (BROKEN_OFF, 8),
     "expressions": (EXPRESSIONS, 10),
     "names": (ONE_NAME, 9),
+    "numbered pairs": (NUMBERED_PAIRS, 8),
+    "round and round": (ROUND_AND_ROUND, 6),
+    "numbered rounds": (NUMBERED_ROUNDS, 6),
+    "numbered at once": (NUMBERED_AT_ONCE, 3),
+    "a part of each": (A_PART_OF_EACH, 8),
+    "replay": (REPLAY, 12),
+    "closures": (CLOSURES, 5),
 }
 
 
@@ -128,8 +221,24 @@ def test_loops(tmp_path: Path, name: str) -> None:
     alone, killed, again = lives(tmp_path, START + script, TORCH, wanted)
     assert killed.status == -15, killed.errors
     assert again.result == alone.result
+    assert "changed by the program" not in again.errors
     if name == "expressions":
         assert "stands in an expression" in killed.errors
+
+
+def test_side_by_side_again(tmp_path: Path) -> None:
+    """Stopped once more in the epoch in which it was started again, no batch of either loader is left out."""
+    patched = {"LATTICE_AUTOPATCH": "torch"}
+    wanted = [
+        Life(store="alone"),
+        Life(environ={**patched, "KILL_AT": "5"}),
+        Life(environ={**patched, "KILL_AT": "6"}),
+        Life(environ=patched),
+    ]
+    alone, *killed, again = lives(tmp_path, START + SIDE_BY_SIDE, TORCH, wanted)
+    assert [each.status for each in killed] == [-15, -15], killed[-1].errors
+    assert "within one batch" not in killed[-1].errors
+    assert again.result == alone.result
 
 
 GOES_ANOTHER_WAY = """
