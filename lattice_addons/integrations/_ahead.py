@@ -46,6 +46,11 @@ class Ahead:
         """Have the loader's next epoch begin with these batches: it is the rest of one."""
         self._returned = state if state["batches"] else None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the framework has all batches of the epoch, and knows it."""
+        return self._ended
+
     def trained(self) -> None:
         """Let go of what a step was made of."""
         kept = 0 if self._ended else self._lookahead

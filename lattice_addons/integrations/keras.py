@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["LatticeCallback"]
 
 _BACKENDS = ("jax", "torch")
+# What a callback is told anew in each process: by Keras, or by the file to which it appends.
+_TOLD = ("params", "append_header")
 
 
 class LatticeCallback(keras.callbacks.Callback):
@@ -271,7 +273,7 @@ def _assign(model: Any, stored: Leaves) -> None:
 
 def _kept(callback: Any) -> dict[str, Any]:
     """Give what a callback has come to, where that is plain data, arrays, or functions with a name."""
-    values = {name: value for name, value in vars(callback).items() if name != "params" and _keepable(value)}
+    values = {name: value for name, value in vars(callback).items() if name not in _TOLD and _keepable(value)}
     return {"class": type(callback).__qualname__, "values": values}
 
 

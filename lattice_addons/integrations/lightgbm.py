@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
+import numpy as np
 from lightgbm.callback import CallbackEnv, EarlyStopException, early_stopping
 
 from lattice_addons.errors import UnkeepableError
@@ -38,9 +40,12 @@ _PATIENCE = ("early_stopping_round", "early_stopping_rounds", "early_stopping", 
 _UNKEEPABLE = {
     "boosting": ("dart", "rf", "goss"),
     "data_sample_strategy": ("goss",),
+    "linear_tree": ("1",),
     "objective": ("rank_xendcg",),
     "use_quantized_grad": ("1",),
 }
+# These are paid once for all trees.
+_PENALTIES = ("cegb_penalty_feature_coupled", "cegb_penalty_feature_lazy")
 _SEEDS = ("feature_fraction_seed", "extra_seed")
 _SHARES = ("bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction")
 _STRIDE, _LARGEST = 7919, 2**31 - 1
@@ -71,9 +76,16 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
 
     Raises:
         DuplicateSlotError: the key is that of another training of this process.
-        UnkeepableError: this kind of boosting (``dart``, ``goss``, ``rf``, quantized gradients, ``rank_xendcg``) cannot
-            be carried on exactly.
+        UnkeepableError: this kind of boosting (``dart``, ``goss``, ``rf``, quantized gradients, ``rank_xendcg``, linear
+            trees, penalties for the use of a feature), or a data set with ``init_score`` or ``position``, cannot be
+            carried on exactly.
     """
+    for name, kind in (("valid_sets", lightgbm.Dataset), ("valid_names", str)):
+        if isinstance(options.get(name), kind):  # one alone
+            options[name] = [options[name]]
+    for data in (train_set, *(options.get("valid_sets") or ())):
+        if isinstance(data, lightgbm.Dataset):  # LightGBM itself says what is wrong with another
+            _refuse_data(data)
     params = dict(params)
     number = [*(params.pop(name) for name in _ROUNDS if name in params), num_boost_round][0]
     rounds = Rounds(group, key, every)
@@ -83,6 +95,7 @@ def train(  # noqa: PLR0913 - those of lightgbm.train, and three of ours
 
 def _carried_on(loop: _Loop, rounds: Rounds, train_set: Any, number: int, options: dict[str, Any]) -> Any:
     """Go through what was done, and train the rounds that are left."""
+    given = options["init_model"]
     if rounds.stored is not None:
         booster = lightgbm.Booster(model_str=rounds.stored.trees.decode())
         _name_training_data(booster, train_set, options)
@@ -95,6 +108,9 @@ def _carried_on(loop: _Loop, rounds: Rounds, train_set: Any, number: int, option
             loop.params, train_set, number, **options, callbacks=[_before(loop.before), _after(loop.after)]
         )
     finally:
+        if given is None and options["init_model"] is not None:
+            for data in (train_set, *(options.get("valid_sets") or ())):
+                _as_given(data)
         rounds.end()
 
 
@@ -109,6 +125,11 @@ class _Loop:
         self._before = [call for _, call in ordered if getattr(call, "before_iteration", False)]
         self._after = [call for _, call in ordered if not getattr(call, "before_iteration", False)]
         self.params = params
+        self._own_objective = False
+        for name, value in params.items():
+            if callable(value):
+                self._own_objective = True
+                params[name] = self._objective(value)
         self._config: dict[str, str] = {}
         self._log: list[Any] = rounds.log or []
 
@@ -125,6 +146,7 @@ class _Loop:
                 _note_best(booster, stop.best_score)
                 return True
         _note_best(booster, results)
+        booster.best_iteration = 0  # as of one that LightGBM has trained to its end
         return False
 
     def before(self, env: Any) -> None:
@@ -137,8 +159,19 @@ class _Loop:
         seen = self._whole(env)
         for call in self._before:
             call(seen)
-        # After them: LightGBM draws otherwise when other parameters are set between this and the round.
-        _draw_by_round(env.model, self._config, env.iteration)
+        # After them: LightGBM draws otherwise when other parameters are set between this and the round. In the first
+        # round of a process with an objective of the program's own, it sets one until that is called.
+        self._draw = partial(_draw_by_round, env.model, self._config, env.iteration)
+        if not self._own_objective:
+            self._draw()
+
+    def _objective(self, own: Callable[..., Any]) -> Callable[..., Any]:
+        def objective(predictions: Any, data: Any) -> Any:
+            found = own(predictions, data)
+            self._draw()
+            return found
+
+        return objective  # no method: LightGBM copies the parameters, with all that is bound in them
 
     def after(self, env: Any) -> None:
         """End a round; what it found counts also where it is the last one."""
@@ -199,11 +232,38 @@ def _configured(booster: Any) -> dict[str, str]:
     for name, values in _UNKEEPABLE.items():
         exact = name == "use_quantized_grad" and config.get("stochastic_rounding") == "0"
         if config.get(name) in values and not exact:
-            raise UnkeepableError(
-                f"{name}={config[name]} cannot be carried on exactly: LightGBM goes on from more than its trees, and "
-                "does not give it out. Use another, or train with lightgbm.train()"
-            )
+            raise _unkeepable(name, config)
+    for name in _PENALTIES:
+        if config.get(name):
+            raise _unkeepable(name, config)
     return config
+
+
+def _unkeepable(name: str, config: dict[str, str]) -> UnkeepableError:
+    return UnkeepableError(
+        f"{name}={config[name]} cannot be carried on exactly: LightGBM goes on from more than its trees, and "
+        "does not give it out. Use another, or train with lightgbm.train()"
+    )
+
+
+def _refuse_data(data: Any) -> None:
+    """Refuse a data set with what LightGBM forgets of it where it goes on from a model."""
+    # One that a model has predicted stands there after a training that went on from it: it is made again.
+    scored = getattr(data, "_predictor", None) is None and data.init_score is not None
+    what = "an init_score" if scored and np.any(data.init_score) else ""
+    what = "a position" if data.position is not None else what
+    if what:
+        raise UnkeepableError(
+            f"a training on a data set with {what} cannot be carried on exactly: LightGBM forgets it where it goes on "
+            "from a model. Leave it out, or train with lightgbm.train()"
+        )
+
+
+def _as_given(data: Any) -> None:
+    """Let a data set be what it was: LightGBM leaves what the stored trees predict in it, also for the next one."""
+    data._predictor = None  # noqa: SLF001 - it would put zeros there, which are not the same
+    data.set_init_score(None)
+    data.set_field("init_score", None)
 
 
 def _draw_by_round(booster: Any, config: dict[str, str], iteration: int) -> None:

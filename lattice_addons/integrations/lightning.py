@@ -112,6 +112,7 @@ class _Run:
         if key not in group:
             group.register(key, StateClosureManager)
         self.stored: dict[str, Any] | None = group.get(key)
+        self._found = self.stored  # until a batch comes after it
 
     # -- what is stored
 
@@ -212,7 +213,7 @@ class _Run:
         """Stand before a batch: this is the safe point."""
         if not self._settled:
             # Only now: what comes before the loop of a resumed run uses random numbers, too.
-            self._settled = True
+            self._settled, self._found = True, None
             self.group.track_randomness(f"{self.key}.randomness")
         due, self._due = self._due, False
         self._steps.boundary(save=due)
@@ -247,13 +248,14 @@ class _Run:
         vars(self.trainer._checkpoint_connector).pop("resume_start", None)  # noqa: SLF001 - the connector's
         if self._failed:
             pass  # what there was is kept already
-        elif self.stored is not None:
-            # It had ended in an earlier process.
-            put_back_logged(self.trainer, self.stored["logged"])
+        elif (found := self._found) is not None and (self.stored is not None or "random" in found):
+            # It had ended in an earlier process; after an early stop, Lightning has seen so only behind its start.
+            put_back_logged(self.trainer, found["logged"])
             self.group.track_randomness(f"{self.key}.randomness")
-            if "random" in self.stored:
-                self._randomness.restore(self.stored["random"])
-            self._frozen = {**self.stored, "random": self._randomness.capture()}
+            if "random" in found:
+                self._randomness.restore(found["random"])
+            self._frozen = {**found, "random": self._randomness.capture()}
+            self.group.update(self.key, self.state)
         elif self._frozen is None:
             # With the random state, whatever the program draws from it later.
             self._frozen = {**self.state(), "random": self._randomness.capture()}

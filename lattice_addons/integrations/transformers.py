@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import transformers
-import transformers.trainer
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_callback import ExportableState, TrainerCallback, TrainerState
+from transformers.trainer_callback import TrainerCallback, TrainerState
 from transformers.trainer_utils import TrainOutput
 
 from lattice_addons.state import RandomnessManager, StateClosureManager, StateManagerGroup
@@ -22,21 +21,12 @@ from lattice_addons.state import RandomnessManager, StateClosureManager, StateMa
 from ._ahead import Ahead
 from ._evaluations import Evaluations
 from ._steps import Steps, next_key
+from ._trainer_loop import TrainerLoop, as_it_is, count_on, counted, skipping_by, tell_of_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["LatticeCallback", "autopatch"]
-
-# What a trainer counts between two lines of its log, and since when; some versions keep some of it elsewhere.
-_COUNTS = (
-    "_globalstep_last_logged",
-    "_initial_global_step",
-    "_initial_num_input_tokens_seen",
-    "_total_loss_scalar",
-    "_tr_loss",
-    "current_flos",
-)
 
 
 class LatticeCallback(TrainerCallback):
@@ -66,6 +56,12 @@ class LatticeCallback(TrainerCallback):
         del args, state, control
         if self._run is not None:
             self._run.restore(given.get("train_dataloader"))
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Count the epochs."""
+        del args, state, control, given
+        if self._run is not None:
+            self._run.loop.next_epoch()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         """Let go of the batches that the step was made of."""
@@ -97,6 +93,7 @@ class _Run:
         self.key = key
         self.trainer = trainer
         self.due = False  # whether the last step is one after which all is saved
+        self._skipped = 0  # how many batches a checkpoint of the trainer's own has of its epoch
         self._settled = False  # whether the random state is that of the step to come
         self._steps = Steps(group)
         self._ahead: Ahead | None = None
@@ -106,16 +103,16 @@ class _Run:
         if self._progress not in group:
             group.register(self._progress, StateClosureManager)
         self.stored: dict[str, Any] | None = group.get(self._progress)
+        self.loop = TrainerLoop(self.stored)
 
     def progress(self) -> dict[str, Any]:
         """Give the trainer's counters and log, and the batches that it holds and has not trained on."""
         if self._ended is not None:
             return self._ended
         trainer = self.trainer
-        return {
+        return self.loop.state() | {
             "state": dataclasses.asdict(trainer.state),
-            "counts": {name: getattr(trainer, name) for name in _COUNTS if hasattr(trainer, name)},
-            "callbacks": [[type(one).__name__, one.state()["attributes"]] for one in _stateful(trainer)],
+            **counted(trainer),
             "ahead": None if self._ahead is None else self._ahead.state(),
             "evaluations": self._evaluations.state(),
             "output": None,
@@ -133,11 +130,13 @@ class _Run:
                 # All but the step is ours to restore, when the trainer has made it.
                 mine |= dict.fromkeys(("_load_from_checkpoint", "_load_callback_state"), _nothing)
                 trainer.args.eval_on_start = False  # it was done in the process that began
+            if hasattr(trainer, "_init_training_state"):
+                mine["_init_training_state"] = partial(self.loop.place, trainer._init_training_state)  # noqa: SLF001
             vars(trainer).update(mine)
             whole = False
             self._steps.boundary()  # what comes before the first step belongs to it
             try:
-                with _no_skipping():
+                with skipping_by(self.skip if stored is None else as_it_is):
                     yield folder if stored is not None else None
                 whole = True
             finally:
@@ -161,22 +160,40 @@ class _Run:
         self.group.track(**{f"{self.key}.{name}": part for name, part in parts.items() if part is not None})
         within = parts["dataloader"]
         self._ahead = Ahead(within, lookahead=int(within is not loader))
+        self.loop.begin(trainer.model, loader, stored)
         if stored is not None:
             self._ahead.put_back(stored["ahead"])
             self._evaluations.restore(stored.get("evaluations", {}))
-            _count_on(trainer, stored)
+            count_on(trainer, stored)
             self.stored = None
         self.group.update(self._progress, self.progress)
 
-    def fetch(self, plain: Any, *args: Any, **named: Any) -> Any:
+    def skip(self, loader: Any, num_batches: int = 0) -> Any:
+        """Pass over batches later, in the loader that is tracked: the trainer would make another."""
+        self._skipped = num_batches
+        return loader
+
+    def fetch(self, plain: Any, batches: Any, *args: Any, **named: Any) -> Any:
         """Get a step's batches; before that is the safe point, where the trainer is done with the step before."""
         if not self._settled:
             # Only now: what comes before the loop of a resumed run uses random numbers, too.
             self._settled = True
             self.group.track_randomness(f"{self.key}.randomness")
-        self._steps.boundary(save=self.due)
-        self.due = False
-        return plain(*args, **named)
+        self.step_done()  # also of batches that made no step
+        if self._skipped:
+            # No safe point: the trainer puts its random states back only behind these.
+            for _ in range(self._skipped):
+                next(batches, None)
+            self._skipped = 0
+            self.step_done()
+        # At the end of an epoch of unknown length nothing comes, again and again: what ends it is yet to be done.
+        elif not (self._ahead is not None and self._ahead.ended and self.loop.within()):
+            self.loop.hold_gradients(self.trainer.model)
+            self._steps.boundary(save=self.due)
+            self.due = False
+        found = plain(batches, *args, **named)
+        self.loop.fetched(len(found[0]))
+        return found
 
     def _release(self, *, whole: bool) -> None:
         """Let go of the loader; of a training that broke off all stays as it is, whatever the program does next."""
@@ -187,6 +204,7 @@ class _Run:
 
     def step_done(self) -> None:
         """Count the batches of a step as done."""
+        self.loop.done()
         if self._ahead is not None:
             self._ahead.trained()
 
@@ -201,6 +219,7 @@ class _Run:
         trainer, stored = self.trainer, self.stored
         assert stored is not None  # noqa: S101 - the output stands in it
         trainer.state = TrainerState(**stored["state"])
+        tell_of_more(self.key, trainer)
         self.group.track(**{f"{self.key}.model": trainer.model})
         self.group.track_randomness(f"{self.key}.randomness")
         self._evaluations.restore(stored.get("evaluations", {}))
@@ -214,38 +233,6 @@ _EVALUATIONS: weakref.WeakKeyDictionary[Any, Evaluations] = weakref.WeakKeyDicti
 def _evaluations_of(trainer: Any) -> Evaluations:
     """Give those of a trainer: their loaders are the same in each of its trainings, and outside of them."""
     return _EVALUATIONS.setdefault(trainer, Evaluations())
-
-
-def _stateful(trainer: Any) -> list[Any]:
-    return [one for one in trainer.callback_handler.callbacks if isinstance(one, ExportableState)]
-
-
-def _count_on(trainer: Any, stored: dict[str, Any]) -> None:
-    """Let a trainer and its callbacks count on from where they were."""
-    for name, value in stored["counts"].items():
-        if hasattr(trainer, name):
-            setattr(trainer, name, value.to(trainer.args.device) if hasattr(value, "to") else value)
-    for (name, attributes), one in zip(stored["callbacks"], _stateful(trainer), strict=False):
-        if type(one).__name__ == name:
-            vars(one).update(attributes)
-
-
-@contextmanager
-def _no_skipping() -> Iterator[None]:
-    """Have a resumed trainer take its loader as it is, which begins with the right batch by itself."""
-    module = transformers.trainer
-    plain = module.skip_first_batches
-    module.skip_first_batches = _whole
-    try:
-        yield
-    finally:
-        module.skip_first_batches = plain
-
-
-def _whole(loader: Any, num_batches: int = 0) -> Any:
-    """Give a loader as it is."""
-    del num_batches
-    return loader
 
 
 def _nothing(*args: Any, **named: Any) -> None:

@@ -33,7 +33,7 @@ class LatticeCallback(TrainingCallback):
 
     Raises:
         DuplicateSlotError: the key is that of another training of this process.
-        UnkeepableError: it is ``xgboost.cv`` that trains.
+        UnkeepableError: it is ``xgboost.cv`` that trains, or a ``gblinear`` whose features are not taken in turn.
     """
 
     def __init__(
@@ -98,7 +98,9 @@ class LatticeCallback(TrainingCallback):
 
     def _give_trees(self, model: Any, rounds: Rounds) -> None:
         config = model.save_config()
-        only_grows = json.loads(config)["learner"]["gradient_booster"]["name"] == "gbtree"
+        kind = json.loads(config)["learner"]["gradient_booster"]
+        _refuse(kind)
+        only_grows = kind["name"] == "gbtree" and not _drops(kind.get("dart_train_param", {}))
         if rounds.stored is not None:
             # The program's parameters hold, also where they were changed since.
             model.load_model(bytearray(rounds.stored.trees))
@@ -115,6 +117,23 @@ class LatticeCallback(TrainingCallback):
             return bytes((model if whole else model[:done]).save_raw("ubj"))
 
         rounds.trees_of = trees
+
+
+def _drops(dropout: dict[str, str]) -> bool:
+    """Say whether trees are dropped: newer versions of XGBoost tell by this alone what is no ``gbtree``."""
+    return any(float(dropout.get(name, 0)) for name in ("rate_drop", "one_drop"))
+
+
+def _refuse(kind: dict[str, Any]) -> None:
+    """Refuse an order of features that XGBoost does not find again when it goes on from a model."""
+    if kind["name"] != "gblinear":
+        return
+    selector = kind["updater"]["linear_train_param"]["feature_selector"]
+    if selector != "cyclic":
+        raise UnkeepableError(
+            f"a gblinear with feature_selector={selector} cannot be carried on exactly: XGBoost takes features in "
+            "another order after a restart. Use feature_selector=cyclic, or train without LatticeCallback"
+        )
 
 
 def _set_class(model: Any, kind: type) -> None:

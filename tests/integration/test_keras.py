@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 SOURCE = """
-    import hashlib, json
+    import hashlib, json, os
     import keras
     import numpy as np
     from lattice_addons import StateManagerGroup
@@ -52,9 +52,11 @@ SOURCE = """
     for name in {fits}:
         early = keras.callbacks.EarlyStopping("loss", patience=3, min_delta=0.3, restore_best_weights=True)
         slower = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.3)
+        rows = keras.callbacks.CSVLogger(os.environ["LATTICE_CHECKPOINT_CONFIG"] + name + ".csv", append=True)
         history = model.fit(inputs[:200], targets[:200], batch_size=16, epochs={epochs}, verbose=0,
-            validation_data=(inputs[200:], targets[200:]), callbacks=[early, slower, Told(name), ours])
-    print("history", len(history.epoch), hashlib.sha256(json.dumps(history.history).encode()).hexdigest())
+            validation_data=(inputs[200:], targets[200:]), callbacks=[early, slower, rows, Told(name), ours])
+    logged = open(rows.filename).read() + json.dumps(history.history)
+    print("history", len(history.epoch), hashlib.sha256(logged.encode()).hexdigest())
     values = [keras.ops.convert_to_numpy(each) for each in (*model.variables, *model.optimizer.variables)]
     print("bits", early.wait, slower.wait, hashlib.sha256(b"".join(each.tobytes() for each in values)).hexdigest())
 """
