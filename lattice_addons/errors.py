@@ -58,7 +58,7 @@
     │   ├── UntrustedError                    77  unsigned, altered, or pickle where none is allowed
     │   └── WrongKeyError                     77  encrypted, and the key is another one or not there
     ├── NotSavedError                         73  slots that kept their last good value in a save
-    └── UnsupportedError                      69  something that this operating system cannot do
+    └── UnsupportedError                      69  something that this system or interpreter cannot do
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ class NotSavedError(LatticeError):
 
 
 class UnsupportedError(LatticeError, NotImplementedError):
-    """Something that this operating system cannot do.
+    """Something that this system or interpreter cannot do.
 
     Attributes: ``what``, ``system`` (as `sys.platform` names it).
     """

@@ -25,6 +25,7 @@ ADAPTERS: Final[dict[str, str]] = {
     "torch.optim.optimizer.Optimizer": f"{_STATE}:OptimizerManager",
     "torch.utils.data.dataloader.DataLoader": f"{_TRAINING}:LoaderManager",
     "torchdata.stateful_dataloader.stateful_dataloader.StatefulDataLoader": f"{_TRAINING}:LoaderManager",
+    "lattice_addons.training.State": f"{_TRAINING}._parts:PartsManager",
     "sklearn.base.BaseEstimator": f"{_INTEGRATIONS}.sklearn:EstimatorManager",
     "flax.nnx.pytreelib.Pytree": f"{_INTEGRATIONS}.jax:NNXManager",
     "flax.nnx.object.Object": f"{_INTEGRATIONS}.jax:NNXManager",

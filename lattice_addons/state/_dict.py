@@ -79,6 +79,8 @@ class StateDictManager(StateManager):
         try:
             # A copy, since some take items out of what they are given; the stored state must outlive a failure.
             self.give(bound, copy.copy(stored))
+        except DecodeError:
+            raise  # of ours, which says itself what does not fit
         except Exception as error:  # load_state_dict is the object's own code: anything may come out
             message = (
                 f"{kind}.load_state_dict() refused the stored state ({type(error).__name__}: {error}); "

@@ -60,6 +60,10 @@ class ModuleManager(TrackedManager):
                 mismatch.shapes[name] = shapes[0], shapes[1]
         return mismatch
 
+    def misfit(self, bound: Stateful, stored: object) -> Mismatch | None:
+        """Say what does not fit; of a module that renames what it loads nobody knows."""
+        return None if any(_own_ways(bound)) else self.compare(bound, stored)
+
     def load_into(self, bound: Stateful, stored: object) -> None:
         """Load a stored state, once it is known to fit; a module that renames what it loads decides that itself."""
         if self.compare(bound, stored) and any(_own_ways(bound)):

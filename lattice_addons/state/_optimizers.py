@@ -50,8 +50,6 @@ class OptimizerManager(TrackedManager):
 
     #: Where stored tensors are made: an optimizer takes them to where its parameters are.
     device = "cpu"
-    _used: dict[int, Mark] | None = None
-    _adds_up = False
 
     def compare(self, bound: Stateful, stored: object) -> Mismatch:
         """Compare the groups of parameters, and the shapes of what belongs to each."""
@@ -84,34 +82,32 @@ class OptimizerManager(TrackedManager):
 
     def hold(self, value: object) -> None:
         """Bind an optimizer, and load into it what was restored."""
-        fresh = value is not self._bound
         super().hold(value)
-        if fresh and "_optimizer_step_post_hooks" in vars(value):
-            # What is there now may wait for the next step: no step has seen it as it is.
-            self._used = {number: (weakref.ref(one), -1) for number, one in _gradients(value)}
-            noted = weakref.ref(self)
-            value.register_step_post_hook(lambda *_: _stepped(noted()))  # type: ignore[attr-defined]
+        _steps_of(value)
 
     def capture(self) -> object:
         """Give the state; with the gradients, where some were added up for a step that is still to come."""
         state = super().capture()
-        if self._bound is None or self._used is None or not isinstance(state, dict):
+        steps = _steps_of(self._bound)
+        if steps is None or not isinstance(state, dict):
             return state
         # In most loops all of them are used up here, or gone.
         needed = {
             number: gradient.detach() if _has_bits(gradient) else 0
             for number, gradient in _gradients(self._bound)
-            if self._adds_up or not _is(self._used.get(number), gradient)
+            if steps.add_up or not _is(steps.used.get(number), gradient)
         }
         more = {_GRADIENTS: needed} if needed else {}
-        return {**state, **more, **({_ADDS_UP: True} if self._adds_up else {})}
+        return {**state, **more, **({_ADDS_UP: True} if steps.add_up else {})}
 
     def give(self, bound: Stateful, state: object) -> None:
         """Give an optimizer its state, and its parameters the gradients that the next step needs."""
         gradients: dict[int, Any] = {}
         if isinstance(state, dict):
             gradients = state.pop(_GRADIENTS, gradients)
-            self._adds_up = state.pop(_ADDS_UP, False)
+            adds_up = state.pop(_ADDS_UP, False)
+            if (steps := _steps_of(bound)) is not None:
+                steps.add_up = adds_up
         super().give(bound, state)
         if not (isinstance(state, dict) and isinstance(getattr(bound, "param_groups", None), list)):
             return
@@ -125,21 +121,36 @@ class OptimizerManager(TrackedManager):
                     own[name] = value.to(own[name].device)
         _give_gradients(bound, gradients, anew=bound is self._bound)
 
-    def note_step(self) -> None:
-        """Note which gradients a step has used: those that are the same at a save need not be stored.
 
-        They must be where the step found the very tensors of the step before: then the loop adds to them, or makes them
-        zero in place, and a parameter without one is not what a parameter with zeros is.
-        """
-        before, now = self._used or {}, dict(_gradients(self._bound))
+class _Steps:
+    """Notes which gradients a step has used: those that are the same at a save need not be stored.
+
+    They must be where the step found the very tensors of the step before: then the loop adds to them, or makes them
+    zero in place, and a parameter without one is not what a parameter with zeros is.
+    """
+
+    def __init__(self, optimizer: Any) -> None:
+        # What is there now may wait for the next step: no step has seen it as it is.
+        self.used = {number: (weakref.ref(one), -1) for number, one in _gradients(optimizer)}
+        self.add_up = False
+
+    def __call__(self, optimizer: Any, *_: object) -> None:
+        """Note what a step has used."""
+        now = dict(_gradients(optimizer))
         # From then on: it may drop them now and then, and add to them between.
-        self._adds_up |= any(mark[0]() is now.get(number, mark) for number, mark in before.items())
-        self._used = {number: _mark(gradient) for number, gradient in now.items()}
+        self.add_up |= any(mark[0]() is now.get(number, mark) for number, mark in self.used.items())
+        self.used = {number: _mark(gradient) for number, gradient in now.items()}
 
 
-def _stepped(manager: OptimizerManager | None) -> None:
-    if manager is not None:
-        manager.note_step()
+def _steps_of(optimizer: Any) -> _Steps | None:
+    """Give what notes an optimizer's steps, one for all who keep it; None of what does not tell of its steps."""
+    hooks = getattr(optimizer, "__dict__", {}).get("_optimizer_step_post_hooks")
+    if hooks is None:
+        return None
+    steps = next((hook for hook in hooks.values() if isinstance(hook, _Steps)), None)
+    if steps is None:
+        optimizer.register_step_post_hook(steps := _Steps(optimizer))
+    return steps
 
 
 def _parameters(optimizer: Any) -> list[Any]:

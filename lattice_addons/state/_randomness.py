@@ -127,13 +127,13 @@ def _state_of(generator: Any) -> dict[str, Any]:
     kind = type(generator)
     try:
         if hasattr(generator, "bit_generator"):
-            return {"numpy": _plain(generator.bit_generator.state)}
+            return _of_bits(generator.bit_generator)
         if hasattr(generator, "getstate"):
             return {"random": list(_listed(generator.getstate()))}
         if hasattr(generator, "initial_seed"):
             return {"torch": _text(generator.get_state()), "device": str(generator.device)}
         return {"numpy": _plain(generator.get_state(legacy=False))}
-    except (AttributeError, NotImplementedError, TypeError, RuntimeError) as error:
+    except (AttributeError, NotImplementedError, TypeError, ValueError, RuntimeError) as error:
         message = f"{kind.__module__}.{kind.__qualname__} has no state that can be kept ({error})"
         raise UnkeepableError(message) from error
 
@@ -141,7 +141,7 @@ def _state_of(generator: Any) -> dict[str, Any]:
 def _give(generator: Any, stored: Any) -> None:
     try:
         if hasattr(generator, "bit_generator"):
-            generator.bit_generator.state = _unplain(stored["numpy"])
+            _give_bits(generator.bit_generator, stored)
         elif hasattr(generator, "getstate"):
             generator.setstate(_tupled(stored["random"]))
         elif hasattr(generator, "initial_seed"):
@@ -150,6 +150,25 @@ def _give(generator: Any, stored: Any) -> None:
             generator.set_state(_unplain(stored["numpy"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _no_state(type(generator).__name__, error) from error
+
+
+def _of_bits(bits: Any) -> dict[str, Any]:
+    found = {"numpy": _plain(bits.state)}
+    # What the next children come from, of `spawn`; a seed of the program's own kind has no state that could be told.
+    seed = getattr(getattr(bits, "seed_seq", None), "state", None)
+    if isinstance(seed, dict):
+        found["seed"] = _plain(seed) | {"spawn_key": list(seed["spawn_key"])}
+    return found
+
+
+def _give_bits(bits: Any, stored: Any) -> None:
+    state = _unplain(stored["numpy"])
+    # NumPy 1 takes no seed; what an earlier version stored has none.
+    if "seed" not in stored or not isinstance(bits.__getstate__(), tuple):
+        bits.state = state
+        return
+    seed = import_module("numpy.random").SeedSequence(**_unplain(stored["seed"]))
+    bits.__setstate__((state, seed))
 
 
 def _no_state(whose: str, error: Exception) -> DecodeError:

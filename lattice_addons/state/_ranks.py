@@ -151,7 +151,8 @@ class Moved:
         message = (
             f"slot {name!r} was stored by {_told(self.stored)}, and this job runs as {_told(self._ranks.world)}: say "
             f'what its value is by register({name!r}, ranks="replicated") (the same on all), ranks="per-rank" (each '
-            "its own; None on additional ones), or merge=FUNCTION (called with the list of all values)"
+            "its own; None on additional ones), or merge=FUNCTION (called with the list of all values); track() takes "
+            "ranks=, too"
         )
         return RanksChangedError(message, slot=name, stored=self.stored, ranks=self._ranks.world)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lattice_addons.encoding import encode, is_plain
-from lattice_addons.errors import DuplicateSlotError, SequenceChangedError
+from lattice_addons.errors import DuplicateSlotError, RanksChangedError, SequenceChangedError
+from lattice_addons.lifecycle import world_size
 
 from ._manager import StateManager
+from ._ranks import rule_of
 from ._turns import Turns, at_safe_point, running, running_here
 
 if TYPE_CHECKING:
@@ -150,7 +153,7 @@ def _progress(session: Session, key: str) -> Progress:
     if key not in session.slots:
         progress = Progress()
         progress.era = session.completions
-        session.add(key, progress)
+        session.add(key, progress, rule=rule_of(None, partial(_merged, key)))
     manager = session.slot(key).manager
     runs = any(loop.key == key for loop in running(session))
     if runs or not isinstance(manager, Progress):
@@ -158,6 +161,24 @@ def _progress(session: Session, key: str) -> Progress:
         raise DuplicateSlotError(f"{key!r} is {what}; give this loop another key", slot=key)
     session.value(key)
     return manager
+
+
+def _merged(key: str, stored: list[Any]) -> object:
+    """Make one progress of those of another number of ranks: all go on where the last of them was."""
+    there = [progress for progress in stored if progress is not None]
+    loops = [(progress["sequence"], [around for around, _ in progress["inside"]]) for progress in there]
+    if any(loop != loops[0] for loop in loops):
+        message = (
+            f"loop {key!r} was over another sequence on each of {len(stored)} ranks, and this job runs as "
+            f"{world_size()}: what is left of them cannot be shared out. Start it as {len(stored)}, give the loop "
+            f"another key, or begin anew after delete({key!r})"
+        )
+        raise RanksChangedError(message, slot=key, stored=len(stored), ranks=world_size())
+    return min(there, key=_how_far, default=None)
+
+
+def _how_far(progress: dict[str, Any]) -> tuple[object, ...]:
+    return [index for _, index in progress["inside"]], progress["position"], progress["finished"]
 
 
 def _describe(iterable: Iterable[object], key: str) -> dict[str, object]:

@@ -56,6 +56,10 @@ class TrackedManager(StateDictManager):
             stored = self.fitting(bound, stored, mismatch)
         super().load_into(bound, stored)
 
+    def misfit(self, bound: Stateful, stored: object) -> Mismatch | None:
+        """Say what of a stored state is sure not to go into an object, before any of it does."""
+        return self.compare(bound, stored)
+
     def compare(self, bound: Stateful, stored: object) -> Mismatch | None:
         """Say what of a stored state does not fit an object; None where nothing is known to be wrong."""
         del bound, stored

@@ -5,20 +5,22 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from functools import partial
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from lattice_addons.training._unwrap import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["same"]
+__all__ = ["same", "trained"]
 
-_ATOMS = (type(None), bool, int, str, bytes, complex, type)
+_ATOMS = (type(None), bool, int, str, bytes, complex, range, type)
 # Of a module these are compared by themselves, or are what others have noted on it: its hooks, that it is compiled.
 _NOT_OF_MODULE = ("_parameters", "_buffers", "_modules", "_compile", "_is_", "_fsdp", "_ddp", "_dynamo")
 
@@ -41,6 +43,7 @@ class _Comparing:
     def __init__(self) -> None:
         # The objects stay with their pair: the id of one that is gone may become another's.
         self._met: dict[tuple[int, int], tuple[object, object]] = {}
+        self._partners: dict[tuple[str, int], object] = {}
 
     def same(self, one: Any, other: Any) -> bool:
         if one is other:
@@ -50,7 +53,7 @@ class _Comparing:
             # NaN is NaN, and 0.0 is not -0.0.
             return alike and bool(one.hex() == other.hex() if isinstance(one, float) else one == other)
         one, other = unwrapped(one), unwrapped(other)
-        if type(one) is not type(other):
+        if _class_of(one) is not _class_of(other):
             return False
         pair = (id(one), id(other))
         if pair in self._met:
@@ -74,18 +77,29 @@ class _Comparing:
         return len(one) == len(other) and all(map(self.same, one, other))
 
     def _arrays(self, one: Any, other: Any) -> bool:
-        return (
+        return (one.dtype, one.shape) == (other.dtype, other.shape) and (
             self._all(one.tolist(), other.tolist())
             if one.dtype.hasobject
             else one.tobytes() == other.tobytes()
         )
 
     def _tensors(self, one: Any, other: Any) -> bool:
+        if not self._are_partners(one, other):
+            return False
+        if one.is_nested and other.is_nested:
+            return self._all(one.unbind(), other.unbind())
         if (one.dtype, one.shape, one.layout) != (other.dtype, other.shape, other.layout):
             return False
         if one.requires_grad != other.requires_grad or one.is_meta != other.is_meta:
             return False
         return bool(one.is_meta or _same_bits(one.detach(), other.detach()))
+
+    def _are_partners(self, one: Any, other: Any) -> bool:
+        """Say whether two parameters stand at the same places: one that is tied learns for all of its places."""
+        if not isinstance(one, torch.nn.Parameter):
+            return True
+        partners = (("one", id(one)), other), (("other", id(other)), one)
+        return all(self._partners.setdefault(place, partner) is partner for place, partner in partners)
 
     def _modules(self, one: Any, other: Any) -> bool:
         """Compare parameters, all buffers, parts, and what plain attributes say of a module and its parts."""
@@ -101,7 +115,9 @@ class _Comparing:
         if one.__code__ is not other.__code__ and one.__code__ != other.__code__:
             return False
         cells = [[cell.cell_contents for cell in each.__closure__ or ()] for each in (one, other)]
-        return self.same(cells[0], cells[1]) and self.same(one.__defaults__, other.__defaults__)
+        return self.same(cells[0], cells[1]) and self._attributes(
+            ("__defaults__", "__kwdefaults__"), one, other
+        )
 
     def _objects(self, one: Any, other: Any) -> bool:
         if callable(getattr(one, "state_dict", None)):
@@ -110,7 +126,10 @@ class _Comparing:
             # A state dict leaves out functions, such as those of LambdaLR.
             return self.same(_functions_of(one), _functions_of(other))
         if any("__eq__" in vars(kind) for kind in type(one).__mro__[:-1]):
-            return bool(one == other)
+            # What has NaN or arrays in it may say that it is not, or raise: then its contents decide.
+            with suppress(Exception):
+                if one == other:
+                    return True
         reduced = [each.__reduce_ex__(4) for each in (one, other)]
         return isinstance(reduced[0], tuple) and self.same(*(list(each[:3]) for each in reduced))
 
@@ -127,6 +146,21 @@ class _Comparing:
         (partial, lambda self, one, other: self._attributes(("func", "args", "keywords"), one, other)),
         (weakref.ref, lambda self, one, other: self.same(one(), other())),
     )
+
+
+def trained(model: Any, optimizer: Any) -> list[list[str | None]]:
+    """Say which parameters of a model an optimizer changes: a new model with an old optimizer learns nothing."""
+    if model is None or optimizer is None:
+        return []
+    names = {id(parameter): name for name, parameter in unwrapped(model).named_parameters()}
+    return [[names.get(id(each)) for each in group["params"]] for group in optimizer.param_groups]
+
+
+def _class_of(value: object) -> type:
+    """Give the class; each module that has a parametrization got one of its own from torch, which decides nothing."""
+    if isinstance(value, torch.nn.Module):
+        return cast("type", type_before_parametrizations(value))
+    return type(value)
 
 
 def _is_array(value: object) -> bool:
@@ -166,6 +200,8 @@ def _bytes(tensor: Any) -> Any:
 
 
 def _components(tensor: Any) -> list[Any]:
+    if tensor.is_mkldnn:
+        return [tensor.to_dense()]
     if tensor.layout is torch.sparse_coo:
         tensor = tensor.coalesce()
         return [tensor.indices(), tensor.values()]

@@ -141,8 +141,9 @@ def merge_places(stored: list[Any]) -> dict[str, Any] | None:
         str(other.share[0]): other.samples if other.epoch == first else other.length or 0
         for other in places
     }
-    behind = next(other for other in places if other.epoch == first)
-    if place.epoch != first:
+    # Who has not begun it, where another has, is at its beginning, too.
+    behind = max((other for other in places if other.epoch == first), key=lambda other: other.running)
+    if place.epoch != first or not place.running:
         place = replace(behind)
     if place.running:
         place.moved = {"ranks": place.share[1], "samples": counts}

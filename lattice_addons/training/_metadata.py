@@ -23,6 +23,8 @@ from lattice_addons.training._readable import readable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from typing_extensions import Self
+
 __all__ = ["Metadata"]
 
 
@@ -183,6 +185,17 @@ class Metadata:
             object.__setattr__(self, each.name, state.get(each.name))
         self.__post_init__()
         self.load_state_dict(state)
+
+    def __copy__(self) -> Self:
+        """Copy it as it is, measured from the same beginning: only a process that is started again is a restart."""
+        made = object.__new__(type(self))
+        vars(made).update({**vars(self), **self.state_dict(), "_writing": threading.RLock()})
+        return made
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Copy it: of what is in a copy nothing is shared in any case."""
+        del memo
+        return self.__copy__()
 
     def _repr_html_(self) -> str:
         from lattice_addons._html import brief, code, table

@@ -10,11 +10,25 @@ from typing import Any
 
 import torch
 
-from lattice_addons.state import adapter_for
+from lattice_addons.errors import DecodeError
+from lattice_addons.state import TrackedManager, adapter_for
 from lattice_addons.training._loader_class import track_of
 from lattice_addons.training._unwrap import unwrapped
 
-__all__ = ["WaitingLoader", "give_back", "give_modes", "is_part", "mark_steps", "modes_of", "state_of"]
+__all__ = [
+    "PartsManager",
+    "WaitingLoader",
+    "bare",
+    "compared",
+    "give_back",
+    "give_modes",
+    "is_part",
+    "mark_steps",
+    "modes_of",
+    "refuse_misfit",
+    "state_of",
+    "stored_parts",
+]
 
 log = logging.getLogger("lattice_addons.training")
 
@@ -29,6 +43,8 @@ _GENERATORS = (
 
 def is_part(value: object) -> bool:
     """Say whether a value has a state of its own, so that the value itself is not stored."""
+    if isinstance(value, type):
+        return False  # what it has is for its objects
     if callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None)):
         return True
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__}
@@ -46,8 +62,48 @@ def state_of(part: Any) -> Any:
     return _apart(manager.capture())
 
 
-def give_back(part: Any, stored: Any) -> None:
-    """Let a part have a stored state.
+class PartsManager(TrackedManager):
+    """Bind a `State`: what does not fit one of its parts is told of that part, or left out with ``strict=False``."""
+
+    __module__ = "lattice_addons.training"
+
+    def give(self, bound: Any, state: object) -> None:
+        """Give the parts their states."""
+        bound.load_state_dict(state, strict=self.strict)
+
+
+def stored_parts(about: Any) -> tuple[list[str], dict[str, Any]]:
+    """Give which fields are states of parts, and in what modes those were, as it was stored beside them.
+
+    Raises:
+        DecodeError: it does not say so.
+    """
+    names: list[Any] = [None]
+    parts, modes = [], {}
+    try:
+        parts, modes = about["parts"], dict(about["modes"])
+        names = [parts, *(mode[key] for mode in modes.values() for key in ("eval", "frozen"))]
+    except (KeyError, TypeError, ValueError):
+        pass  # told below
+    if not all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in names):
+        message = (
+            "its '__about__' does not say which fields are parts, and in what modes they were: it was altered"
+        )
+        raise DecodeError(message, type=type(about).__name__)
+    return parts, modes
+
+
+def refuse_misfit(part: Any, stored: Any) -> None:
+    """Raise `StateMismatchError` where a stored state is sure not to fit a part; nothing is changed."""
+    manager = adapter_for(part)()
+    if isinstance(manager, TrackedManager):
+        mismatch = manager.misfit(unwrapped(part), stored)
+        if mismatch:
+            raise mismatch.error(type(part).__name__)
+
+
+def give_back(part: Any, stored: Any, *, strict: bool) -> None:
+    """Let a part have a stored state; what of it fits, where ``strict`` is not asked for.
 
     Raises:
         StateMismatchError: it does not fit; the part is as it was.
@@ -55,6 +111,8 @@ def give_back(part: Any, stored: Any) -> None:
     """
     if not isinstance(part, torch.utils.data.DataLoader):
         manager = adapter_for(part)()
+        if isinstance(manager, TrackedManager):
+            manager.strict = strict
         manager.restore(stored)
         manager.hold(part)
     elif (track := track_of(part)) is not None:
@@ -131,4 +189,20 @@ class WaitingLoader:
     def give(self, loader: object) -> None:
         """Let a loader be there."""
         if loader is not None and self.stored is not None:
-            give_back(loader, self.stored)
+            give_back(loader, self.stored, strict=True)
+
+
+def compared(value: Any) -> Any:
+    """Give what of a field is compared; never raises."""
+    try:
+        return state_of(value) if isinstance(value, torch.utils.data.DataLoader) else value
+    except Exception:  # noqa: BLE001 - a loader's state is in part its data set's and sampler's own: any may come out
+        return value
+
+
+def bare(value: Any) -> Any:
+    """Give what of a field is pickled; of a loader only where it is, for its data stay where they are."""
+    if isinstance(value, torch.utils.data.DataLoader):
+        return WaitingLoader(state_of(value))
+    model = unwrapped(value)
+    return model if isinstance(model, torch.nn.Module) else value

@@ -132,9 +132,9 @@ def _put_together(bound: Any, parts: Sequence[dict[str, Any]]) -> Any:
     from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, Metadata, TensorProperties
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata as Stored
 
-    pieces = _pieces(parts)
-    targets, metadata = {}, {}
     there = _spread_of(bound)
+    pieces = _pieces(parts) | _wholes(parts[0]["state"], there)
+    targets, metadata = {}, {}
     for name, piece in pieces.items():
         kind = piece["like"].dtype
         targets[name] = there(tuple(piece["path"]), torch.Size(piece["size"]), kind)
@@ -156,7 +156,7 @@ def _put_together(bound: Any, parts: Sequence[dict[str, Any]]) -> Any:
     names = {tuple(piece["path"]): number for number, piece in enumerate(pieces.values())}
 
     def part(value: Any, path: _Path) -> Any:
-        return found[names[path]] if isinstance(value, dict) and value.keys() == {_MARK} else value
+        return found[names[path]] if path in names else value
 
     return _mapped(parts[0]["state"], part)
 
@@ -180,6 +180,25 @@ def _pieces(parts: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             piece = pieces.setdefault(repr(shard["path"]), {**shard, "chunks": {}})
             for offsets, tensor in shard["chunks"]:
                 piece["chunks"].setdefault(tuple(offsets), tensor)
+    return pieces
+
+
+def _wholes(state: Any, there: Any) -> dict[str, dict[str, Any]]:
+    """Give each tensor that was not spread when it was stored, and is now, as one piece."""
+    pieces: dict[str, dict[str, Any]] = {}
+
+    def part(value: Any, path: _Path) -> Any:
+        if hasattr(value, "new_empty") and _is_spread(there(path, value.size(), value.dtype)):
+            chunks = {(0,) * value.dim(): value}
+            pieces[repr(list(path))] = {
+                "path": list(path),
+                "size": list(value.size()),
+                "like": value.new_empty(0),
+                "chunks": chunks,
+            }
+        return value
+
+    _mapped(state, part)
     return pieces
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from lattice_addons._system import sync_folder
 from lattice_addons.checkpoint import Fresh, Line, Portable, cipher_of, exported
 from lattice_addons.encoding import AsTree, decode, encode, needs_pickle, tensors_on
-from lattice_addons.errors import StoreError, UntrustedError
+from lattice_addons.errors import DecodeError, StoreError, UntrustedError
 from lattice_addons.settings import Settings
 from lattice_addons.storage import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import torch
 
     from lattice_addons.checkpoint import Checkpoint
 
-__all__ = ["read_snapshot", "write_snapshot"]
+__all__ = ["read_snapshot", "told_of", "write_snapshot"]
 
 _JOB: Final = "snapshot"
 _BEGIN: Final = b"manifest.json\0"
@@ -65,6 +67,25 @@ def read_snapshot(path: str, device: torch.device, *, trusted: bool) -> dict[str
         # With a key set, whatever is not signed with it was refused.
         trust = "pickle" if trusted or settings.key is not None else "safe"
         return {name: _read(portable, name, trust) for name in portable.checkpoint.slots}
+
+
+@contextmanager
+def told_of(path: str | os.PathLike[str], given: Collection[str]) -> Iterator[None]:
+    """Let what a file has wrong be told of the file; not what is wrong in the fields that were given beside it."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "fields together"
+        if where.partition(".")[0] in given:
+            raise
+        message = f"{os.fspath(path)}: its {where!r} cannot be in a {error.title}: {first['msg']}"
+        raise DecodeError(message, type=error.title) from error
+    except DecodeError as error:
+        if type(error) is not DecodeError:
+            raise
+        message = f"{os.fspath(path)}: {error}"
+        raise DecodeError(message, type=error.type) from error
 
 
 def _write(slots: Mapping[str, Fresh], room: str, target: str) -> None:

@@ -13,17 +13,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import nn, optim
 
 from lattice_addons.errors import DecodeError
-from lattice_addons.training._compare import same
+from lattice_addons.training._compare import same, trained
 from lattice_addons.training._parts import (
     WaitingLoader,
+    bare,
+    compared,
     give_back,
     give_modes,
     is_part,
     mark_steps,
     modes_of,
+    refuse_misfit,
     state_of,
+    stored_parts,
 )
-from lattice_addons.training._unwrap import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,7 +79,11 @@ class State(BaseModel):
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        arbitrary_types_allowed=True, validate_assignment=True, extra="forbid", protected_namespaces=()
+        arbitrary_types_allowed=True,
+        validate_assignment=True,
+        extra="forbid",
+        populate_by_name=True,
+        protected_namespaces=(),
     )
 
     model: nn.Module | None = Field(default=None, description="What is trained.")
@@ -90,12 +97,9 @@ class State(BaseModel):
 
     epoch_index: _Index = Field(default=0, description="The epoch, from 0.")
     train_batch_index: _Index = Field(
-        default=0, description="The batch within the epoch; validation does not count."
+        default=0, description="The batch within the epoch, without validation."
     )
-    step_index: _Index = Field(
-        default=0,
-        description="How often the optimizer has stepped; unlike the batch it never goes back to 0.",
-    )
+    step_index: _Index = Field(default=0, description="How often the optimizer has stepped, in all epochs.")
     history: _History = Field(default_factory=dict, description="Metrics, each with its values so far.")
     vocabulary: Any = Field(default=None, description="The vocabulary, stored as it is.")
     tokenizer: Any = Field(default=None, description="The tokenizer, stored as it is.")
@@ -114,8 +118,8 @@ class State(BaseModel):
         if self is other:
             return True
         names = sorted(type(self).model_fields.keys() - {"timestamp"})
-        mine, theirs = ([_compared(getattr(state, name, None)) for name in names] for state in (self, other))
-        return same(mine, theirs) and same(_trained(self), _trained(other))
+        mine, theirs = ([compared(getattr(state, name, None)) for name in names] for state in (self, other))
+        return same(mine, theirs) and same(*(trained(each.model, each.optimizer) for each in (self, other)))
 
     __hash__ = None  # type: ignore[assignment]  # it changes all the time
 
@@ -131,31 +135,48 @@ class State(BaseModel):
         modes = {name: mode for name in parts if (mode := modes_of(values[name])) is not None}
         return {**stored, _ABOUT: {"parts": parts, "modes": modes}}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, strict: bool = True) -> None:
         """Let the parts have the stored states, and the other fields the stored values.
 
         A part of which no state was stored stays as it is, and a stored state whose part is not here is left out; both
-        are logged.
+        are logged. With ``strict=False`` a state goes into its part as far as it fits, and the rest is logged.
 
         Raises:
-            StateMismatchError: a state does not fit its part.
+            StateMismatchError: a state does not fit its part; nothing was changed.
             DecodeError: it is no state of a training run, or of another class than this one.
+            ValidationError: a stored value is none that its field may have; nothing was changed.
         """
         parts, modes = self._about(state_dict)
+        states, values = {}, {}
         for name, value in state_dict.items():
             if name == _ABOUT:
                 continue
             part = getattr(self, name)
             if name in parts and part is not None:
-                give_back(part, value)
-                if name in modes:
-                    give_modes(part, modes[name])
+                states[name] = value
             elif name in parts:
                 log.info("the stored state of the %s is not used: there is none here to have it", name)
             elif value is None and name not in self.whole and is_part(part):
                 log.warning("the %s stays as it is: nothing was stored of one", name)
             else:
-                setattr(self, name, value)
+                values[name] = value
+        # All at once: what a class says of several fields together need not be true of some old and some new ones.
+        fields = {name: getattr(self, name) for name in type(self).model_fields} | values
+        fresh = vars(type(self)(**self._beside_defaults(fields)))
+        for name, value in states.items() if strict else ():
+            refuse_misfit(getattr(self, name), value)
+        for name, value in states.items():
+            give_back(getattr(self, name), value, strict=strict)
+            if name in modes:
+                give_modes(getattr(self, name), modes[name])
+        vars(self).update({name: fresh[name] for name in values})
+        self.model_fields_set.update(values)
+
+    @classmethod
+    def _beside_defaults(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what is as it is by default, for that need not be valid: many a field is None at first."""
+        fields = cls.model_fields
+        return {name: each for name, each in values.items() if not same(each, fields[name].default)}
 
     @classmethod
     def _about(cls, stored: Mapping[str, Any]) -> tuple[Collection[str], Mapping[str, Any]]:
@@ -173,7 +194,7 @@ class State(BaseModel):
         about = stored.get(_ABOUT)
         if about is None:
             return [name for name in _PARTS if stored.get(name) is not None], {}
-        return about["parts"], about["modes"]
+        return stored_parts(about)
 
     def save_snapshots(self, filepath: str | os.PathLike[str]) -> None:
         """Write everything as one file, whole and durable; a file of that name is replaced only then.
@@ -207,8 +228,7 @@ class State(BaseModel):
         """Read a file that `save_snapshots` wrote, or ``torch.save``, into these objects; give the new state of them.
 
         Tensors come to ``device``, or to the CPU where that is not there, and from there into the objects, wherever
-        those are. ``others`` are the objects of other fields: ``scaler``, ``ema``, ``dataloader``, ``rng``, and what
-        has a state among those of a subclass.
+        those are. ``others`` are objects of other fields: ``scaler``, ``ema``, ``dataloader``, ``rng``, a subclass's.
 
         Nothing that needs pickle is read, unless the file is signed with the key that is set
         (``LATTICE_CHECKPOINT_KEY``), or ``trust="pickle"`` says that who wrote it is trusted.
@@ -217,20 +237,21 @@ class State(BaseModel):
             UntrustedError: it has something that needs pickle, and is not trusted.
             DamagedError: it is no such file, or not as it was written.
             StateMismatchError: a state does not fit its object.
-            DecodeError: what it has is no state of a training run, or one of another class than this.
+            DecodeError: what it has is no state of a training run, or one of another class than this, or not valid.
             StoreError: it cannot be read.
             RuntimeError: torch knows no such device.
         """
-        from lattice_addons.training._snapshot_file import read_snapshot
+        from lattice_addons.training._snapshot_file import read_snapshot, told_of
 
         wanted = torch.device("cpu" if device is None else device)
         stored = read_snapshot(os.fspath(filepath), wanted, trusted=trust == "pickle")
-        parts, _ = cls._about(stored)
         named = {"model": model, "criterion": criterion, "optimizer": optimizer, "scheduler": scheduler}
         objects = {name: part for name, part in {**named, **others}.items() if part is not None}
-        later = {*objects, *parts, _ABOUT}
-        state = cls(**objects, **{name: each for name, each in stored.items() if name not in later})
-        state.load_state_dict({name: each for name, each in stored.items() if name in later})
+        with told_of(filepath, objects):
+            later = {*objects, *cls._about(stored)[0], _ABOUT}
+            values = {name: each for name, each in stored.items() if name not in later}
+            state = cls(**objects, **cls._beside_defaults(values))
+            state.load_state_dict({name: each for name, each in stored.items() if name in later})
         return state
 
     # -- in a slot
@@ -238,7 +259,7 @@ class State(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         """Give what is pickled: models without their wrappers, and of a data loader its state, for its data stay."""
         pickled = super().__getstate__()
-        fields = {name: _bare(value) for name, value in pickled["__dict__"].items()}
+        fields = {name: bare(value) for name, value in pickled["__dict__"].items()}
         return {**pickled, "__dict__": fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -272,27 +293,3 @@ class State(BaseModel):
 
 # Only now: pydantic looks for the names in its annotations in the module that a class says it is of.
 State.__module__ = "lattice_addons.training"
-
-
-def _compared(value: Any) -> Any:
-    """Give what of a field is compared; never raises."""
-    try:
-        return state_of(value) if isinstance(value, torch.utils.data.DataLoader) else value
-    except Exception:  # noqa: BLE001 - a loader's state is in part its data set's and sampler's own: any may come out
-        return value
-
-
-def _bare(value: Any) -> Any:
-    """Give what of a field is pickled; of a loader only where it is, for its data stay where they are."""
-    if isinstance(value, torch.utils.data.DataLoader):
-        return WaitingLoader(state_of(value))
-    model = unwrapped(value)
-    return model if isinstance(model, nn.Module) else value
-
-
-def _trained(state: State) -> list[list[str | None]]:
-    """Say which of the model's parameters the optimizer changes: a new model with an old optimizer learns nothing."""
-    if state.model is None or state.optimizer is None:
-        return []
-    names = {id(parameter): name for name, parameter in unwrapped(state.model).named_parameters()}
-    return [[names.get(id(each)) for each in group["params"]] for group in state.optimizer.param_groups]

@@ -111,6 +111,21 @@ def test_a_generator_of_ones_own_goes_on(start: Start, kind: str) -> None:
     assert some(again) == expected
 
 
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 takes no seed sequence")
+def test_a_generators_children_go_on(start: Start) -> None:
+    """What it spawns after a restart is what it would have spawned, whatever it was made of there."""
+    generator = np.random.default_rng(5)
+    group = start(trust="safe")
+    group.track(generator=generator)
+    generator.spawn(2)
+    group.save()
+    [expected] = generator.spawn(1)
+    again = np.random.default_rng()
+    start(trust="safe").track(generator=again)
+    [child] = again.spawn(1)
+    assert some(child) == some(expected)
+
+
 @pytest.mark.frameworks
 def test_a_generator_of_torch_goes_on(start: Start) -> None:
     """As those of NumPy."""
@@ -205,6 +220,17 @@ def test_a_generator_without_a_state_is_refused(start: Start) -> None:
     """The system's numbers cannot be drawn again."""
     with pytest.raises(UnkeepableError, match="SystemRandom"):
         start().track(generator=random.SystemRandom())
+
+
+def test_a_generator_with_a_state_of_its_own_kind_is_refused(start: Start) -> None:
+    """One that gives less than Python's own does."""
+
+    class Less(random.Random):
+        def getstate(self) -> tuple[Any, ...]:
+            return (3, 4)
+
+    with pytest.raises(UnkeepableError, match=r"Less has no state that can be kept"):
+        start().track(generator=Less())
 
 
 def test_what_is_no_state_is_refused(start: Start) -> None:

@@ -114,3 +114,50 @@ def test_no_rule_that_cannot_be(start: Start, rule: dict[str, Any]) -> None:
     """A mistake in a rule is told at register, not after the next change of the number of ranks."""
     with pytest.raises(SettingsError, match=r"register\("):
         start(1, **rule)
+
+
+@pytest.mark.parametrize(("then", "now"), [(2, 3), (3, 1), (1, 2)])
+def test_resumed_loops_go_on(start: Start, then: int, now: int) -> None:
+    """A loop, and the one within it, go on at the same elements as on the ranks that were stopped."""
+    for group in start(then):
+        for epoch in group.resume(range(3), "epochs"):
+            for part in group.resume("abc", "parts"):
+                if (epoch, part) == (1, "b"):
+                    group.save(step=1)
+                    break
+            else:
+                continue
+            break
+    expected = [(1, "c"), (2, "a"), (2, "b"), (2, "c")]
+    for group in start(now):
+        went = [
+            (epoch, part)
+            for epoch in group.resume(range(3), "epochs")
+            for part in group.resume("abc", "parts")
+        ]
+        assert went == expected
+
+
+def test_all_go_on_where_the_last_rank_was(start: Start) -> None:
+    """Nothing that a rank has not done is left out."""
+    for rank, group in enumerate(start(2)):
+        for element in group.resume(range(9), "elements"):
+            if element == 3 + rank:
+                group.save(step=1)
+                break
+    for group in start(3):
+        assert list(group.resume(range(9), "elements")) == [4, 5, 6, 7, 8]
+
+
+def test_loops_over_sequences_of_ranks_own_are_refused(start: Start) -> None:
+    """Nobody can say which rank has what is left of them; with the old number all go on."""
+    for rank, group in enumerate(start(2)):
+        for _ in group.resume(range(rank, 8, 2), "mine"):
+            group.save(step=1)
+            break
+    for group in start(4):
+        with pytest.raises(RanksChangedError, match="Start it as 2, give the loop another key") as told:
+            group.resume(range(8), "mine")
+        assert (told.value.stored, told.value.ranks, told.value.slot) == (2, 4, "mine")
+    for rank, group in enumerate(start(2)):
+        assert list(group.resume(range(rank, 8, 2), "mine")) == [2 + rank, 4 + rank, 6 + rank]

@@ -72,3 +72,32 @@ def test_no_sample_is_seen_twice_or_left_out_by_other_ranks(
     seen += ranks(monkeypatch, tmp_path, 1, step=3, batches=99)
 
     assert sorted(seen) == list(range(24))
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_rank_that_had_not_begun_takes_its_part_of_what_is_left(
+    late: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Saved by a signal that comes to each rank at another moment, where each works for itself."""
+    seen: list[int] = []
+    for world, batches in ((2, 4), (3, 99)):
+        monkeypatch.setenv("WORLD_SIZE", str(world))
+        groups = []
+        for rank in range(world):
+            monkeypatch.setenv("RANK", str(rank))
+            groups.append(begin(tmp_path))
+        for rank, group in enumerate(groups):
+            monkeypatch.setenv("RANK", str(rank))
+            sampler = DistributedSampler(range(24), num_replicas=world, rank=rank)
+            loader = DataLoader(range(24), batch_size=2, sampler=sampler)
+            group.track(loader=loader)
+            for number, batch in enumerate(loader if world == 3 or rank != late else (), 1):
+                if number == batches:
+                    break  # it will be worked on again
+                seen += batch.tolist()
+            if world == 2:
+                group._session.save_now("signal:SIGTERM")
+        for group in groups:
+            group.close()
+
+    assert sorted(seen) == list(range(24))

@@ -251,6 +251,16 @@ def test_a_copy_is_independent() -> None:
     assert metadata.stages == {"load": 1.0}
 
 
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
+def test_a_copy_is_no_restart(how: Callable[[Metadata], Metadata]) -> None:
+    """A copy of a run that is over says that it is over, and has been started as often."""
+    metadata = Metadata()
+    metadata.finish()
+    made = how(metadata)
+    assert made == metadata
+    assert (made.restarts, made.end_time) == (0, metadata.end_time)
+
+
 def test_fields_of_a_newer_program_are_left_out() -> None:
     """What an older class does not know does not stop it."""
     stored = WithTokens(tokens=3, run_id="7").state_dict()

@@ -89,6 +89,26 @@ def test_there_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+def test_from_what_one_rank_stored_as_a_whole(tmp_path: Path) -> None:
+    """A job that ran as one, whose tensors nothing spread, goes on where they are spread."""
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(3, 5)
+    optimizer = torch.optim.Adam(plain.parameters(), lr=0.1)
+    plain(torch.ones(2, 3)).sum().backward()
+    optimizer.step()
+    group = begin(tmp_path, model=plain, optimizer=optimizer)
+    group.save()
+    group.close()
+    model, second = spread(seed=1)
+    begin(tmp_path, model=model, optimizer=second).close()
+    assert whole(model.state_dict()) == whole(plain.state_dict())
+    state = second.state_dict()["state"]
+    assert whole(state) == whole(optimizer.state_dict()["state"])
+    assert type(state[0]["exp_avg"]) is type(model.weight.data)
+    assert type(state[0]["step"]) is torch.Tensor
+
+
+@pytest.mark.usefixtures("alone")
 def test_gradients_that_wait_for_a_step(tmp_path: Path) -> None:
     """Of a step that several batches make together, what was added up until the save is not lost."""
     model, optimizer = spread()

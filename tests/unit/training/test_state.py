@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.importorskip("torch", reason="a training state is made of torch objects")
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -159,6 +161,76 @@ def test_nan_is_nan() -> None:
         torch.nn.init.constant_(layer.weight, nan)
         torch.nn.init.constant_(layer.bias, nan)
     assert State(model=one) == State(model=other)
+
+
+@dataclass
+class Holder:
+    """A class whose own ``==`` raises where it has arrays, and is False where it has NaN."""
+
+    held: object
+
+
+def ragged(*lengths: int) -> torch.Tensor:
+    """Give a nested tensor."""
+    return torch.nested.nested_tensor([torch.ones(length) for length in lengths], layout=torch.jagged)
+
+
+def with_rate(default: float) -> Callable[..., float]:
+    """Give a function that has this default for what is given by name alone."""
+
+    def rate(step: int, *, start: float = default) -> float:
+        return start / step
+
+    return rate
+
+
+def weight_norm() -> torch.nn.Module:
+    """Give a layer that torch has made a class for."""
+    torch.manual_seed(0)
+    return torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 4))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Holder(torch.ones(2)),
+        lambda: Holder(np.ones(2)),
+        lambda: Holder(float("nan")),
+        lambda: ragged(2, 3),
+        lambda: torch.ones(2, 2).to_mkldnn(),
+        lambda: range(10**12),
+        weight_norm,
+    ],
+)
+def test_the_same_made_twice_is_equal(make: Callable[[], object]) -> None:
+    """What has the same contents decides the run alike, whatever its own ``==`` or its class says."""
+    assert State(vocabulary=make()) == State(vocabulary=make())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(2, np.int64), np.zeros(2, np.float64)),
+        (with_rate(0.1), with_rate(0.2)),
+        (Holder(torch.zeros(2)), Holder(torch.ones(2))),
+        (ragged(2, 3), ragged(3, 2)),
+        (weight_norm(), torch.nn.Linear(3, 4)),
+    ],
+)
+def test_what_is_nearly_the_same_is_not_equal(one: object, other: object) -> None:
+    """The same bytes in another shape or type, another default: the run goes another way."""
+    assert State(vocabulary=one) != State(vocabulary=other)
+
+
+def test_a_tied_parameter_is_not_two_equal_ones() -> None:
+    """What is one parameter learns for both of its places; two of the same bits go apart at the next step."""
+    tied, other = (torch.nn.ModuleList(torch.nn.Linear(2, 2, bias=False) for _ in range(2)) for _ in range(2))
+    tied[1].weight = tied[0].weight
+    other.load_state_dict(tied.state_dict())
+    assert State(model=tied) == State(model=copy.deepcopy(tied))
+    assert State(model=tied) != State(model=other)
+    assert State(model=other) != State(model=tied)
 
 
 class Spiteful:

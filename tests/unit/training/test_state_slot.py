@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 pytest.importorskip("torch", reason="a training state is made of torch objects")
 
 import torch
+from pydantic import model_validator
 
 from lattice_addons import Settings, StateManagerGroup
+from lattice_addons.errors import StateMismatchError
 from lattice_addons.training import State
+from lattice_addons.training._compare import same
 from tests.unit.training.small_run import parts, train
 
 if TYPE_CHECKING:
@@ -80,6 +84,76 @@ def test_a_tracked_state_gives_its_parts_back(tmp_path: Path) -> None:
     state.vocabulary = None
     assert train(state, 4) == whole
     group.close()
+
+
+def test_a_tracked_state_that_does_not_fit_is_as_it_was(tmp_path: Path) -> None:
+    """One part that does not fit is told as it is of a part by itself; no other part was changed before."""
+    group = start(tmp_path)
+    group.track(state=train(State(**parts(), epoch_index=4), 1))
+    group.save()
+    group.close()
+    made = parts(seed=5)
+    made["optimizer"].add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+    state = State(**made)
+    before = copy.deepcopy(state.model)
+    group = start(tmp_path)
+    with pytest.raises(StateMismatchError, match="does not fit AdamW, which is as it was"):
+        group.track(state=state)
+    assert same(state.model, before)
+    assert state.epoch_index == 0
+    group.close()
+
+
+def test_of_a_tracked_state_what_fits_is_loaded(tmp_path: Path) -> None:
+    """With ``strict=False`` each part takes what it can."""
+    group = start(tmp_path)
+    saved: Any = State(model=torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)), epoch_index=4)
+    group.track(state=saved)
+    group.save()
+    group.close()
+    state: Any = State(model=torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 3)))
+    group = start(tmp_path)
+    group.track(state=state, strict=False)
+    assert state.epoch_index == 4
+    assert same(state.model[0], saved.model[0])
+    group.close()
+
+
+class Best(State):
+    """A state that says of two fields together what may be."""
+
+    best: int = 0
+    last: int = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Best:
+        if self.best > self.last:
+            raise ValueError("the best step comes after the last")
+        return self
+
+
+def test_fields_that_are_valid_only_together_come_back(tmp_path: Path) -> None:
+    """Stored values are taken at once: some old and some new ones need not be a valid state."""
+    group = start(tmp_path)
+    group.track(state=Best(best=4, last=9))
+    group.save()
+    group.close()
+    group, state = start(tmp_path), Best()
+    group.track(state=state)
+    assert (state.best, state.last) == (4, 9)
+    group.close()
+
+
+def test_a_state_has_no_used_gradients() -> None:
+    """As of an optimizer by itself; and however often it is saved, its optimizer has one function to call more."""
+    state: Any = State(**parts())
+    for number in range(3):
+        state.optimizer.zero_grad()
+        state.model(torch.randn(5, 4))[0].square().mean().backward()
+        state.optimizer.step()
+        # Before the first save nobody has watched its steps.
+        assert ("lattice_gradients" in state.state_dict()["optimizer"]) is (number == 0)
+    assert len(state.optimizer._optimizer_step_post_hooks) == 1
 
 
 def test_a_loader_in_a_state(tmp_path: Path) -> None:

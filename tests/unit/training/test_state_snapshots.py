@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="a training state is made of torch objects")
 
 import torch
+from pydantic import Field, ValidationError
 
 from lattice_addons.errors import DamagedError, DecodeError, LatticeError, StoreError, UntrustedError
 from lattice_addons.training import State
@@ -104,6 +105,33 @@ def test_fields_of_a_subclass(path: Path) -> None:
     assert Pair.load_snapshots(path, **parts(seed=5)).critic is None
     with pytest.raises(DecodeError, match="'critic'"):
         State.load_snapshots(path, **parts())
+
+
+class Odd(State):
+    """Fields as people declare them: of another name outside, fixed, and with defaults that are not valid."""
+
+    rate: float = Field(default=1, alias="learning_rate")
+    seed: int = Field(default=0, frozen=True)
+    critic: torch.nn.Module = None
+    kind: Any = None
+
+
+def test_fields_are_declared_in_many_ways(path: Path) -> None:
+    """An alias, a frozen field, and defaults of another type come back as they were."""
+    state = Odd(learning_rate=0.5, seed=4)
+    state.save_snapshots(path)
+    assert Odd.load_snapshots(path) == state
+    there = Odd()
+    there.load_state_dict(state.state_dict())
+    assert there == state
+    Odd().save_snapshots(path)
+    assert Odd.load_snapshots(path) == Odd()
+
+
+def test_a_class_is_a_value(path: Path) -> None:
+    """A field may say of which class something is to be made: the class has no state, though its objects have."""
+    Odd(kind=torch.nn.Linear).save_snapshots(path)
+    assert Odd.load_snapshots(path, trust="pickle").kind is torch.nn.Linear
 
 
 def test_a_wrapped_model_is_stored_as_the_one_within(path: Path) -> None:
@@ -328,3 +356,36 @@ def test_a_device(by: str, path: Path) -> None:
     assert there.tolist() == [0, 1, 2]
     with pytest.raises(RuntimeError, match="device string: gpu"):
         State.load_snapshots(path, "gpu")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        3,
+        [],
+        {"parts": 3, "modes": {}},
+        {"parts": [["x"]], "modes": {}},
+        {"parts": [], "modes": {"model": 7}},
+    ],
+    ids=str,
+)
+def test_an_altered_account_of_the_parts_is_refused(tmp_path: Path, about: object) -> None:
+    """The error names the file and what is wrong in it."""
+    path = tmp_path / "altered.pt"
+    torch.save({"epoch_index": 1, "__about__": about}, path)
+    with pytest.raises(DecodeError, match=r"altered\.pt: its '__about__' does not say"):
+        State.load_snapshots(path)
+
+
+def test_a_value_that_its_field_may_not_have_is_refused(tmp_path: Path) -> None:
+    """The error names the file and the field; what the caller gives is the caller's."""
+    path = tmp_path / "altered.pt"
+    torch.save({"epoch_index": -3}, path)
+    with pytest.raises(
+        DecodeError, match=r"altered\.pt: its 'epoch_index' cannot be in a State: .*equal to 0"
+    ):
+        State.load_snapshots(path)
+    torch.save({"epoch_index": 3}, path)
+    with pytest.raises(ValidationError, match="criterion"):
+        State.load_snapshots(path, criterion=3)
