@@ -12,6 +12,7 @@ from lattice_addons.encoding._flow import Experience, Flow
 from lattice_addons.encoding._into import memory_for
 from lattice_addons.encoding._placed import Placed, placed
 from lattice_addons.encoding._plain import is_plain
+from lattice_addons.encoding._remade import refilled as refilled  # as from_encoder
 from lattice_addons.encoding._storages import from_storage as from_storage  # as from_encoder
 from lattice_addons.encoding._storages import from_typed_storage as from_typed_storage
 from lattice_addons.encoding._storages import same as same

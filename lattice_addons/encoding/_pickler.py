@@ -16,6 +16,7 @@ from lattice_addons.encoding._arrays import is_array
 from lattice_addons.encoding._encoded import STREAMED, Joined, Stream
 from lattice_addons.encoding._encoders import encode_own, encoder_for, from_encoder
 from lattice_addons.encoding._references import found_by_name
+from lattice_addons.encoding._remade import reducer_of, written_in_c
 from lattice_addons.encoding._storages import (
     Span,
     from_storage,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _FRAME = 64 * 1024
 _STORAGES = frozenset({"TypedStorage", "UntypedStorage"})
 _BIG = 1024 * 1024
+# What cloudpickle makes of a type that is written in C, and that it knows the name of.
+_BUILT_IN = 2
 _SINGLETON_TYPES = (type(None), type(Ellipsis), type(NotImplemented))
 # cloudpickle stores an open file as its text and a view of memory as bytes, dill a file as its path and mode (reading
 # it back would truncate a file open for writing), and a lock as locked for ever. None of these is what was there.
@@ -149,7 +152,7 @@ def _reducer(kind: type, thing: Any) -> Callable[[Any], Any]:
         return _array
     if kind in _LIVE and kind not in copyreg.dispatch_table:
         return _refuse
-    return left_alone
+    return reducer_of(kind) or left_alone
 
 
 def _encoded(encoder: Encoder, value: object) -> tuple[Any, ...]:
@@ -209,7 +212,13 @@ class ByReference:
     def _by_value(self, thing: Any) -> Any:
         if self._cloud is None:
             self._bring_cloudpickle()
-        return self._cloud.reducer_override(thing)
+        reduced = self._cloud.reducer_override(thing)
+        if issubclass(type(thing), type) and written_in_c(thing) and len(reduced) > _BUILT_IN:
+            message = (
+                f"cannot pickle {thing.__qualname__!r}, a class written in C that has no name to be found by"
+            )
+            raise pickle.PicklingError(message)
+        return reduced
 
     def _bring_cloudpickle(self) -> None:
         import cloudpickle
