@@ -19,6 +19,8 @@ __all__ = ["Batches", "packed"]
 SECONDS = 0.05
 _MOST = 500
 _GROWTH = 4  # times as many as in the batch before, at most
+# In a worker that is another program than the runner's: what is of that goes by value, as the experiment's class does.
+_MAIN = b"__main__"
 _WEIGHT = 0.3  # of the newest batch, in how long a run takes
 
 
@@ -66,8 +68,11 @@ def packed(tasks: Sequence[Task]) -> bytes:
 
     told: list[Any] = [dataclasses.replace(task, values=pack_values(task.values)) for task in tasks]
     try:
-        return pickle.dumps(told)
+        plain = pickle.dumps(told)
     except Exception:  # noqa: BLE001 - pickle says in many ways that it cannot; the next one can do more, or says why
-        import cloudpickle
+        plain = _MAIN
+    if _MAIN not in plain:
+        return plain
+    import cloudpickle
 
-        return bytes(cloudpickle.dumps(told))
+    return bytes(cloudpickle.dumps(told))

@@ -49,8 +49,14 @@ def combined(tables: Sequence[Any]) -> Any:
                 beside[name + ODD] = odd
         for name, odd in beside.items():
             columns[name] = _filled(pa, odd, columns.get(name))
+        for name in names:
+            if name + ODD in table.column_names:
+                pair = columns[name], columns[name + ODD]
+                columns[name], columns[name + ODD] = _taken_back(pa, *pair)
         parts.append(columns)
-    every = list(dict.fromkeys([*names, *(name for part in parts for name in part)]))
+    found = dict.fromkeys([*names, *(name for part in parts for name in part)])
+    empty = {name + ODD for name in names if all(_is_empty(part.get(name + ODD)) for part in parts)}
+    every = [name for name in found if name not in empty]
     full = [
         {name: part.get(name, _absent(pa, part, types.get(name, pa.string()))) for name in every}
         for part in parts
@@ -139,6 +145,9 @@ def _common(pa: Any, name: str, tables: Sequence[Any]) -> Any:
         if name in table.column_names:
             column = table.column(name)
             counts[column.type] += len(column) - column.null_count
+        if name + ODD in table.column_names:
+            texts = table.column(name + ODD).drop_null().to_pylist()
+            counts.update(kind for text in texts if (kind := _type_of(pa, _from_json(text))) is not None)
     return _most(pa, counts)
 
 
@@ -216,12 +225,35 @@ def _filled(pa: Any, odd: Any, before: Any) -> Any:
     return pa.array([one if one is not None else other for one, other in both], pa.string())
 
 
+def _taken_back(pa: Any, main: Any, odd: Any) -> tuple[Any, Any]:
+    """Put what did not fit a column where it was written into it, where it fits the type that it has now."""
+    values, texts = main.to_pylist(), odd.to_pylist()
+    for at, text in enumerate(texts):
+        value = _from_json(text)
+        if value is not None and values[at] is None and _fits(pa, value, main.type):
+            values[at], texts[at] = value, None
+    return pa.array(values, main.type), pa.array(texts, pa.string())
+
+
+def _is_empty(column: Any) -> bool:
+    return column is None or column.null_count == len(column)
+
+
 def _absent(pa: Any, part: Mapping[str, Any], kind: Any) -> Any:
     return pa.nulls(len(next(iter(part.values()))), kind)
 
 
 def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _from_json(text: Any) -> Any:
+    """Give the numbers, truths and lists of them that `_as_json` tells; of texts it is not known what they were."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):  # a column of somebody else's that has such a name
+        return None
+    return None if any(kind in (str, dict) for kind, _ in _kinds(value, 0)) else value
 
 
 def only(table: Any, keep: Iterable[bool]) -> Any:

@@ -11,6 +11,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._carried import Told, arrived
+from ._fields import hints_of
+from ._identity import class_label
+
 if TYPE_CHECKING:
     from lattice_addons.lifecycle import Owner
 
@@ -34,24 +38,42 @@ class Course:
     reports: tuple[Any, bytes] | None = None
     #: Names the data that its workers share on a host.
     shelf: str = ""
+    #: The classes of the experiments that its settings may hold.
+    nested: tuple[type[Experiment], ...] = ()
 
     def packed(self, *, by_value: bool = False) -> bytes:
-        """Give it as bytes; the class by its name and file, or (from a prompt, a script, a function) by value."""
-        import cloudpickle
-
+        """Give it as bytes; a class by its name and file, or (from a prompt, a script, a function) by value."""
         facts = {
             name: getattr(self, name) for name in ("run", "place", "n_proc", "runner", "reports", "shelf")
         }
-        named = None if by_value else _named(self.experiment)
-        code: bytes = named or cloudpickle.dumps(self.experiment)
-        return pickle.dumps((code, facts))
+        module = self.experiment.__module__ if by_value else None
+        codes = [_code(each, by_value=each.__module__ == module) for each in (self.experiment, *self.nested)]
+        return pickle.dumps((codes, facts))
 
 
 @functools.lru_cache(maxsize=4)
 def course_of(packed: bytes) -> Course:
     """Give a course from its bytes; the same object for the same bytes."""
-    code, facts = pickle.loads(packed)  # noqa: S301 - our runner's
-    return Course(experiment=pickle.loads(code), **facts)  # noqa: S301 - our runner's
+    codes, facts = pickle.loads(packed)  # noqa: S301 - our runner's
+    experiment, *nested = map(pickle.loads, codes)
+    return Course(experiment=experiment, nested=tuple(nested), **facts)
+
+
+def _code(cls: type, *, by_value: bool) -> bytes:
+    import cloudpickle
+
+    named = None if by_value else _named(cls)
+    return named or bytes(cloudpickle.dumps(_ByValue(cls)))
+
+
+class _ByValue:
+    """A class with what its program knows of it; unpickled as the class."""
+
+    def __init__(self, cls: type) -> None:
+        self._told = cls, Told(class_label(cls), hints_of(cls))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return arrived, self._told
 
 
 def _named(cls: type) -> bytes | None:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
+import math
 import queue
-import re
-import socket
-import sys
-import threading
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -17,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import ExecutorError
 from lattice_addons.storage import ulid
 
-from ._dask_worker import Courses, NotHereError, ReplacedError, digest_of, leave_shelf, run_there
+from ._dask_address import ANSWER, in_time, knock
+from ._dask_courses import Courses, courses_of
+from ._dask_wishes import Wishes
+from ._dask_worker import NotHereError, ReplacedError, leave_shelf, run_there
 from ._needs import needed
 from ._resources import offered, resources_of
 from ._shared import current
 from ._slots import LIMIT, Slot, SlotPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ._course import Course
 
@@ -32,7 +31,7 @@ __all__ = ["DaskPool"]
 
 _log = logging.getLogger("lattice_addons.experiments")
 _LOOK = 0.5  # seconds after which the workers are looked at again
-_ANSWER = 10  # seconds in which a scheduler answers
+_AT_HAND = 100  # tasks
 _TRIES = 3  # times that data is sent to a worker for one batch
 
 
@@ -63,11 +62,14 @@ class DaskPool(SlotPool):
         self._resources = resources_of(course.experiment)
         self._news: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._looked = 0.0
+        self._known: Mapping[str, Any] = {}
         self._shelf = course.shelf
         self._address = ""
         self._course = dataclasses.replace(course, n_proc=0)
         self._courses = Courses(b"")
         self._client = self._connected(where, course.n_proc)
+        self._kind = f"lattice.{self._name}"
+        self._wishes = Wishes(self._client, self._kind)
         self._look()
         if not self._slots:
             _log.warning("%s waits for workers at %s%s", self._name, self._address, self._told())
@@ -91,8 +93,8 @@ class DaskPool(SlotPool):
         self._address = where if isinstance(where, str) else str(getattr(where, "scheduler_address", where))
         made = client.__new__(client)
         try:
-            _knock(self._address)
-            _in_time(lambda: made.__init__(where, timeout=_ANSWER, set_as_default=False))
+            knock(self._address)
+            in_time(lambda: made.__init__(where, timeout=ANSWER, set_as_default=False))
         except (OSError, self._distributed.TimeoutError, ValueError, TypeError) as error:
             # One that is half made must not wait for its connection when it is collected.
             made.status = "closed"
@@ -101,6 +103,10 @@ class DaskPool(SlotPool):
             hint = "start one (`dask scheduler`, then `dask worker ADDRESS`), or give dask=LocalCluster"
             raise ExecutorError(f"{message}: {hint}", experiment=self._name, address=self._address) from error
         return self._stack.enter_context(made)
+
+    def room(self, waiting: int) -> int:
+        """Have much at hand: an adaptive cluster grows by how long all that waits would take."""
+        return max(super().room(waiting), _AT_HAND - waiting)
 
     def finished(self, timeout: float) -> list[Any]:
         """Give what has ended since the last call, and look from time to time who is there."""
@@ -113,7 +119,7 @@ class DaskPool(SlotPool):
         found = self._workers()
         self._looked = time.monotonic()
         for slot in list(self._slots):
-            if found.get(slot.name, {}).get("local_directory") != _home(slot):
+            if found.get(slot.name, {}).get("local_directory") != _as_worker(slot).home:
                 self._slots.remove(slot)
                 self._end(slot)
         known = {slot.name for slot in self._slots}
@@ -126,17 +132,31 @@ class DaskPool(SlotPool):
         if self.size > self._course.n_proc:
             # What a run is told: no rank is above it, also when workers have joined.
             self._course = dataclasses.replace(self._course, n_proc=self.size)
-            self._courses = _courses(self._course)
+            self._courses = courses_of(self._course)
+        self._wishes.keep(self._wanted())
 
     def _workers(self) -> Mapping[str, Any]:
-        try:
-            told = self._client.scheduler_info(n_workers=-1)
-        except TypeError:  # an older one gives all of them anyway
-            told = self._client.scheduler_info()
-        if self._client.status in ("closing", "closed"):
+        """Ask the scheduler itself: what its client knows may be, for an instant, that there are no workers."""
+        client, scheduler = self._client, self._client.scheduler
+        if client.status in ("closing", "closed") or scheduler is None:
             raise self._gone()
-        workers: Mapping[str, Any] = told["workers"]
-        return workers
+        with suppress(OSError):  # it does not answer just now; the client finds out whether it is gone
+            try:
+                told = client.sync(scheduler.identity, n_workers=-1)
+            except TypeError:  # an older one tells of all of them anyway
+                told = client.sync(scheduler.identity)
+            self._known = told["workers"]
+        return self._known
+
+    def _wanted(self) -> int:
+        """Count the tasks that make an adaptive cluster grow until every batch that waits has a worker."""
+        busy = sum(slot.future is not None for slot in self._slots)
+        waiting = math.ceil(len(self._batches) / self._batches.size) - (len(self._slots) - busy)
+        if waiting <= 0 or (self._known and not self._slots):
+            return 0  # or more workers of the kind that offers too little would come
+        # The scheduler reckons a task for each thread, of which a worker may have several.
+        threads: float = sum(facts["nthreads"] for facts in self._known.values()) / max(len(self._known), 1)
+        return math.ceil(max(threads, 1) * (len(self._known) + waiting)) - busy
 
     def _gone(self) -> ExecutorError:
         message = f"{self._name}: the Dask scheduler at {self._address} is gone; what had ended is recorded"
@@ -148,8 +168,22 @@ class DaskPool(SlotPool):
         if slot.future is not None and slot.future.done():
             self._collect(slot)
         if slot.future is not None:
+            begun = not self._retired_before(slot.name, slot.future.key)
             slot.future.cancel()
-            self._lose(slot, _how(slot))
+            if begun:
+                self._lose(slot, _how(slot))
+            else:
+                slot.future = None
+                self._batches.give_back(slot.tasks)
+
+    def _retired_before(self, name: str, key: str) -> bool:
+        """Say whether a worker had been sent away, as by a cluster that shrinks, before it was given a batch."""
+        with suppress(OSError, self._distributed.TimeoutError):  # without an answer, it is a loss
+            told = [event for _, event in self._client.get_events(name) if isinstance(event, dict)]
+            ends = [event for event in told if event.get("action") == "remove-worker"]
+            given = any(key in event.get("processing-tasks", [key]) for event in ends)
+            return bool(ends and ends[-1].get("expected")) and not given
+        return False
 
     def _free_rank(self) -> int:
         taken = {slot.rank for slot in self._slots}
@@ -169,7 +203,7 @@ class DaskPool(SlotPool):
             seconds=LIMIT,
             home=worker.home,
             blobs={key: each.key for key, each in worker.blobs.items()},
-            key=f"lattice-{self._name}-{ulid()}",
+            key=f"{self._kind}-{ulid()}",
             workers=[slot.name],
             allow_other_workers=False,
             resources=worker.counted or None,
@@ -185,7 +219,7 @@ class DaskPool(SlotPool):
 
     def _result(self, future: Any) -> Any:
         with suppress(self._distributed.TimeoutError, TimeoutError):  # two in Python 3.10
-            return future.result(timeout=_ANSWER)
+            return future.result(timeout=ANSWER)
         # It lies with a worker that does not answer: if that is gone, the next look will show it.
         return None
 
@@ -232,39 +266,10 @@ class DaskPool(SlotPool):
                 slot.future.cancel()
                 slot.future = None
         with suppress(Exception):  # whatever a cluster says that may be gone: it was only to be tidied
+            self._wishes.keep(0)
             self._client.run(leave_shelf, self._shelf, on_error="ignore")
         self._slots.clear()
         self._stack.close()
-
-
-def _knock(address: str) -> None:
-    """Find out at once where nobody listens; Dask would try again for a while, and leave threads behind."""
-    found = re.fullmatch(r"(?:(?:tcp|tls)://)?\[?([^/\[\]]+?)\]?:(\d+)", address)
-    if found is not None:
-        socket.create_connection((found[1], int(found[2])), _ANSWER).close()
-    elif "://" not in address:
-        raise ValueError("an address is HOST:PORT, such as tcp://10.0.0.1:8786")
-
-
-def _in_time(begin: Callable[[], None]) -> None:
-    """Do something that may wait for an answer for ever, where something else than Dask listens."""
-    done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-
-    def begun() -> None:
-        try:
-            begin()
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            done.put(error)
-        else:
-            done.put(None)
-
-    threading.Thread(target=begun, name="lattice-dask", daemon=True).start()
-    try:
-        error = done.get(timeout=2 * _ANSWER)
-    except queue.Empty:
-        raise TimeoutError("what listens there does not answer as Dask does") from None
-    if error is not None:
-        raise error
 
 
 def _as_worker(slot: Slot) -> _Worker:
@@ -272,29 +277,5 @@ def _as_worker(slot: Slot) -> _Worker:
     return slot
 
 
-def _home(slot: Slot) -> str:
-    return _as_worker(slot).home
-
-
 def _how(slot: Slot) -> str:
     return f"at {slot.name} was lost: it was killed, ran out of memory, or its machine is gone"
-
-
-def _courses(course: Course) -> Courses:
-    """Give the class by its name, and where it can be by its value: a host may have another file than this one."""
-    import cloudpickle
-
-    module = sys.modules.get(course.experiment.__module__)
-    file = getattr(module, "__file__", None)
-    named = course.packed()
-    if module is None or file is None or module.__name__ == "__main__":
-        return Courses(named)  # by value already
-    try:
-        cloudpickle.register_pickle_by_value(module)
-        try:
-            by_value = course.packed(by_value=True)
-        finally:
-            cloudpickle.unregister_pickle_by_value(module)
-    except Exception:  # noqa: BLE001 - something in the module cannot be pickled: hosts need its file
-        return Courses(named)
-    return Courses(named, by_value, module.__name__, os.path.abspath(file), digest_of(file))

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import pickle
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._course import course_of
+from ._dask_courses import readable
 from ._shared import current, join, leave, missing
 from ._worker import run_batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._dask_courses import Courses
     from ._worker import Ran
 
-__all__ = ["Courses", "NotHereError", "ReplacedError", "digest_of", "leave_shelf", "run_there"]
-
-
-@dataclass(frozen=True)
-class Courses:
-    """A course with its class by name, and by value (None where that cannot be), and which file that was."""
-
-    named: bytes
-    by_value: bytes | None = None
-    module: str = ""
-    file: str = ""
-    digest: str = ""
-
-
-# The modules that were imported here by name, and of which version of their files.
-_versions: dict[str, str] = {}
+__all__ = ["NotHereError", "ReplacedError", "leave_shelf", "run_there"]
 
 
 class NotHereError(Exception):
@@ -55,41 +40,12 @@ def run_there(  # noqa: PLR0913 - what a worker is told
     if get_worker().local_directory != home:
         # It was running when its worker died: whether it is run again is not for the scheduler to say.
         raise ReplacedError(home)
-    packed = _readable(courses)
+    packed = readable(courses)
     shelf = course_of(packed).shelf
     if shelf:
         join(shelf)
         _fetch(whole, blobs)
     return run_batch(packed, whole, rank=rank, seconds=seconds)
-
-
-def _readable(courses: Courses) -> bytes:
-    """Give the course as this process can read it: by the name of its class only if that leads to the runner's code.
-
-    A worker may be older than the latest change to the file, and its host may have another file, or none.
-    """
-    if courses.by_value is None:
-        return courses.named
-    if courses.module not in _versions and courses.module not in sys.modules:
-        if digest_of(courses.file) != courses.digest:
-            return courses.by_value
-        try:
-            course_of(courses.named)
-        except ModuleNotFoundError:
-            return courses.by_value
-        _versions[courses.module] = courses.digest
-    return courses.named if _versions.get(courses.module) == courses.digest else courses.by_value
-
-
-def digest_of(file: str) -> str:
-    """Tell versions of a file apart; nothing where there is none."""
-    from blake3 import blake3
-
-    try:
-        with open(file, "rb") as source:
-            return blake3(source.read()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _fetch(whole: bytes, blobs: Mapping[str, str]) -> None:

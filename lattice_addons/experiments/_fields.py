@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from lattice_addons.errors import SettingError
 
+from ._carried import told_of
 from ._search import Search
 from ._value import with_fresh_default
 
@@ -25,6 +26,7 @@ __all__ = [
     "declare",
     "default_now",
     "fields_of",
+    "hints_of",
     "is_experiment",
     "no_field",
     "settle",
@@ -87,7 +89,7 @@ def fields_of(cls: type) -> dict[str, Declared]:
     """Give the fields of an experiment's class by name, in order."""
     if cls not in _known:
         settle(cls)
-        hints = _hints(cls)
+        hints = hints_of(cls)
         _known[cls] = {
             each.name: Declared(
                 each.name,
@@ -212,8 +214,11 @@ def _by_name(cls: type) -> bool:
     return required != sorted(required, reverse=True)
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> Mapping[str, Any]:
     """Give the types of fields; a name that cannot be found, as one that only type checkers import, says nothing."""
+    told = told_of(cls)
+    if told is not None:
+        return told.hints
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         module = vars(sys.modules.get(base.__module__, typing))

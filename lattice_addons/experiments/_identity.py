@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from ._carried import told_of
 from ._fresh import LARGE, size_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def class_label(cls: Any) -> str:
     """Name a class or function by its file and itself: the same as a script, and as a module in a package."""
     module = getattr(cls, "__module__", None) or ""
     if module == "__main__":
+        told = told_of(cls) if isinstance(cls, type) else None
+        if told is not None:
+            return told.label
         main = sys.modules.get("__main__")
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else pathlib.PurePath(file or "__main__").stem

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     E = TypeVar("E", bound=Experiment)
 
-__all__ = ["Inside", "attach", "begin", "expected", "make", "searched_in", "told"]
+__all__ = ["Inside", "attach", "begin", "expected", "make", "nested_classes", "searched_in", "told"]
 
 _KEY = "_lattice"
 # Of a setting that nobody else runs; whoever does attaches another.
@@ -187,6 +187,21 @@ def searched_in(values: Mapping[str, Any]) -> tuple[str, ...]:
         for each in nested:
             found.update(dict.fromkeys(f"{name}.{inner}" for inner in each.searched))
     return tuple(found)
+
+
+def nested_classes(experiment: Experiment) -> dict[type[Experiment], None]:
+    """Give the classes of the experiments that are nested in one, or in its points."""
+    found: dict[type[Experiment], None] = {}
+    for value in Inside.of(experiment).values(experiment).values():
+        points = (*(value.points or ()), value.otherwise) if _is_listed(value) else (value,)
+        for each in filter(is_experiment, points):
+            found[type(each)] = None
+            found.update(nested_classes(each))
+    return found
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, Search) and value.kind == "points"
 
 
 def told(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lattice_addons.storage import ulid
 from ._course import Course
 from ._display import display_for
 from ._earlier import choice_of, prepared
-from ._inside import Inside
+from ._inside import Inside, nested_classes
 from ._objective import tell_earlier
 from ._order import order, shows_its_options
 from ._place import Place
@@ -62,8 +62,8 @@ def run_all(experiment: Experiment, num_proc: int = 1, **options: Unpack[Options
         dry_run: Run nothing, and give the names of what would be run.
         limit: Run so many settings at most.
         fail_fast: Stop at the first setting that fails.
-        sampler: ``grid``, ``random``, or an optimiser of Optuna's, such as ``tpe``.
-        samples: How many settings a sampler other than ``grid`` draws.
+        sampler: ``grid``, ``random``, an optimiser of Optuna's, such as ``tpe``, or a `Sampler` of your own.
+        samples: How many settings one of Optuna's or ``random`` draws, or at most how many of a grid are looked at.
         seed: What it draws them with.
         objective: The result that an optimiser looks at, instead of the class's ``objective``.
         direction: ``minimize`` or ``maximize``, instead of the class's.
@@ -152,7 +152,8 @@ class _Performance:
     def _pool(self, runner: Runner, stack: ExitStack) -> Pool:
         asked = self._order
         shelf = stack.enter_context(sharing())
-        course = Course(ulid(), asked.cls, self._place, asked.num_proc, Owner.current(), shelf=shelf)
+        about = ulid(), asked.cls, self._place, asked.num_proc, Owner.current()
+        course = Course(*about, shelf=shelf, nested=tuple(nested_classes(asked.experiment)))
         if asked.learns:
             server = ReportServer(course.run, runner.judge, far=asked.dask is not None)
             stack.callback(server.close)

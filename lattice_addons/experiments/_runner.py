@@ -91,6 +91,8 @@ class Runner:
             if setting is None:
                 self._exhausted = True
                 return None
+            if setting.identity in self._flights:
+                continue  # given twice: by a sampler, or because of texts that are the same once they are filled in
             judged = self._parts.choice.judge(setting)
             if judged == "run":
                 if self._left is not None:

@@ -24,7 +24,8 @@ _AIMLESS = "needs an objective: write objective = 'loss' in the class, or use sa
 class Sampler(ABC):
     """Gives settings, and is told what came of them.
 
-    What an earlier start has found is told before the first is asked for.
+    With an objective it is told what came of each setting, and what an earlier start has found before the first is
+    asked for. ``run_all(sampler=...)`` takes one of your own, made anew for each start.
     """
 
     __module__ = "lattice_addons.experiments"
@@ -88,7 +89,7 @@ def sampler_for(  # noqa: PLR0913, PLR0917 - each says one thing of it
     """Make the sampler of that name: ``grid``, ``random``, or one of Optuna's, such as ``tpe``.
 
     Args:
-        name: Of the sampler; or an Optuna sampler itself.
+        name: Of the sampler; or an Optuna sampler itself; or a `Sampler`, which is given back.
         experiment: What is searched.
         samples: How many settings; a grid has its own number.
         seed: The same gives the same settings; 0 when nothing is said, so that a start again draws what was drawn.
@@ -98,12 +99,12 @@ def sampler_for(  # noqa: PLR0913, PLR0917 - each says one thing of it
     Raises:
         SettingError: there is no such sampler, or it lacks what it needs.
     """
+    if isinstance(name, Sampler):
+        return name
     cls = type(experiment)
-    direction = direction or cls.direction
-    if direction not in _DIRECTIONS:
+    if (direction := direction or cls.direction) not in _DIRECTIONS:
         raise _refused(cls, f"direction={direction!r} is neither 'minimize' nor 'maximize'")
-    whole = isinstance(samples, int) and not isinstance(samples, bool)
-    if samples is not None and (not whole or samples < 1):
+    if samples is not None and (type(samples) is not int or samples < 1):
         raise _refused(cls, f"samples={samples!r} is no number of settings: it is 1 or more")
     if name == "grid":
         return _Grid(experiment, samples)
@@ -114,9 +115,9 @@ def sampler_for(  # noqa: PLR0913, PLR0917 - each says one thing of it
     from ._optuna import OptunaSampler
 
     made = OptunaSampler(name, experiment, samples, seed or 0, direction)
-    if objective is None and cls.objective is None:
+    if (objective or cls.objective) is None:  # after all: a mistyped name has no use for what it would need
         raise _refused(cls, f"sampler {_told(name)} {_AIMLESS}")
-    return made  # after all: who has mistyped its name has no use for what it would need
+    return made
 
 
 def _told(name: object) -> str:

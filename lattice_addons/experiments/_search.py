@@ -96,7 +96,7 @@ class _Searching:
         otherwise: object = None,
         zipped: str | None = None,
     ) -> Any:
-        """Search these points, each as it is: ``search([1, 2, 3])`` has one point, a list.
+        """Search these points, each as it is and once: ``search([1, 2, 3])`` has one point, a list.
 
         Fields of one group, by ``zipped="size"``, advance together.
         """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons.errors import SettingError
 
 from ._fields import is_experiment
+from ._identity import class_label, identity_of
 from ._search import Search
 from ._view import View
 
@@ -43,13 +44,31 @@ class Axis:
         listed = (each.points or () for each in self.searches if each.kind == "points")
         return any(map(is_experiment, chain(*listed, (each.otherwise for each in self.searches))))
 
+    @cached_property
+    def distinct(self) -> tuple[bool, ...]:
+        """Say of each field whether it has no value at two of its points."""
+        return tuple(map(_distinct, self.searches))
+
     def row(self, at: int, active: Sequence[bool]) -> list[Any]:
         """Give the values of its fields at one point."""
         pairs = zip(self.searches, active, strict=True)
         return [each.points[at] if on and each.points is not None else each.otherwise for each, on in pairs]
 
     def rows(self, active: Sequence[bool]) -> Iterator[list[Any]]:
-        """Give the values of its fields, point by point; an experiment is each of its settings."""
+        """Give the values of its fields, point by point, none twice; an experiment is each of its settings."""
+        rows = self._rows(active)
+        alone = self.length == 1 or not any(active)
+        if alone or any(on and distinct for on, distinct in zip(active, self.distinct, strict=True)):
+            yield from rows
+            return
+        seen = set[tuple[str, ...]]()
+        for row in rows:
+            key = tuple(map(_told, row))
+            if key not in seen:
+                seen.add(key)
+                yield row
+
+    def _rows(self, active: Sequence[bool]) -> Iterator[list[Any]]:
         for at in range(self.length if any(active) else 1):
             row = self.row(at, active)
             if self.nests and any(map(is_experiment, row)):
@@ -59,9 +78,12 @@ class Axis:
 
     def count(self) -> int:
         """Give how many rows there are where all its fields are searched."""
+        every = [True] * len(self.names)
+        if self.length > 1 and not any(self.distinct):
+            return sum(1 for _ in self.rows(every))
         if not self.nests:
             return self.length
-        rows = (self.row(at, [True] * len(self.names)) for at in range(self.length))
+        rows = (self.row(at, every) for at in range(self.length))
         return sum(math.prod(len(each) for each in row if is_experiment(each)) for row in rows)
 
 
@@ -73,6 +95,24 @@ def _expanded(row: list[Any], at: int) -> Iterator[list[Any]]:
     else:
         for setting in row[at]:
             yield from _expanded([*row[:at], setting, *row[at + 1 :]], at + 1)
+
+
+def _distinct(search: Search) -> bool:
+    """Say whether a search has no value twice, as points that differ may be: 1 and 1.0 in a field of floats."""
+    if search.kind != "points":
+        return True
+    points = search.points or ()
+    try:
+        # Experiments of one class may have settings in common.
+        told = [class_label(type(each)) if is_experiment(each) else _told(each) for each in points]
+    except Exception:  # noqa: BLE001 - what nothing can be told of, such as a lock, is itself only
+        return True
+    return len(set(told)) == len(told)
+
+
+def _told(value: Any) -> str:
+    """Tell a value from others as the identity of a setting would."""
+    return class_label(type(value)) + value.identity if is_experiment(value) else identity_of({"": value})
 
 
 class Space:

@@ -16,6 +16,7 @@ pytest.importorskip("distributed", reason="distributed runs the cluster")
 
 from lattice_addons.errors import ExecutorError
 from lattice_addons.experiments import _dask, _shelf, search
+from lattice_addons.experiments._dask_wishes import Wishes
 from lattice_addons.experiments._find import find_experiment
 from lattice_addons.experiments._journal import Journal
 from lattice_addons.experiments._place import Place
@@ -43,6 +44,15 @@ class Quick(Base):
     def run(self):
         self.begin()
         return {"twice": 2 * self.at, "rank": self.rank, "of": self.n_proc, "pid": os.getpid()}
+
+class Slow(Base):
+    def run(self):
+        self.begin()
+        # Long enough to be worth a worker: until there are two of them, or it has been waited for.
+        until = time.monotonic() + 10
+        while len({line.split()[1] for line in open(f"{self.folder}/ran")}) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        return {"twice": 2 * self.at}
 
 class Deadly(Base):
     def run(self):
@@ -240,7 +250,7 @@ def test_a_scheduler_that_goes_loses_nothing(
     make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What had ended stays done; the rest runs when there is a cluster again, or without one."""
-    monkeypatch.setattr(_dask, "_ANSWER", 3)  # seconds in which it may come back
+    monkeypatch.setattr(_dask, "ANSWER", 3)  # seconds in which it may come back
     (tmp_path / "cluster").mkdir()
     cluster = Cluster(tmp_path / "cluster")
     cluster.worker()
@@ -272,6 +282,89 @@ def test_a_kind_of_cluster_is_made_for_the_run(make: Callable[..., Any], tmp_pat
     assert set(frame.of) == {2}
     assert set(frame["rank"]) <= {0, 1}
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for _, pid in ran(tmp_path)))
+
+
+def test_no_worker_is_lost_while_the_client_knows_of_none(
+    cluster: Cluster, make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client of Dask takes note of its scheduler from time to time, here all the time, without any workers."""
+    import dask
+
+    monkeypatch.setattr(_dask, "_LOOK", 0.001)
+    cluster.worker()
+    (tmp_path / "died").touch()
+    (tmp_path / "joined").touch()
+    experiment = make("Deadly", at=search(*range(30)))
+    with dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}):
+        assert experiment.run_all(dask=cluster.address).done == 30
+    assert sorted(at for at, _ in ran(tmp_path)) == list(range(30))
+
+
+@pytest.mark.parametrize("minimum", [0, 1])
+def test_an_adaptive_cluster_grows_by_what_waits(
+    minimum: int, make: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It begins from nothing, has more workers while there is work for them, and nothing is left with its scheduler."""
+    from distributed import Client, LocalCluster
+
+    slow = make("Slow")
+    made: Any = LocalCluster(n_workers=0, threads_per_worker=2, dashboard_address=":0")  # type: ignore[no-untyped-call]
+    with made as cluster, Client(cluster, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        cluster.adapt(minimum=minimum, maximum=2, interval="200ms")
+        assert slow.run_all(dask=client).done == 6
+        assert len({pid for _, pid in ran(tmp_path)}) == 2
+        wait_for(lambda: not cluster.scheduler.tasks)
+    frame = type(slow).results()
+    assert set(frame.status) == {"done"}
+    assert set(frame.attempt) == {1}
+
+
+def test_wishes_are_seen_and_never_run(cluster: Cluster) -> None:
+    """The scheduler counts as many as there should be, though one was cancelled there, and forgets the others."""
+    from distributed import Client
+
+    def counted(dask_scheduler: Any) -> tuple[int, int]:
+        return len(dask_scheduler.unrunnable), len(dask_scheduler.tasks)
+
+    cluster.worker()
+    with Client(cluster.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(1, timeout=150)
+        wishes = Wishes(client, "lattice.Some")
+        for count in (5, 2):
+            wishes.keep(count)
+            wait_for(lambda: client.run_on_scheduler(counted) == (count, count))  # noqa: B023 - it is waited for
+        client.cancel(wishes._futures[:1])
+        wait_for(lambda: client.run_on_scheduler(counted) == (1, 1))
+        wishes.keep(2)
+        wait_for(lambda: client.run_on_scheduler(counted) == (2, 2))
+        wishes.keep(0)
+        wait_for(lambda: client.run_on_scheduler(counted) == (0, 0))
+
+
+def test_a_worker_that_is_retired_before_a_run_begins_loses_nothing(
+    cluster: Cluster, make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster that shrinks takes idle workers: one that goes just as it is given a setting has not run it."""
+    from distributed import Client
+
+    retired: list[str] = []
+    submit = _dask.DaskPool.submit
+    cluster.worker()
+    cluster.worker()
+    with Client(cluster.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(2, timeout=150)
+
+        def retiring(pool: Any, task: Any) -> None:
+            if not retired:
+                retired.extend(client.retire_workers([pool._slots[0].name]))
+            submit(pool, task)
+
+        monkeypatch.setattr(_dask.DaskPool, "submit", retiring)
+        quick = make("Quick")
+        assert quick.run_all(dask=client).done == 6
+    assert len(retired) == 1
+    assert len({pid for _, pid in ran(tmp_path)}) == 1
+    assert set(type(quick).results().attempt) == {1}
 
 
 def change(make: Callable[..., Any], folder: Path) -> None:

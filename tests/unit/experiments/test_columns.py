@@ -73,6 +73,21 @@ def test_parts_that_disagree_agree_on_the_type_of_most() -> None:
         assert set(merged.column("x.odd").to_pylist()) == {'"warm-up"', None}
 
 
+def test_when_parts_were_written_makes_no_difference() -> None:
+    """Numbers that were odd in a part full of texts are in their column when the whole is one of numbers."""
+    numbers, texts = [1, 2, 2**70, 4], ["a", "b", "c"]
+    rows = [{"x": cell(value), "y": value} for value in (5, *texts, 6, [7], True, *numbers)]
+    whole = table_of(rows)
+
+    for cut in range(1, len(rows)):
+        merged = combined([table_of(rows[:cut]), table_of(rows[cut:])])
+        assert {name: merged.column(name).to_pylist() for name in merged.column_names} == whole.to_pydict()
+
+    only_numbers = [table_of([{"x": "a"}, {"x": "b"}, {"x": 1}]), table_of([{"x": 2}, {"x": 3}])]
+    left = only_numbers[0].slice(2)
+    assert combined([left, only_numbers[1]]).to_pydict() == {"x": [1, 2, 3]}
+
+
 def test_a_table_of_nested_lists_becomes_plain() -> None:
     """Structs in lists are text; they could not be put together with others."""
     table = plain_table(pa.table({"a": [[{"x": 1}]], "b": pa.array(["u"]).dictionary_encode()}))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons.errors import SettingError
-from lattice_addons.experiments import Experiment, sampler_for, search
+from lattice_addons.experiments import Experiment, Sampler, sampler_for, search
+from lattice_addons.experiments._display import Nothing
 
 if TYPE_CHECKING:
-    from lattice_addons.experiments import Sampler
+    from pathlib import Path
 
 
 class Inner(Experiment):
@@ -101,6 +102,40 @@ def test_grid_is_the_grid() -> None:
     """The default asks for nothing of an experiment."""
     assert [h.identity for h in all_of(sampler_for("grid", Small()))] == [h.identity for h in Small()]
     assert len(all_of(sampler_for("grid", Small(), 4))) == 4
+
+
+class Measured(Small):
+    """Settings that run."""
+
+    def run(self) -> dict[str, int]:
+        """Give a loss."""
+        return {"loss": -self.a}
+
+
+class Backwards(Sampler):
+    """A grid from its end on; it keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.left: list[Experiment] = list(Measured())
+        self.told: list[tuple[int, float | None, str]] = []
+
+    def ask(self) -> Experiment | None:
+        """Give the last one."""
+        return self.left.pop() if self.left else None
+
+    def tell(self, setting: Experiment, value: float | None, status: str = "done") -> None:
+        """Keep it."""
+        assert isinstance(setting, Measured)
+        self.told.append((setting.a, value, status))
+
+
+def test_a_sampler_of_ones_own_is_asked_and_told(tmp_path: Path) -> None:
+    """It says what is run next, and hears what came of that."""
+    sampler = Backwards()
+    assert sampler_for(sampler, Measured()) is sampler
+    root = str(tmp_path)
+    assert Measured().run_all(num_proc=0, sampler=sampler, root=root, display=Nothing()).done == 6
+    assert sampler.told == [(a, -a, "done") for a in (3, 3, 2, 2, 1, 1)]
 
 
 def quality(sampler: Any) -> float:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lattice_addons.errors import SettingError
 from lattice_addons.experiments import Experiment, search
+from lattice_addons.experiments._display import Nothing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Conditional(Experiment):
@@ -31,6 +36,43 @@ def test_grid_is_the_product_in_order() -> None:
     walked = [(h.a, h.b, h.c) for h in Three()]
     assert walked == list(itertools.product([1, 2], ["x", "y", "z"], [4, 6, 8]))
     assert len(Three()) == len(walked)
+
+
+class Rate(Experiment):
+    """A part of another."""
+
+    lr: float = search(1, 2, 3)
+
+
+def test_no_setting_comes_twice(tmp_path: Path) -> None:
+    """Points that are one value, groups with equal rows, and parts that have settings in common are walked once."""
+
+    class Twice(Experiment):
+        """Every kind of point that is there twice."""
+
+        x: float = search(1, 1.0, 0.3, 0.1 + 0.2, 0.1 + 0.2)
+        layers = search([1], (1,))
+        width: int = search(1, 1, 2, 1, zipped="size")
+        heads: int = search(1, 2, 2, 1, zipped="size")
+        part: Rate = search(Rate(), Rate(lr=search(3, 4)), Rate(lr=4))
+
+    walked = [(h.x, h.width, h.heads, h.part.lr) for h in Twice()]
+    assert walked == list(dict.fromkeys(walked))
+    assert len(Twice()) == len(walked) == 3 * 3 * 4
+    summary = Twice(part=Rate(lr=1)).run_all(num_proc=0, dry_run=True)
+    assert len(summary.planned) == 9
+
+    class Run(Experiment):
+        """A number that is there twice, and texts that are the same once they are filled in."""
+
+        x: float = search(2, 2.0, 3)
+        text: str = search("{x}", "2.0")
+
+        def run(self) -> float:
+            """Give its number."""
+            return self.x
+
+    assert Run().run_all(num_proc=2, root=str(tmp_path), display=Nothing()).done == 3
 
 
 def test_one_list_is_one_point() -> None:
