@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def clean_environ(**extra: str) -> dict[str, str]:
     """Give this process's environment without what would make a child think that it is under test."""
-    hidden = ("LATTICE_", "PYTEST_", "SLURM_", "OMPI_", "RANK", "WORLD_SIZE")
+    hidden = ("LATTICE_", "PYTEST_", "SLURM_", "OMPI_", "PMI_", "RANK", "WORLD_SIZE")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return environ | {"PYTHONUNBUFFERED": "1"} | extra
 

@@ -73,6 +73,11 @@ class Lease:
         except ValueError:
             return None
 
+    def left_by(self) -> int | None:
+        """Give the process that had it last and did not give it back, or has it now; None where there is none."""
+        pid = (self._told() or {}).get("pid")
+        return pid if type(pid) is int else None
+
     def is_over(self) -> bool:
         """Say whether the store that it was taken in was removed, or another process had it since, which has ended.
 

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     from lattice_addons.cli.run import Lives
 
     command = options.program[1:] if options.program[:1] == ["--"] else options.program
-    if not command:
+    if not command or not command[0]:
         sys.stderr.write("lattice run: name a program, as in `lattice run -- python train.py`\n")
         return _USAGE
     return Lives(_plan(options, command)).run()

@@ -37,6 +37,9 @@ _RANKS = (
         "OMPI_COMM_WORLD_SIZE",
         ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"),
     ),
+    # MPICH, and what is made of it (Intel MPI, MVAPICH, Cray MPICH). Before SLURM: of a job of theirs that asks SLURM
+    # for its nodes, SLURM counts the nodes.
+    ("PMI_RANK", "PMI_SIZE", ("SLURM_JOB_ID", "SLURM_RESTART_COUNT")),
     # Not SLURM_NTASKS: a batch script that runs without srun is one process, whatever was allocated.
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", _SLURM_STEP),
 )
@@ -126,7 +129,8 @@ def world_size() -> int:
 def run_id(settings: Settings) -> tuple[str | None, bool]:
     """Give what this start of the job is called, None where nobody says, and whether no other start is called so."""
     if settings.run_id is not None:
-        return settings.run_id, True
+        # torchrun starts all of its processes anew when one dies, with the environment that it has itself.
+        return settings.run_id, os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") == "0"
     names = _place()[2]
     told = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     # Other launchers are often told a name that stays the same, or make one of a process's number, which comes again.

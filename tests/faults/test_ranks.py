@@ -204,3 +204,23 @@ def test_rank_whose_start_comes_late_joins_by_the_name_of_the_run(launch: Callab
             assert job.found(rank) == f"found {found}"
             job.tell(rank, "save 1")
             job.kill()
+
+
+def test_ranks_that_torchrun_starts_anew_join_no_dead_ones(launch: Callable[..., Job]) -> None:
+    """The name that `lattice run` gives stays the same, and a rank may have come too late for the first start."""
+    torchrun = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_MAX_RESTARTS": "3"}
+    job = launch(3, LATTICE_RUN_ID="one", **torchrun)
+    job.start(0, 1)
+    assert {job.found(rank) for rank in (0, 1)} == {"found None"}
+    assert {job.tell(rank, "save 1") for rank in (0, 1)} == {"number 1"}
+    job.kill()
+    # Now the late one is the first.
+    for rank in (2, 0, 1):
+        job.start(rank)
+        assert job.found(rank) == "found None"
+    for step in (1, 2):
+        assert {job.tell(rank, f"save {step}") for rank in range(3)} == {"number 2"}
+    job.kill()
+    job = launch(3, LATTICE_RUN_ID="two", **torchrun)
+    job.start(0, 1, 2)
+    assert {job.found(rank) for rank in range(3)} == {"found 2"}

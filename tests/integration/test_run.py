@@ -130,6 +130,43 @@ def test_a_stop_is_handed_on_and_is_the_end(tmp_path: Path) -> None:
     assert len(program.checkpoints()) == 1
 
 
+def test_a_signal_that_was_handed_on_and_killed_is_the_end(tmp_path: Path) -> None:
+    """Whichever it is: who sent it would find another process in the place of the one that is gone."""
+    process = start(Program(tmp_path, WAITS), "--report", "lives.jsonl")
+    wait_for(process, "ready")
+    process.send_signal(signal.SIGUSR1)
+    ended = finish(process)
+
+    assert ended.returncode == -signal.SIGUSR1
+    assert [life["signal"] for life in told(tmp_path)] == ["SIGUSR1"]
+
+
+def test_a_launcher_s_own_restart_is_lost_work(tmp_path: Path) -> None:
+    """A first process saved at its end, and the one that the launcher started after it was killed unsaved."""
+    source = """
+        import os, signal, sys, time
+        from lattice_addons import StateManagerGroup
+
+        group = StateManagerGroup()
+        group.register("n")
+        group.update("n", 1)
+        if len(sys.argv) > 1:
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    path = Program(tmp_path, source).path
+    launcher = ["sh", "-c", f"{sys.executable} {path} && {sys.executable} {path} again"]
+    ended = subprocess.run(
+        [*RUN, "--restarts", "0", "--job", "program", "--report", "lives.jsonl", "--", *launcher],
+        cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 128 + signal.SIGKILL
+    (lost,) = told(tmp_path)[0]["lost"]
+    assert (lost["checkpoint"], lost["reason"], lost["new"]) == (1, "exit", True)
+    assert lost["seconds"] > 0.2, ended.stderr
+
+
 def test_pauses_grow_and_restarts_are_counted(tmp_path: Path) -> None:
     """A program that dies at once has three more lives, each after twice the pause; then its status counts."""
     program = Program(tmp_path, "import sys; sys.exit(7)")
@@ -154,6 +191,7 @@ def test_pauses_grow_and_restarts_are_counted(tmp_path: Path) -> None:
         ([], ["there-is-no-such-program"], 127, 0),
         ([], ["/etc/passwd"], 126, 0),
         ([], [], 2, 0),
+        ([], [""], 2, 0),
     ],
 )
 def test_the_status_is_that_of_the_program(

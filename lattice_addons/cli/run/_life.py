@@ -73,21 +73,22 @@ def live(
         setsigmask=mailbox.before,
         setsigdef=_AS_BY_HAND,
     )
-    asked = warned = False
+    came: set[signal.Signals] = set()
     ended = None
     while ended is None:
         letter = mailbox.wait()
         if letter.signum == signal.SIGCHLD:
             ended = reap(pid)
             continue
-        warned = warned or letter.signum == warning
-        asked = asked or letter.signum in ENDING
+        came.add(letter.signum)
         if not letter.reached_all:
             send(pid, signal.SIGTERM if letter.signum == warning else letter.signum)
     code = os.waitstatus_to_exitcode(ended)
     killed_by = _signal(-code) if code < 0 else None
     status = code if code >= 0 else 128 - code
-    return Life(start.number, pid, began, time.time(), status, killed_by, asked, warned)
+    # Whatever signal it is that was sent here, who sent it has ended what died of it.
+    asked = not came.isdisjoint(ENDING) or killed_by in came
+    return Life(start.number, pid, began, time.time(), status, killed_by, asked, warning in came)
 
 
 def reap(pid: int = 0) -> int | None:

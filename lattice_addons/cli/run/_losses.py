@@ -57,11 +57,6 @@ class Loss:
         return f"job {self.job!r} was saved last as {stands}: {duration(self.seconds)} of work are lost"
 
     @property
-    def at_the_end(self) -> bool:
-        """Say whether it was saved when it ended."""
-        return self.new and not self.seconds
-
-    @property
     def cut_short(self) -> bool:
         """Say whether a signal ended it before it was done."""
         return self.new and str(self.reason).startswith("signal:")
@@ -88,30 +83,36 @@ def losses(settings: Settings, job: str | None, life: Life, *, sure: bool) -> li
 
 
 def _loss(store: Store, settings: Settings, job: str, life: Life) -> Loss:
-    for checkpoint in _newest(store, settings, job):
+    for line, checkpoint in _newest(store, settings, job):
         made = _made(checkpoint)
         new = made >= life.began - _JITTER
-        at_the_end = new and checkpoint.reason.startswith(_LAST)
+        at_the_end = new and checkpoint.reason.startswith(_LAST) and _is_last(line, checkpoint)
         lost = 0.0 if at_the_end else max(life.ended - made, 0.0) if new else life.seconds
         return Loss(job, checkpoint.number, checkpoint.reason, lost, new, _slurm(checkpoint))
     return Loss(job, None, None, life.seconds, new=False)
 
 
-def _newest(store: Store, settings: Settings, job: str) -> Iterator[Checkpoint]:
+def _newest(store: Store, settings: Settings, job: str) -> Iterator[tuple[Line, Checkpoint]]:
     """Give the newest checkpoint that a restart would carry on from: of several ranks, the oldest part of it."""
     lines = {rank: Line(store, job, rank, settings=settings) for rank in ranks(store, job)}
     if not lines:
         return
-    first = min(lines)
-    complete, lacking = instants(lines[first])
+    first = lines[min(lines)]
+    complete, lacking = instants(first)
     if complete is None and lacking is not None:
         return
     if complete is not None:
-        yield min((lines[rank].load(number) for rank, number in enumerate(complete.numbers)), key=_made)
+        parts = ((lines[rank], lines[rank].load(number)) for rank, number in enumerate(complete.numbers))
+        yield min(parts, key=lambda part: _made(part[1]))
         return
-    newest = lines[first].newest()
+    newest = first.newest()
     if newest is not None:
-        yield newest
+        yield first, newest
+
+
+def _is_last(line: Line, checkpoint: Checkpoint) -> bool:
+    """Say whether no process came after the one that made it, in the same life: torchrun starts its own anew."""
+    return line.lease.left_by() in (None, checkpoint.program.get("pid"))
 
 
 def _slurm(checkpoint: Checkpoint) -> tuple[str, int] | None:

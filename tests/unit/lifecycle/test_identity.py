@@ -118,6 +118,9 @@ def test_the_settings_have_the_last_word() -> None:
         ({}, (0, 1)),
         ({"RANK": "3", "WORLD_SIZE": "8"}, (3, 8)),
         ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
+        ({"PMI_RANK": "1", "PMI_SIZE": "2"}, (1, 2)),
+        # On the second of two nodes, each with the one task of SLURM's that starts MPICH's ranks.
+        ({"PMI_RANK": "5", "PMI_SIZE": "8", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, (5, 8)),
         ({"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS": "4"}, (2, 4)),
         # A batch script that runs without srun is one process of the allocation's many.
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),
@@ -130,7 +133,7 @@ def test_the_settings_have_the_last_word() -> None:
 )
 def test_the_rank(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], place: tuple[int, int]) -> None:
     """What launchers say, where they say both number and count."""
-    for prefix in ("", "OMPI_COMM_WORLD_"):
+    for prefix in ("", "OMPI_COMM_WORLD_", "PMI_"):
         monkeypatch.delenv(f"{prefix}RANK", raising=False)
         monkeypatch.delenv(f"{prefix}SIZE", raising=False)
     for name in ("WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
