@@ -1,8 +1,8 @@
-"""Bytes and seconds, as people write and read them."""
+"""Bytes, seconds and how many there are, as people write and read them."""
 
 from __future__ import annotations
 
-__all__ = ["UNITS", "bytes_in", "duration", "size", "took"]
+__all__ = ["UNITS", "bytes_in", "counted", "duration", "size", "took"]
 
 _KIB = 1024
 _LETTERS = "BGKMTik"
@@ -17,6 +17,11 @@ _DIGITS = 24
 # Up to how many of a unit it is still easy to read, and how many seconds it has.
 _STEPS = ((120, 1, "s"), (120, 60, "min"), (48, 3600, "h"), (float("inf"), 86400, "days"))
 _EXACT = 9.95
+
+
+def counted(count: int, noun: str) -> str:
+    """Show how many there are of a thing, whose plural ends in an s."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def size(count: int) -> str:

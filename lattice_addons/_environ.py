@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lattice_addons._allowed import AUTO, FOREVER, SHORTEST_KEY, Place
@@ -16,6 +17,7 @@ CONFIG = "LATTICE_CHECKPOINT_CONFIG"
 KEY = "LATTICE_CHECKPOINT_KEY"
 ENCRYPTION_KEY = "LATTICE_ENCRYPTION_KEY"
 JOB_ID = "LATTICE_JOB_ID"
+LOGLEVEL = "LATTICE_LOGLEVEL"
 VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and its meaning
     TYPE: ("type", "what kind of store: ``local``, ``s3``, ``remote``, ``fsspec`` or ``memory``"),
     CONFIG: ("", "``key=value`` entries with commas between them; the keys are below"),
@@ -39,12 +41,14 @@ VARIABLES: dict[str, tuple[str, str]] = {  # each with the field it sets, and it
     ),
     "LATTICE_STRICT": ("strict", "``1`` makes a save that failed at exit the exit status"),
     "LATTICE_DISABLE": ("disabled", "``1`` turns saving and loading off"),
-    "LATTICE_LOGLEVEL": ("loglevel", "``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``"),
+    LOGLEVEL: ("loglevel", "``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``"),
 }
 # An empty secret or job id is a mistake in the script that sets it, and to go on without one would be unsafe.
 NEVER_EMPTY = (KEY, ENCRYPTION_KEY, JOB_ID)
 SECRETS = ("key", "encryption_key")
 SWITCHES = {"enabled": ("1", "true", "yes", "on"), "disabled": ("0", "false", "no", "off")}
+# How alike a name is to one of ours that was meant to be it: other programs have variables that begin alike, too.
+_MISSPELT = 0.93
 FLAGS = {text: word == "enabled" for word, texts in SWITCHES.items() for text in (*texts, word)}
 
 
@@ -59,6 +63,30 @@ def given(environ: Mapping[str, str], keys: Collection[str]) -> Iterator[tuple[s
         elif text.strip() or (variable in NEVER_EMPTY and variable in environ):
             place = Place(variable)
             yield name, place, READERS.get(name, _text)(text if name in SECRETS else text.strip(), place)
+
+
+def meant(name: str) -> str | None:
+    """Give the variable that somebody meant who set this one; None where it is ours, or is like none of ours."""
+    if name in VARIABLES or not name.upper().startswith("LAT"):
+        return None
+    from difflib import get_close_matches  # Only a name that is like one of ours needs it.
+
+    return next(iter(get_close_matches(name.upper(), VARIABLES, n=1, cutoff=_MISSPELT)), None)
+
+
+def tell_misspelt(environ: Mapping[str, str]) -> None:
+    """Warn of variables that mean nothing and are almost ours, once in a process, where warnings are shown at all."""
+    for name in environ if environ.get(LOGLEVEL, "").strip().upper() not in ("ERROR", "CRITICAL") else ():
+        right = meant(name)
+        if right is not None:
+            _tell(name, right)
+
+
+@cache
+def _tell(name: str, right: str) -> None:
+    import logging  # What is spelt right needs none.
+
+    logging.getLogger("lattice_addons").warning("%s is set, and means nothing: did you mean %s?", name, right)
 
 
 def _configured(text: str, keys: Collection[str]) -> Iterator[tuple[str, Place, object]]:

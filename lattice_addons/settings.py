@@ -196,8 +196,13 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the ``LATTICE_*`` variables of this environment, by default the process's own."""
-        environ = os.environ if environ is None else environ
+        """Read the ``LATTICE_*`` variables of this environment, by default the process's own.
+
+        A variable of the process whose name is almost one of theirs is warned of, once.
+        """
+        if environ is None:
+            environ = os.environ
+            _environ.tell_misspelt(environ)
         # ``__post_init__`` checks again; here an error can still name the variable.
         checks = {each.name: each.metadata["check"] for each in fields(cls)}
         values: dict[str, Any] = {"spool": _default_spool(environ)}

@@ -9,7 +9,7 @@ from lattice_addons.checkpoint import chosen
 from lattice_addons.errors import CheckpointError, NotInStoreError
 
 from ._clear import confirmed
-from ._output import print_json, print_table
+from ._output import counted, print_json, print_table
 from ._rank import say_where_it_parts
 from ._status import NO
 from ._store import OpenStore, add_store_arguments, spooled
@@ -113,7 +113,7 @@ def _keep_remote(
     opened: OpenStore, job: str, asides: dict[int, list[Aside]], options: argparse.Namespace
 ) -> int:
     doomed = [aside for some in asides.values() for aside in some]
-    question = f"Remove {len(doomed)} lines of job {job!r} that were put aside on this machine?"
+    question = f"Remove {counted(len(doomed), 'line')} of job {job!r}, put aside on this machine?"
     if doomed and not options.yes and not confirmed("choose", question):
         return NO
     store = spooled(opened.store)

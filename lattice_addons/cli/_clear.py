@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import clear
 
-from ._output import print_json
+from ._output import counted, print_json
 from ._status import NO
 from ._store import OpenStore, add_store_arguments
 
@@ -28,14 +28,14 @@ def run(options: argparse.Namespace) -> int:
     job = opened.job(options.job)
     count = sum(len(line.numbers()) for line in opened.lines(job))
     if not options.yes and not confirmed(
-        "clear", f"Remove {count} checkpoints of job {job!r} in {opened.store.url}?"
+        "clear", f"Remove {counted(count, 'checkpoint')} of job {job!r} in {opened.store.url}?"
     ):
         return NO
     clear(opened.store, job)
     if options.json:
         print_json({"job": job, "removed": count})
     else:
-        sys.stdout.write(f"removed {count} checkpoints of job {job!r}\n")
+        sys.stdout.write(f"removed {counted(count, 'checkpoint')} of job {job!r}\n")
     return 0
 
 

@@ -10,7 +10,7 @@ from lattice_addons.checkpoint import jobs, mirrored
 from lattice_addons.errors import DamagedError, NotInStoreError, SettingsError
 from lattice_addons.storage import open_store
 
-from ._output import add_json_argument, plain, print_json, size
+from ._output import add_json_argument, counted, plain, print_json, size
 from ._progress import shown
 from ._status import OK
 from ._store import settings_of
@@ -73,7 +73,8 @@ def _untold(done: int, total: int) -> None:
 def _tell(job: str, each: Mirrored) -> None:
     there = f", {each.there} there already" if each.there else ""
     who = f"{job}, rank {each.rank}"
-    print(plain(f"{who}: {each.checkpoints} checkpoints copied and read back ({size(each.bytes)}){there}"))
+    copied = counted(each.checkpoints, "checkpoint")
+    print(plain(f"{who}: {copied} copied and read back ({size(each.bytes)}){there}"))
     if each.gone:
         told = ", ".join(map(str, each.gone))
         print(plain(f"{who}: deleted meanwhile by the program that runs: {told}"))

@@ -6,13 +6,13 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from lattice_addons._amounts import duration, size, took
+from lattice_addons._amounts import counted, duration, size, took
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-__all__ = ["add_json_argument", "duration", "print_json", "print_table", "size", "took"]
+__all__ = ["add_json_argument", "counted", "duration", "print_json", "print_table", "size", "took"]
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

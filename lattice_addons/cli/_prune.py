@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import prunable, prune
 
-from ._output import plain, print_json, size
+from ._output import counted, plain, print_json, size
 from ._store import OpenStore, add_store_arguments
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def _row(line: Line, pruned: Prune) -> dict[str, object]:
 def _told(line: Line, pruned: Prune, *, dry_run: bool) -> str:
     what = ", ".join(map(str, pruned.goes)) or "none"
     verb = "would go" if dry_run else "gone"
-    return (
-        f"{line.job}, rank {line.rank}: checkpoints {verb}: {what}; "
-        f"{len(pruned.stays)} stay; {pruned.packs} packs, {size(pruned.bytes)} in all"
-    )
+    stay = f"{len(pruned.stays)} stay{'s' * (len(pruned.stays) == 1)}"
+    packs = f"{counted(pruned.packs, 'pack')}, {size(pruned.bytes)} in all"
+    return f"{line.job}, rank {line.rank}: checkpoints {verb}: {what}; {stay}; {packs}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lattice_addons.errors import LatticeError
 
 from ._glance import COLORS, RIGHT, by_state, cells, fields
-from ._output import plain, size
+from ._output import counted, plain, size
 from ._places import NOTHING_SENT, all_kept_here
 from ._status import OK
 from ._store import OpenStore, add_store_arguments
@@ -144,7 +144,8 @@ def _page(console: Console, store: Store, views: list[JobView], problem: str) ->
     written = size(int(sum(view.bytes_per_second for view in runs)))
     lost = size(sum(view.lost_bytes or 0 for view in runs))
     head = f"{store.url}  {time.strftime('%H:%M:%S')}\n"
-    head += f"{len(views)} jobs, {len(runs)} running: about {lost} would be lost now; {written}/s are written"
+    running = f"{counted(len(views), 'job')}, {len(runs)} running"
+    head += f"{running}: about {lost} would be lost now; {written}/s are written"
     rest = f"and {len(views) - room} more" if len(views) > room else ""
     kept = [
         f"{view.name}: {NOTHING_SENT}{why}" for view, _ in rows for why in all_kept_here(store, view.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lattice_addons import errors
 from lattice_addons.settings import Settings
 
-from ._output import add_json_argument, print_json, size
+from ._output import add_json_argument, counted, print_json, size
 
 if TYPE_CHECKING:
     import argparse
@@ -75,8 +75,8 @@ def _told(spool: Spool, left: list[NotUp]) -> list[str]:
     if not left:
         return [f"{spool.url}: all is there"]
     return [
-        f"{spool.url}: {each.checkpoints} checkpoints of {each.folder.removesuffix('/')} "
-        f"({size(each.bytes)}) are not there: {each.error}"
+        f"{spool.url}: {counted(each.checkpoints, 'checkpoint')} of {each.folder.removesuffix('/')} "
+        f"({size(each.bytes)}) {'is' if each.checkpoints == 1 else 'are'} not there: {each.error}"
         for each in left
     ]
 

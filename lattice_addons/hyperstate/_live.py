@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lattice_addons.errors import HyperStateError, LatticeError, StoreError
 
 from ._differences import MISSING, Difference, differences
+from ._edited import open_dicts
 from ._path import dotted
 from ._read import read_text
 from ._requests import now
 from ._ron_data import Tagged
 from ._shape import put
+from ._sound import CONFIG
 from ._write import key_text
 
 if TYPE_CHECKING:
@@ -93,9 +95,9 @@ class LiveFile:
                 return []  # many editors empty a file before they write it: nobody wants each default now
             before, after = (_with_text_keys(config.current(each)) for each in (self._data, data))
             edits = list(differences(before, after))
-            whole = config.plain()
+            whole, dicts = config.plain(), open_dicts(config.value, None)
             for each in edits:
-                whole = _edited(whole, each)
+                whole = _edited(whole, each, dicts)
             changes = config.change(whole)
         except LatticeError as error:
             log.warning("the edit of %s is refused, and the run goes on: %s", self._path, error)
@@ -119,11 +121,19 @@ def _with_text_keys(data: Any) -> Any:
     return [*map(_with_text_keys, data)] if isinstance(data, list) else data
 
 
-def _edited(data: Any, edit: Difference) -> Any:
+def _edited(data: Any, edit: Difference, dicts: Collection[str]) -> Any:
     if edit.new is not MISSING:
         return put(data, edit.place, edit.new)
-    message = f"{dotted(edit.place)} was taken out of the file; give it the value that it is to have"
-    raise HyperStateError(message)
+    *above, key = edit.place
+    if dotted((CONFIG, *above)) not in dicts:
+        # A field of a class has some value; whether that of now or the default is meant, nobody can say.
+        message = f"{dotted(edit.place)} was taken out of the file; give it the value that it is to have"
+        raise HyperStateError(message)
+    mapping = data
+    for part in above:
+        mapping = mapping[part]
+    mapping.pop(key, None)
+    return data
 
 
 def _notes(what: str, changes: list[Difference], when: str) -> list[str]:

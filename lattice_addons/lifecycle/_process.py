@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lattice_addons._signalled import PENDING
 
+from ._interpreter import only_in_the_main_one
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -152,6 +154,7 @@ def is_main_thread() -> bool:
     return _thread.get_ident() == threading.main_thread().ident
 
 
+only_in_the_main_one()
 PROCESS = Process()
 
 

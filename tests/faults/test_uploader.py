@@ -287,7 +287,7 @@ def test_lattice_upload_says_what_it_could_not_send(tmp_path: Path, s3: Bucket) 
     eventually(lambda: not remote.uploader())
     refused = lattice(remote, "upload")
     assert refused.returncode == 77, refused.stdout + refused.stderr
-    assert "1 checkpoints of program/rank-00000" in refused.stdout
+    assert "1 checkpoint of program/rank-00000" in refused.stdout
     s3.proxy.heal()
     assert lattice(remote, "upload").returncode == 0
     assert not remote.uploader()

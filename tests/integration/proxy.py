@@ -38,11 +38,12 @@ class Request:
     path: str
     length: int
     status: int = 0
+    authorization: str = ""
 
 
 @dataclass
 class Fault:
-    """What is done to the requests of some kinds (all, when none is named) whose path has ``path`` in it."""
+    """What is done to the requests of some kinds (all, when none is named) with this path, ``by`` these credentials."""
 
     action: str  # status, reset, lose, repeat, cut, cut-answer
     kinds: tuple[str, ...]
@@ -50,12 +51,14 @@ class Fault:
     times: int | None = None
     status: int = 0
     after: int = 0
+    by: str = ""
 
     def takes(self, request: Request) -> bool:
         """Tell whether this one is meant, and count it."""
         if (
             (self.kinds and request.kind not in self.kinds)
             or self.path not in request.path
+            or self.by not in request.authorization
             or self.times == 0
         ):
             return False
@@ -105,9 +108,9 @@ class Proxy:
                 raise AssertionError(f"{count} × {kind} expected within {seconds} s; seen: {self.counts()}")
             time.sleep(0.01)
 
-    def fail(self, status: int, *kinds: str, times: int | None = None, path: str = "") -> None:
-        """Answer requests with an error; the server does not see them."""
-        self._break(Fault("status", kinds, path, times, status=status))
+    def fail(self, status: int, *kinds: str, times: int | None = None, path: str = "", by: str = "") -> None:
+        """Answer requests (``by`` a name in their authorization) with an error; the server does not see them."""
+        self._break(Fault("status", kinds, path, times, status=status, by=by))
 
     def reset(self, *kinds: str, times: int | None = None, path: str = "") -> None:
         """Reset the connection in the place of an answer; the server does not see the request."""
@@ -245,7 +248,9 @@ class _Conversation:
         fields = _fields(headers)
         method, path, _ = first.decode("latin-1").split(" ", 2)
         length = int(fields.get("content-length", "0"))
-        request = Request(kind_of(method, path, fields), method, path, length)
+        request = Request(
+            kind_of(method, path, fields), method, path, length, authorization=fields.get("authorization", "")
+        )
         fault = self._proxy.fault(request)
         self._proxy.pace(0)
         if fields.get("expect", "").lower() == "100-continue":

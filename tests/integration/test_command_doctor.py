@@ -70,10 +70,12 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_and_that_mean_nothing(tmp_path: Path) -> None:
-    """A typing error in a variable's name is found only here: no program can know that it was meant."""
+    """A variable that is almost one of ours is told with the right name, any other with all that there are."""
     found = doctor(tmp_path, status=1, LATTICE_CHECKPOINT_CONFIG="kep=3")
     assert "did you mean 'keep'" in found["settings"][0]["found"]
     found = doctor(tmp_path, LATTICE_CHECKPOINT_CONFG="keep=3")
+    assert found["settings"][1]["todo"] == "did you mean LATTICE_CHECKPOINT_CONFIG?"
+    found = doctor(tmp_path, LATTICE_FLOW="1")
     assert "LATTICE_CHECKPOINT_CONFIG" in found["settings"][1]["todo"]
     found = doctor(tmp_path, status=1, LATTICE_DISABLE="1")
     assert "problem" in states(found, "settings")

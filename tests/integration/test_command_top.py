@@ -40,7 +40,7 @@ def test_a_terminal_shows_what_runs(tmp_path: Path) -> None:
         with Terminal(TOP, tmp_path, clean_environ()) as terminal:
             terminal.wait_for("worker")
             terminal.wait_for("iB/s are written")
-            assert "1 jobs, 1 running" in terminal.text
+            assert "1 job, 1 running" in terminal.text
             process.send_signal(signal.SIGKILL)
             finish(process)
             terminal.wait_for("crashed")

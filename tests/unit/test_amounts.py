@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lattice_addons._amounts import UNITS, bytes_in, duration, size, took
+from lattice_addons._amounts import UNITS, bytes_in, counted, duration, size, took
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,8 @@ def test_times_are_shown(seconds: float, text: str) -> None:
 def test_what_took_next_to_nothing_is_shown(seconds: float, text: str) -> None:
     """With three digits, and never as nothing but zeros."""
     assert took(seconds) == text
+
+
+def test_one_thing_is_not_many() -> None:
+    """Only of one there is no plural."""
+    assert [counted(number, "pack") for number in (0, 1, 2)] == ["0 packs", "1 pack", "2 packs"]

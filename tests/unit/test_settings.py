@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lattice_addons._environ import meant
 from lattice_addons.settings import KEYS, VARIABLES, Settings, check_job_id
+from tests.program import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -258,6 +260,40 @@ def test_options_are_a_copy() -> None:
     settings = Settings(options=options)
     options["a"] = "2"
     assert settings.options == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("LATTICE_CHECKPIONT_TYPE", "LATTICE_CHECKPOINT_TYPE"),
+        ("LATTICE_LOG_LEVEL", "LATTICE_LOGLEVEL"),
+        ("LATICE_JOB_ID", "LATTICE_JOB_ID"),
+        ("lattice_disable", "LATTICE_DISABLE"),
+        *(
+            (name, None)
+            for name in (*VARIABLES, "LATTICE_JOBS", "LATTICE_LICENSE_FILE", "LATTICE_RUN_DIR", "LATEX")
+        ),
+    ],
+)
+def test_a_variable_that_is_almost_ours(name: str, right: str | None) -> None:
+    """Its right name is known; one that another program may have is left alone."""
+    assert meant(name) == right
+
+
+@pytest.mark.parametrize("level", ["", "error"])
+def test_a_misspelt_variable_is_warned_of_once(tmp_path: Path, level: str) -> None:
+    """By the program that reads the settings, even where they are refused; where no warnings are asked for, by none."""
+    text = "from lattice_addons.settings import Settings\nfor _ in 'ab': Settings.from_environ()"
+    given = {"LATTICE_CHECKPIONT_TYPE": "s3", "LATTICE_CHECKPOINTS_KEY": "x", "LATTICE_JOBS": "3"}
+    told = Program(tmp_path, text).run(environ=given | {"LATTICE_LOGLEVEL": level}).stderr.splitlines()
+    warned = [
+        "LATTICE_CHECKPIONT_TYPE is set, and means nothing: did you mean LATTICE_CHECKPOINT_TYPE?",
+        "LATTICE_CHECKPOINTS_KEY is set, and means nothing: did you mean LATTICE_CHECKPOINT_KEY?",
+    ]
+    assert told == ([] if level else warned)
+    refused = Program(tmp_path, text).run(environ=given | {"LATTICE_CHECKPOINT_CONFIG": "kep=3"})
+    assert warned[0] in refused.stderr
+    assert "did you mean 'keep'" in refused.stderr
 
 
 def test_every_key_says_its_default_and_meaning() -> None:

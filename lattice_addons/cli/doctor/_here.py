@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice_addons import __version__
+from lattice_addons._environ import meant
 from lattice_addons.cli._output import size
 from lattice_addons.settings import VARIABLES, Settings
 
@@ -45,11 +46,12 @@ def _settings(settings: Settings) -> Iterator[Check]:
     if settings.disabled:
         yield problem("settings", "LATTICE_DISABLE is set: nothing is saved or loaded", "unset it")
     for name in os.environ:
-        if name.startswith("LATTICE_") and name not in VARIABLES:
-            from difflib import get_close_matches
-
-            best = get_close_matches(name, VARIABLES, n=1, cutoff=0.0)[0]
-            yield warning("settings", f"{name} is set, and means nothing", f"{best} is the one most like it")
+        right = meant(name)
+        if right is not None:
+            yield warning("settings", f"{name} is set, and means nothing", f"did you mean {right}?")
+        elif name.startswith("LATTICE_") and name not in VARIABLES:
+            todo = f"unset it, unless another program reads it; there are {', '.join(VARIABLES)}"
+            yield warning("settings", f"{name} is set, and means nothing here", todo)
 
 
 def _versions() -> Iterator[Check]:

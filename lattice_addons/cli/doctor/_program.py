@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice_addons.checkpoint import Line, jobs, ranks
-from lattice_addons.cli._output import duration
+from lattice_addons.cli._output import counted, duration
 from lattice_addons.settings import Settings
 from lattice_addons.storage import LocalStore
 
@@ -94,7 +94,7 @@ def _stopped(
         todo = "leave SIGTERM to Lattice, or save() in the handler that takes it; --after, if no slot had a value yet"
         yield problem("program", f"stopped by SIGTERM it saved nothing, and ended within {took}", todo)
     else:
-        slots = f"{len(newest.slots)} slot" + "s" * (len(newest.slots) != 1)
+        slots = counted(len(newest.slots), "slot")
         yield good(
             "program", f"stopped by SIGTERM it saved {slots} ({newest.reason}), and ended within {took}"
         )
@@ -113,9 +113,8 @@ def _ended(settings: Settings, status: int, root: Path) -> Iterator[Check]:
     """Judge a program that ended before it could be stopped."""
     newest = _newest(settings, root)
     if newest is not None:
-        yield good(
-            "program", f"it ended (status {status}) and saved {len(newest.slots)} slots ({newest.reason})"
-        )
+        slots = counted(len(newest.slots), "slot")
+        yield good("program", f"it ended (status {status}) and saved {slots} ({newest.reason})")
     elif status:
         yield problem(
             "program", f"it ended with status {status}, and saved nothing", "see what it wrote to stderr"

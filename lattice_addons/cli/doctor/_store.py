@@ -11,7 +11,7 @@ from urllib.parse import quote
 from lattice_addons._host import user_number
 from lattice_addons._service_url import address, is_service
 from lattice_addons.checkpoint import Line, jobs, ranks
-from lattice_addons.cli._output import duration, size
+from lattice_addons.cli._output import counted, duration, size
 from lattice_addons.errors import LatticeError, NoAccessError, NotInStoreError
 from lattice_addons.storage import open_store, ulid
 
@@ -140,7 +140,7 @@ def _health(settings: Settings, store: Store) -> Iterator[Check]:
             checkpoints += len(line.numbers())
             total += sum(entry.size for entry in newest.slots.values()) if newest is not None else 0
     if not bad:
-        told = f"{len(names)} jobs, {checkpoints} checkpoints; the newest can be read"
+        told = f"{counted(len(names), 'job')}, {counted(checkpoints, 'checkpoint')}; the newest can be read"
         yield good("store", told)
     if settings.type == "local" and total:
         import shutil
@@ -162,9 +162,9 @@ def _unsent(settings: Settings) -> Iterator[Check]:
         left = not_up(spool)
         count = sum(each.checkpoints for each in left)
         if count:
-            told = (
-                f"{count} checkpoints ({size(sum(each.bytes for each in left))}) are not in {spool.url} yet"
-            )
+            waiting = size(sum(each.bytes for each in left))
+            verb = "is" if count == 1 else "are"
+            told = f"{counted(count, 'checkpoint')} ({waiting}) {verb} not in {spool.url} yet"
             yield warning("upload", told, "`lattice upload` sends them, and says what keeps them here")
 
 

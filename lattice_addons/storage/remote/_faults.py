@@ -13,7 +13,7 @@ from lattice_addons.storage._faults import already_there, coded, not_there
 from lattice_addons.storage.remote._waiting import waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Where", "meaning", "said"]
 
@@ -181,11 +181,19 @@ def _answer(error: BaseException) -> tuple[str, int]:
 class Where:
     """A remote store as its errors name it."""
 
-    def __init__(self, url: str, endpoint: str, bucket: str, patience: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        endpoint: str,
+        bucket: str,
+        patience: float,
+        refused: Callable[[], None] | None = None,
+    ) -> None:
         self.url = url
         self.endpoint = endpoint
         self.bucket = bucket
         self.patience = patience
+        self._refused = refused  # called when the store refuses the credentials
         self._told = float("-inf")
 
     def tell_waiting(self, error: BaseException) -> None:
@@ -234,6 +242,8 @@ class Where:
         return coded(UnreachableError(message, url=self.url), errno.EHOSTUNREACH)
 
     def _no_access(self, error: BaseException, action: str, key: str) -> StoreError:
+        if self._refused is not None:
+            self._refused()
         message = (
             f"{self.endpoint} refuses {action} on {self.url}{'/' if key else ''}{key} ({said(error)}): give "
             f"these credentials the right to {action}, or set others, in the environment or as opt.*"

@@ -17,7 +17,7 @@ from lattice_addons.storage.remote._registered import know_lattice
 from lattice_addons.storage.remote._webdav import quote_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lattice_addons.storage.remote._files import Files
 
@@ -42,8 +42,10 @@ _EXTRAS = {
 }
 
 
-def open_files(url: str, options: Mapping[str, str], patience: float) -> Files:
-    """Give the files behind a URL."""
+def open_files(
+    url: str, options: Mapping[str, str], patience: float, refused: Callable[[], None] | None = None
+) -> Files:
+    """Give the files behind a URL; ``refused`` is called when credentials are that were found when it was opened."""
     given = file_system_options(options)
     kind = url.partition("://")[0].partition("::")[0]
     if kind == "zip":
@@ -58,7 +60,7 @@ def open_files(url: str, options: Mapping[str, str], patience: float) -> Files:
         return open_service(url, given, patience)
     if kind in _S3:
         given = _for_s3(given, patience)
-    where = Where(without_secrets(url), _endpoint(url, given), _bucket(url), patience)
+    where = Where(without_secrets(url), _endpoint(url, given), _bucket(url), patience, refused)
     system, path = _make(url, kind, given, where)
     if kind in _S3:
         from lattice_addons.storage.remote._s3 import S3Files

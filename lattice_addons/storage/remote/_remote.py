@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RemoteStore"]
 
 _AT_ONCE = 8  # requests; more of them only share the link
+_AS_FOUND = 5.0  # seconds: what was found so lately, is not looked for again
 _PIECE = 16 << 20  # a longer range is fetched in pieces of this
 
 
@@ -43,6 +45,7 @@ class RemoteStore(Store):
         self._patience = patience
         self._opened: dict[int, Files] = {}
         self._opening = threading.Lock()
+        self._since = 0.0
 
     def __repr__(self) -> str:
         """Show where it is, and no secret."""
@@ -61,8 +64,15 @@ class RemoteStore(Store):
                 if files is None:
                     from lattice_addons.storage.remote._opened import open_files
 
-                    files = self._opened[pid] = open_files(self._whole_url, self._options, self._patience)
+                    self._since = time.monotonic()
+                    files = open_files(self._whole_url, self._options, self._patience, self._look_again)
+                    self._opened[pid] = files
         return files
+
+    def _look_again(self) -> None:
+        """Find the credentials anew at the next call: those of before may have expired, and others be there by now."""
+        if time.monotonic() - self._since > _AS_FOUND:
+            self._opened.pop(os.getpid(), None)
 
     def warm(self) -> None:
         """Import what is needed, and make the file system: a second of work before the first call; nothing is asked."""

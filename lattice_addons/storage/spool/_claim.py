@@ -34,7 +34,7 @@ Claim = dict[str, Any]
 CLAIMS = "claims/"
 #: A claim that was not renewed for so long is dead, and how often one is renewed, in seconds.
 EXPIRY, RENEWAL = 60.0, 15.0
-# How far the clocks of two machines may be apart.
+# How far the clock of who looks may be ahead of the others.
 _CLOCKS = 15 * 60.0
 # How often one looks whether a claim is renewed; and how long another's write may take to be seen, in a store that
 # refuses no second one.
@@ -191,9 +191,7 @@ def _judge(remote: Store, folder: str, number: int, held: Claim) -> None:
     lives = [_alive(held.get("owner")), _alive(held.get("by"))]
     if True in lives:
         raise _held(remote, folder, held)
-    renewed = held.get("renewed")
-    old = isinstance(renewed, (int, float)) and time.time() - renewed > EXPIRY + _CLOCKS
-    if old or lives == [False, False]:
+    if lives == [False, False] or _is_old(remote, folder, number, held):
         return
     _log.warning(
         "%s%s was written by %s: waiting up to %.0f s to see that it no longer runs",
@@ -208,6 +206,21 @@ def _judge(remote: Store, folder: str, number: int, held: Claim) -> None:
             return
         if now.get("nonce") != held.get("nonce"):
             raise _held(remote, folder, now)
+
+
+def _is_old(remote: Store, folder: str, number: int, held: Claim) -> bool:
+    """Say whether a claim was not renewed for longer than clocks differ, by its owner's and by the store's clock.
+
+    The owner's may be hours behind, and what is taken from a living one is its work: then the store knows better.
+    """
+    renewed, old = held.get("renewed"), time.time() - EXPIRY - _CLOCKS
+    if not isinstance(renewed, (int, float)) or renewed >= old:
+        return False
+    try:
+        stored = remote.facts(_key(folder, number)).modified
+    except NotInStoreError:
+        return True
+    return stored is None or stored < old
 
 
 def _held(remote: Store, folder: str, held: Claim) -> LeaseHeldError:

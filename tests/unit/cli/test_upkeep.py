@@ -76,6 +76,18 @@ def test_a_dry_run_says_what_goes_and_how_much(root: Path, capsys: pytest.Captur
     assert ask(capsys, root, "prune", "--dry-run", "--keep", "2")[0]["bytes"] == 0  # type: ignore[index]
 
 
+def test_one_is_told_of_as_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of packs, checkpoints and jobs alike."""
+    told = []
+    for command in (("prune", "--keep", "4"), ("prune", "--keep", "1"), ("doctor",), ("clear", "--yes")):
+        assert main([*command, "--root", str(root)]) == 0
+        told.append(capsys.readouterr().out)
+    assert "gone: 1; 4 stay; 1 pack, " in told[0]
+    assert "gone: 2, 3, 4; 1 stays; 3 packs, " in told[1]
+    assert "1 job, 1 checkpoint; " in told[2]
+    assert told[3] == "removed 1 checkpoint of job 'job'\n"
+
+
 @pytest.mark.parametrize("command", [("prune", "--keep", "1"), ("repair",)])
 def test_all_ranks_are_free_or_none_is_touched(
     root: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -122,3 +123,43 @@ def test_another_class_by_its_tag_replaces_the_whole(tmp_path: Path) -> None:
     path.write_text("optimizer: !Sgd {lr: 0.25, momentum: 0.5}\n")
     file.serve(config)
     assert config.value == Training(Sgd(0.25, 0.5), 9)
+
+
+@dataclass
+class Part:
+    """A member of a mapping."""
+
+    share: float
+    tags: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Mixture:
+    """A config with mappings, one in the other, and a field that is no mapping."""
+
+    parts: dict[int, Part] = field(default_factory=dict)
+    lr: float = 0.1
+
+
+def test_a_key_that_is_taken_out_of_a_mapping_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A field of a class that is taken out is refused: what it is to be then, nobody has said."""
+    whole = {"lr": 0.5, "parts": {"1": {"share": 0.5, "tags": {"a": 1, "b": 2}}, "2": {"share": 0.5}}}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(whole))
+    file = LiveFile(str(path))
+    config = HeldConfig(Mixture, whole, key=None)
+    path.write_text(json.dumps({"lr": 0.5, "parts": {"1": {"share": 0.5, "tags": {"b": 2}}}}))
+    [taken] = file.serve(config)
+    assert config.value == Mixture({1: Part(0.5, {"b": 2})}, 0.5)
+    assert [note.partition(" (")[0] for note in taken.notes] == [
+        "edited parts.1.tags.a: 1 → nothing",
+        'edited parts.2: {"share": 0.5, "tags": {}} → nothing',
+    ]
+    for text in ('{"parts": {}}', '{"lr": 0.5}', '{"lr": 0.5, "parts": {"1": {"tags": {"b": 2}}}}'):
+        caplog.clear()
+        path.write_text(text)
+        assert file.serve(config) == []
+        assert "was taken out of the file" in caplog.text
+    assert config.value == Mixture({1: Part(0.5, {"b": 2})}, 0.5)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lattice_addons.errors import StoreError, UnreachableError
-from lattice_addons.storage.remote import RemoteStore, _patience
+from lattice_addons.errors import NoAccessError, StoreError, UnreachableError
+from lattice_addons.storage.remote import RemoteStore, _patience, _remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.integration.servers import Bucket
 
@@ -159,6 +159,34 @@ def test_an_upload_that_cannot_go_on_is_begun_anew(s3: Bucket, tmp_path: Path, s
     store.send("job/pack", path, parts=str(parts))
     assert s3.get("job/pack") == (tmp_path / "pack").read_bytes()
     assert s3.uploads() == ([upload] if spoil == "torn" else [])
+
+
+def test_credentials_that_expire_and_are_renewed(
+    s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an upload, and in the file in which they were found: who tries again has the new ones."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    known = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(known))
+    monkeypatch.setattr(_remote, "_AS_FOUND", 0.0)
+    written = "[default]\naws_access_key_id = {}\naws_secret_access_key = secret\n"
+    known.write_text(written.format("yesterday"))
+    store = RemoteStore(s3.root, s3.options, patience=90)
+    path, parts = a_file(tmp_path, 40 * _MIB), str(tmp_path / "parts")
+
+    def expire(_: int) -> None:
+        s3.proxy.fail(403, by="yesterday")
+
+    with pytest.raises(NoAccessError, match="refuses"):
+        store.send("job/pack", path, parts=parts, tell=expire)
+    with pytest.raises(NoAccessError, match="refuses"):
+        store.list()
+    known.write_text(written.format("today"))
+    s3.proxy.forget()
+    store.send("job/pack", path, parts=parts)
+    assert s3.proxy.counts()["part"] < 5, "all of it was sent again"
+    assert store.read("job/pack") == Path(path).read_bytes()
 
 
 def test_an_upload_that_nobody_can_resume_is_aborted(s3: Bucket, store: RemoteStore, tmp_path: Path) -> None:

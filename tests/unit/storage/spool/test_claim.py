@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -112,13 +113,25 @@ def test_one_elsewhere_that_is_renewed_is_live(remote: RemoteStore, monkeypatch:
 
 
 def test_one_that_is_older_than_clocks_differ_is_dead(
-    remote: RemoteStore, caplog: pytest.LogCaptureFixture
+    remote: RemoteStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody waits a minute for a machine that was switched off yesterday."""
     old = taken(remote, elsewhere())
-    show(remote, old, renewed=time.time() - 24 * 3600)
+    yesterday = time.time() - 24 * 3600
+    show(remote, old, renewed=yesterday)
+    os.utime(tmp_path / "remote" / FOLDER / "claims" / "00000001.json", (yesterday, yesterday))
     taken(remote, Owner.current())
     assert caplog.records == [], "it was waited for"
+
+
+def test_one_by_a_clock_that_is_hours_behind_is_watched(
+    remote: RemoteStore, short: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The store says that it was renewed a moment ago, so that its owner may well live."""
+    del short
+    show(remote, taken(remote, elsewhere()), renewed=time.time() - 24 * 3600)
+    taken(remote, Owner.current())
+    assert "waiting up to" in caplog.text
 
 
 def test_one_that_was_given_back(remote: RemoteStore) -> None:
