@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ pytest_plugins = [
 
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]
+
+# Who runs the tests with nohup lets them ignore SIGHUP, and so would all programs that they start.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No test asks the network for credentials that a machine may have.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
