@@ -5,7 +5,12 @@ from __future__ import annotations
 import dis
 import functools
 import logging
+import sys
+import threading
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
+
+from lattice_addons.lifecycle import uncaught
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +18,15 @@ if TYPE_CHECKING:
 
     from ._loop import Loop
 
-__all__ = ["asking", "is_ahead", "is_loop", "is_statement", "warn_of_expression", "warn_of_sides"]
+__all__ = [
+    "asking",
+    "is_ahead",
+    "is_loop",
+    "is_statement",
+    "main_frame",
+    "warn_of_expression",
+    "warn_of_sides",
+]
 
 _log = logging.getLogger("lattice_addons.autopatch")
 
@@ -23,6 +36,14 @@ _ASKING_LOOPS = frozenset({"FOR_ITER", "SEND", "YIELD_FROM"})
 _COLLECTING = frozenset({"LIST_APPEND", "SET_ADD", "MAP_ADD"})
 _EXPRESSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
 _IS_GENERATOR: Final = 0x20  # inspect.CO_GENERATOR, without the import
+
+
+def main_frame() -> FrameType | None:
+    """Give the frame in which the program is, or was when it raised what ends it; a save may be another thread's."""
+    error = uncaught()
+    if error is not None:
+        return next((frame for frame, _ in reversed([*walk_tb(error.__traceback__)])), None)
+    return sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - there is no other way
 
 
 def asking(frame: FrameType | None) -> Iterator[FrameType]:

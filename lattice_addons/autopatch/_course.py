@@ -14,9 +14,9 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from lattice_addons.lifecycle import passive_reason
+from lattice_addons.lifecycle import passive_reason, uncaught
 
-from ._asking import is_ahead, warn_of_sides
+from ._asking import is_ahead, main_frame, warn_of_sides
 from ._counting import Counted
 from ._ending import complete_at_end
 from ._everything import Everything
@@ -25,7 +25,7 @@ from ._passing import Passed
 from ._records import Record
 from ._slot import CourseManager
 from ._steps import as_loop, put_steps_back
-from ._variables import Variables, everything, main_frame, merged
+from ._variables import Variables, everything, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,7 @@ class Course:
         self.steps = 0
         self.counted: dict[Any, int] = {}  # what `is_counted` knows of the program's places
         self.beside: list[weakref.ref[Passed]] = []  # the iterators that were begun while passing over
+        self.broken_off: list[Loop] = []  # those left before their end since the last one began
         self._taking_turns: list[weakref.ref[Loop]] = []  # those of which a batch was asked for the last step
         self._group: StateManagerGroup | None = None
         self._pid = os.getpid()
@@ -71,8 +72,9 @@ class Course:
 
     @property
     def running(self) -> list[Loop]:
-        """The loops that have begun and are not over, the outermost first."""
-        return [loop for reference in self._running if (loop := reference()) is not None]
+        """The loops that have begun and are not over, the outermost first; those that an uncaught exception left."""
+        running = [loop for reference in self._running if (loop := reference()) is not None]
+        return running or (self.broken_off[::-1] if uncaught() is not None else [])
 
     @property
     def _leading(self) -> Loop | None:
@@ -178,6 +180,7 @@ class Course:
                 if earlier.record.name == record.name:
                     earlier.leave(frame)
             self._running.append(weakref.ref(loop))
+            self.broken_off.clear()
             self.last = record
             self._catch_up()
         if self._leading is loop:
@@ -235,11 +238,8 @@ class Course:
 
     def describe(self) -> dict[str, object]:
         """Give where the program is, as plain data."""
-        loops: dict[str, list[list[object]]] = {}
-        for name, records in self.records.items():
-            loops[name] = [record.plain() for record in records]
-        running = self.running
-        for loop in running:
+        loops = {name: [record.plain() for record in records] for name, records in self.records.items()}
+        for loop in self.running:
             loops[loop.record.name][loop.record.index] = loop.described()
         leading = self._leading
         if leading is not None and self._first is not None and leading.record.name in loops:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._asking import is_loop, is_statement, warn_of_expression
+from ._asking import is_loop, is_statement, main_frame, warn_of_expression
 from ._records import Record
-from ._variables import Variables, main_frame, put_back
+from ._variables import Variables, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,11 @@ class Loop:
         """Take note that it was left before its end."""
         # At the end of a process what is needed for it may be gone.
         if not self.record.over and not sys.is_finalizing():
+            within = self.within
             self.leave(sys._getframe(1))  # noqa: SLF001 - as above
+            # It may be by what ends the program, and then this is where that was.
+            self.within, self._elements = within, iter(())
+            self._course.broken_off.append(self)
 
     def leave(self, frame: FrameType | None) -> None:
         """Take note that it is over, and of what it has left in variables."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._asking import main_frame
 from ._records import Record
-from ._variables import everything, main_frame, plain, put_back
+from ._variables import everything, plain, put_back
 
 if TYPE_CHECKING:
     from ._records import Goal

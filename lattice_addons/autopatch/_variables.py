@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from types import FrameType
 
-__all__ = ["Variables", "everything", "main_frame", "merged", "plain", "prune", "put_back"]
+__all__ = ["Variables", "everything", "merged", "plain", "prune", "put_back"]
 
 _SIMPLE = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Any = (list, dict, set, deque, OrderedDict, defaultdict, Counter)
@@ -69,11 +68,6 @@ def put_back(frame: FrameType | None, left: dict[str, dict[str, tuple[bool, obje
         now = space.get(key)
         if not ((in_place or _is_generator(now) or isinstance(now, defaultdict)) and _fill(now, fresh)):
             space[key] = fresh
-
-
-def main_frame() -> FrameType | None:
-    """Give the frame in which the program is; a save may be another thread's."""
-    return sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - there is no other way
 
 
 def merged(left: Any, more: Any) -> Any:

@@ -3,6 +3,7 @@
 from lattice_addons._owner import Owner
 
 from ._attach import Attachment, attach
+from ._exit import uncaught
 from ._gate import Gate
 from ._identity import folder_name, job_id, passive_reason, rank, run_id, world_size
 from ._logs import log_from
@@ -31,5 +32,6 @@ __all__ = [
     "run_id",
     "start_thread",
     "tell",
+    "uncaught",
     "world_size",
 ]

@@ -13,7 +13,7 @@ from ._saving import save_all
 from ._settling import settle_all
 from ._signals import take_effects
 
-__all__ = ["register"]
+__all__ = ["register", "uncaught"]
 
 # After what multiprocessing itself does at the end of a worker.
 _LAST = -100
@@ -86,13 +86,19 @@ def _save() -> None:
         _failed_with = getattr(failure, "exit_code", 1)
 
 
+def uncaught() -> BaseException | None:
+    """Give the exception that ends the program; None while it runs, or where it fell off its end."""
+    # At a prompt the last error is one that the user has seen and gone on from.
+    if hasattr(sys, "ps1") or sys.flags.interactive:
+        return None
+    error: BaseException | None = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    return error
+
+
 def _reason() -> tuple[str, list[str]]:
     """Say whether the program fell off its end or an uncaught exception ended it."""
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    # At a prompt the last error is one that the user has seen and gone on from.
-    if error is None or hasattr(sys, "ps1") or sys.flags.interactive:
-        return "exit", []
-    return "exception", [type(error).__name__]
+    error = uncaught()
+    return ("exit", []) if error is None else ("exception", [type(error).__name__])
 
 
 def _make_failure_count() -> None:

@@ -37,6 +37,8 @@ def step(x, y):
     done += 1
     if done == int(os.environ.get("KILL_AT", -1)):
         os.kill(os.getpid(), signal.SIGTERM)
+    if done == int(os.environ.get("RAISE_AT", -1)):
+        raise OSError("no room")
     loss = ((model(x) - y) ** 2).mean()
     optimizer.zero_grad()
     loss.backward()
@@ -262,4 +264,33 @@ def test_a_program_that_does_not_come_there(tmp_path: Path) -> None:
     assert killed.status == -15, killed.errors
     assert short.status == 65, short.errors
     assert "NOT its result" in short.errors
+    assert again.result == alone.result
+
+
+RAISED = """
+def epoch_of(history):
+    for number, (x, y) in enumerate(train):
+        history.append([number, step(x, y)])
+history, epochs = [], 0
+for epoch in range(4):
+    epoch_of(history)
+    with torch.inference_mode():
+        for x, y in test:
+            history.append(float(((model(x) - y) ** 2).mean()))
+    epochs += 1
+tell(history, epochs)
+"""
+
+
+def test_what_an_error_ended_goes_on_where_it_was_raised(tmp_path: Path) -> None:
+    """Not behind the loop, though that is gone when the program is saved: its batch is worked on again."""
+    patched = {"LATTICE_AUTOPATCH": "torch"}
+    wanted = [
+        Life(store="alone"),
+        Life(environ={**patched, "RAISE_AT": "6"}),
+        Life(environ=patched),
+    ]
+    alone, raised, again = lives(tmp_path, START + RAISED, TORCH, wanted)
+    assert "OSError: no room" in raised.errors
+    assert "middle of batch 1" in again.errors
     assert again.result == alone.result
