@@ -26,9 +26,11 @@ pytest_plugins = [
 for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]
 
-# Who runs the tests with nohup lets them ignore SIGHUP, and so would all programs that they start.
-if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Run with nohup, or in the background of a script, they ignore these, and so would all programs that they start.
+for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # No test asks the network for credentials that a machine may have.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
