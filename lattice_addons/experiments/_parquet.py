@@ -122,7 +122,11 @@ def write_part(place: Place, table: Any) -> str:
 def read_table(place: Place, key: str, columns: Sequence[str] | None = None) -> Any:
     """Read a file of the results, or some of its columns."""
     pa, parquet = needed("pyarrow"), needed("pyarrow.parquet")
-    return parquet.ParquetFile(pa.BufferReader(place.store.read(key))).read(columns)
+    # In arrow's own memory: its threads let go of it a little after the table is there, and of an object of Python's
+    # they can do so only with the interpreter's lock; a program that ends just then is aborted (apache/arrow#34314).
+    memory = pa.BufferOutputStream()
+    memory.write(place.store.read(key))
+    return parquet.ParquetFile(pa.BufferReader(memory.getvalue())).read(columns)
 
 
 def part_keys(place: Place) -> list[str]:

@@ -257,6 +257,39 @@ def test_large_tables_are_read_with_the_rest(place: Place) -> None:
         written.close()
 
 
+def test_what_arrow_reads_is_in_its_own_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its threads would otherwise let go of an object of Python's while the program ends, which aborts it."""
+    read = type(place.store).read
+    events: list[str] = []
+
+    class Content(bytes):
+        """Bytes that tell when nobody has them any more."""
+
+        def __del__(self) -> None:
+            """Note it."""
+            events.append("let go")
+
+    class Parquet(pq.ParquetFile):
+        """One that notes when it is opened."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            """Open it."""
+            events.append("opened")
+            super().__init__(*args, **options)
+
+    written = Results(place)
+    for at, returned in enumerate(({"loss": 0.5}, pl.DataFrame({"step": range(60_000)}))):
+        written.take([ran(SETTINGS[at], returned, at, where=place)])
+        written.flush()
+    monkeypatch.setattr(type(place.store), "read", lambda store, key: Content(read(store, key)))
+    monkeypatch.setattr(pq, "ParquetFile", Parquet)
+
+    table = results(Sweep, "arrow", place.root)
+
+    assert table.num_rows == 60_001
+    assert events == ["let go", "opened"] * 3
+
+
 def test_tables_that_no_run_names_are_swept(place: Place) -> None:
     """A worker was killed between its table and its record; those of others stay."""
     large = pl.DataFrame({"step": range(60_000)})
