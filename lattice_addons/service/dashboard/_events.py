@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from ._pages import HEADERS
+from ._pages import HEADERS, link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._pages import Pages
 
-__all__ = ["mark_of", "routes"]
+__all__ = ["of_all", "of_job", "routes"]
 
 _EVERY = 1.5
 # A browser asks again; so a server that ends, or a right that is taken away, is noticed by then.
@@ -44,9 +44,24 @@ def routes(pages: Pages) -> list[Route]:
     return [Route("/events", events, methods=["GET"])]
 
 
-def mark_of(now: Snapshot, jobs: Iterable[JobView]) -> str:
+def of_all(now: Snapshot, jobs: Iterable[JobView]) -> str:
+    """Give where the events of a page come from that shows these jobs.
+
+    What it shows is told with the address: what comes between the page and its events must not be missed.
+    """
+    return link("/events", shown=_mark(jobs, now))
+
+
+def of_job(job: JobView) -> str:
+    """Give where the events of a page come from whose contents were read after this look at its job."""
+    return link("/events", job=job.name, shown=_mark([job]))
+
+
+def _mark(jobs: Iterable[JobView], now: Snapshot | None = None) -> str:
     """Give what is another one when an open page that shows these jobs is to be made anew."""
-    return f"{hash((tuple(map(_what_counts, jobs)), now.waiting, now.problem)):x}"
+    # The page of one job reads its own trend: at a first look at many jobs the ones of those that ended are short.
+    shown = tuple((*_what_counts(job), len(job.trend) if now else 0) for job in jobs)
+    return f"{hash((shown, now.waiting, now.problem) if now else shown):x}"
 
 
 async def _stream(
@@ -61,7 +76,7 @@ async def _stream(
             # The service ends, or who listened has gone: so does the answer, as a whole one.
             return
         seen = [each for each in now.jobs.values() if may_see(each.name) and job in (None, each.name)]
-        mark = mark_of(now, seen)
+        mark = _mark(seen, now if job is None else None)
         silent += 1
         if told is not None and mark != told:
             yield f"event: changed\ndata: {json.dumps({'jobs': len(seen)})}\n\n"
@@ -80,4 +95,4 @@ async def _stream(
 def _what_counts(job: JobView) -> tuple[object, ...]:
     """Give what is worth a new look: not that a second has passed, which a page tells by itself."""
     saved = job.state, job.number, job.last, job.checkpoints, job.problem, job.refused
-    return job.name, job.ranks, job.pid, len(job.trend), *saved
+    return job.name, job.ranks, job.pid, *saved

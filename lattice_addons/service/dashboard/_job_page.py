@@ -18,6 +18,7 @@ from lattice_addons.service.view import (
     unsent,
 )
 
+from ._events import of_job
 from ._pages import link, number_in
 from ._words import job_path
 
@@ -92,6 +93,7 @@ def routes(pages: Pages) -> list[Route]:
         rank = _chosen(ranks, number_in(request, "rank", 0) or 0)
         if rank is None:
             return pages.problem(request, f"job {name!r} has no checkpoint yet", 404)
+        view = together(name, ranks)
         told = timeline(pages.jobs.manifests, name, rank.rank, rank.numbers)
         newest_first = told.checkpoints[::-1]
         page, last = _page_of(request, len(newest_first))
@@ -101,8 +103,8 @@ def routes(pages: Pages) -> list[Route]:
         return pages.page(
             request,
             "job.html",
-            events=f"/events?{_named(name)}",
-            job=together(name, ranks),
+            events=of_job(view),
+            job=view,
             rank=rank,
             ranks=ranks,
             timeline=told,
@@ -146,9 +148,3 @@ def _newest(pages: Pages, name: str, rank: RankView) -> tuple[Contents | None, s
 
 def _chosen(ranks: list[RankView], number: int) -> RankView | None:
     return next((rank for rank in ranks if rank.rank == number), ranks[0] if ranks else None)
-
-
-def _named(name: str) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode({"job": name})

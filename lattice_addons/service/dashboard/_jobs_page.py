@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lattice_addons.service.view import STATES
 
-from ._events import mark_of
+from ._events import of_all
 from ._pages import link, number_in
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ def routes(pages: Pages) -> list[Route]:
         return pages.page(
             request,
             "jobs.html",
-            # What comes between this page and its events is told by them.
-            events=link("/events", shown=mark_of(now, mine)),
+            events=of_all(now, mine),
             jobs=choice.ordered(chosen)[(page - 1) * _ROWS : page * _ROWS],
             every=len(mine),
             matching=len(found),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.errors import NotInStoreError, OverrideError
+from lattice_addons.service.dashboard._events import of_job
 from lattice_addons.service.dashboard._pages import number_in
 from lattice_addons.service.dashboard._words import job_path
 from lattice_addons.service.view import LOST, RUNNING, config_of
@@ -32,6 +33,7 @@ def routes(pages: Pages) -> list[Route]:
     def steer(request: Request) -> Response:
         job = pages.visible_job(request)
         rank = number_in(request, "rank", 0) or 0
+        before = pages.jobs.job(job)
         config = _config(pages, job, rank)
         fields = _settable(config)
         runs = _running(pages, job)
@@ -46,7 +48,7 @@ def routes(pages: Pages) -> list[Route]:
         return pages.page(
             request,
             "steer.html",
-            events="/events",
+            events=of_job(before) if before else "",
             name=job,
             rank=rank,
             fields=fields[:_FIELDS],

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+from html import unescape
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from lattice_addons import Settings
 from lattice_addons.checkpoint import Fresh, Line
 from lattice_addons.encoding import encode
 from lattice_addons.service import dashboard_app, make_app
+from lattice_addons.service.dashboard import _events
 from lattice_addons.service.view import _board
 from lattice_addons.storage import LocalStore
 from tests.integration.asking import asked
@@ -144,6 +146,24 @@ def test_what_came_between_a_page_and_its_events_is_told(
     (address,) = re.findall(r'data-events="([^"]+)"', text)
     monkeypatch.setattr(_board, "_FRESH", 0.0)
     assert asyncio.run(first_event(app, address)) == b"changed"
+
+
+@pytest.mark.parametrize("page", ["/jobs/job", "/jobs/job/steer"])
+def test_what_came_between_the_page_of_a_job_and_its_events_is_told(
+    store: LocalStore, line: Line, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """What its program saved before anybody listened; where nothing came, nothing is told."""
+    monkeypatch.setattr(_board, "_FRESH", 0.0)
+    monkeypatch.setattr(_events, "_EVERY", 0.01)
+    app = dashboard_app(store)
+    # The first look at all jobs is a short one, and knows less of this one than its page.
+    save(line)
+    save(line)
+    _, text = get(app, page)
+    (address,) = re.findall(r'data-events="([^"]+)"', text)
+    assert asyncio.run(first_event(app, unescape(address))) == b""
+    save(line)
+    assert asyncio.run(first_event(app, unescape(address))) == b"changed"
 
 
 async def first_event(app: ASGIApp, address: str) -> bytes:
