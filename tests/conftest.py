@@ -27,7 +27,8 @@ for name in [name for name in os.environ if name.startswith("LATTICE_")]:
     del os.environ[name]
 
 # Run with nohup, or in the background of a script, they ignore these, and so would all programs that they start.
-for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+IGNORED = ("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL)
+for name, usual in IGNORED:
     number = getattr(signal, name, None)
     if number is not None and signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
