@@ -108,5 +108,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "frameworks" or collection_path.suffix != ".py":
         return None
     # What a page of the documentation needs is said there, and not in the test.
-    named = collection_path.parent.name == "docs" or "frameworks" in collection_path.read_text(encoding="utf-8")
+    named = collection_path.parent.name == "docs" or "frameworks" in collection_path.read_text(
+        encoding="utf-8"
+    )
     return None if named else True

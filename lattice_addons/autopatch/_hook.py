@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-__all__ = ["KNOWN", "install", "wanted"]
+__all__ = ["KNOWN", "install", "wanted", "when_imported"]
 
 #: The frameworks that are known: the module after whose import the patches are put on, and what puts them on.
 KNOWN: Final[dict[str, tuple[str, str]]] = {
@@ -39,15 +39,20 @@ def wanted(names: str | None) -> list[str]:
 
 def install(names: Iterable[str]) -> None:
     """Patch each framework once the program has imported it; at once where it has."""
-    waiting = {}
     for name in names:
-        trigger, patches = KNOWN[name]
-        if trigger in sys.modules:
-            _called(patches)(sys.modules[trigger])
-        else:
-            waiting[trigger] = patches
-    if waiting and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder(waiting))
+        when_imported(*KNOWN[name])
+
+
+def when_imported(trigger: str, patches: str) -> None:
+    """Call ``module:function`` with a module once the program has imported that; at once where it has."""
+    if trigger in sys.modules:
+        _called(patches)(sys.modules[trigger])
+        return
+    finder = next((each for each in sys.meta_path if isinstance(each, _Finder)), None)
+    if finder is None:
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
+    finder.waiting[trigger] = patches
 
 
 def _called(place: str) -> Callable[[ModuleType], None]:
@@ -59,14 +64,14 @@ def _called(place: str) -> Callable[[ModuleType], None]:
 class _Finder:
     """Finds what others find, for the modules that are waited for; these are then patched after they ran."""
 
-    def __init__(self, waiting: dict[str, str]) -> None:
-        self._waiting = waiting
+    def __init__(self) -> None:
+        self.waiting: dict[str, str] = {}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Give the spec that the others give, with a loader that patches the module."""
-        patches = self._waiting.pop(name, None)
+        patches = self.waiting.pop(name, None)
         if patches is None:
             return None
         for finder in sys.meta_path:
@@ -76,7 +81,7 @@ class _Finder:
                 if spec.loader is not None:
                     spec.loader = _Loader(spec.loader, patches)  # type: ignore[assignment]
                 return spec
-        self._waiting[name] = patches  # It is not there: perhaps later, from another path.
+        self.waiting[name] = patches  # It is not there: perhaps later, from another path.
         return None
 
 

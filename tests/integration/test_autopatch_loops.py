@@ -195,6 +195,23 @@ for number in range(10):
 tell(losses)
 """
 
+COMPILED = """
+@torch.compile(backend="aot_eager")
+def compiled(x, y):
+    loss = ((model(x) - y) ** 2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+losses = []
+for epoch in range(3):
+    for x, y in train:
+        if len(losses) == int(os.environ.get("KILL_AT", -1)):
+            os.kill(os.getpid(), signal.SIGTERM)
+        losses.append(compiled(x, y).item())
+tell(losses)
+"""
+
 SCRIPTS = {
     "zip": (SIDE_BY_SIDE, 8),
     "break": (BROKEN_OFF, 8),
@@ -207,6 +224,7 @@ SCRIPTS = {
     "a part of each": (A_PART_OF_EACH, 8),
     "replay": (REPLAY, 12),
     "closures": (CLOSURES, 5),
+    "compiled": (COMPILED, 6),
 }
 
 
