@@ -183,10 +183,11 @@ class Course:
             self.broken_off.clear()
             self.last = record
             self._catch_up()
+        # Before anything is saved: a loader whose last loop was broken off would go on in that one.
+        loop.start(frame)
         if self._leading is loop:
             # What comes after this is not divided until the next safe point, which is that of a loop that trains.
             group.safe_point()
-        loop.start(frame)
         return loop
 
     def ended(self, loop: Loop) -> None:

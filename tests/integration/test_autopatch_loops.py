@@ -78,6 +78,16 @@ for epoch in range(4):
 tell(history)
 """
 
+BROKEN_OFF_AT_ONCE = """
+losses = []
+for epoch in range(3):
+    for i, (x, y) in enumerate(train):
+        losses.append(step(x, y))
+        if i == 2:
+            break
+tell(losses)
+"""
+
 EXPRESSIONS = """
 history = []
 for epoch in range(4):
@@ -215,6 +225,7 @@ tell(losses)
 SCRIPTS = {
     "zip": (SIDE_BY_SIDE, 8),
     "break": (BROKEN_OFF, 8),
+    "break at once": (BROKEN_OFF_AT_ONCE, 6),
     "expressions": (EXPRESSIONS, 10),
     "names": (ONE_NAME, 9),
     "numbered pairs": (NUMBERED_PAIRS, 8),
