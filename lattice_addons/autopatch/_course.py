@@ -183,8 +183,7 @@ class Course:
             self.broken_off.clear()
             self.last = record
             self._catch_up()
-        # Before anything is saved: a loader whose last loop was broken off would go on in that one.
-        loop.start(frame)
+        loop.start(frame)  # before a save: a loader whose last loop was broken off would go on in that one
         if self._leading is loop:
             # What comes after this is not divided until the next safe point, which is that of a loop that trains.
             group.safe_point()
