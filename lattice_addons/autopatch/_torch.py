@@ -55,8 +55,10 @@ def leave_untraced(compiler: Any) -> None:
 
     As ``torch.compiler.disable(recursive=False)`` does, which imports the compiler, also into programs without it.
     """
-    for code in _untraced_codes:
-        compiler.skip_code(code)
+    # It is torch's own: where a later one has it elsewhere, programs that compile nothing of ours must still run.
+    if hasattr(compiler, "skip_code"):
+        for code in _untraced_codes:
+            compiler.skip_code(code)
 
 
 def _untraced(function: Any) -> Any:

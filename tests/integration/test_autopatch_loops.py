@@ -257,6 +257,15 @@ def test_loops(tmp_path: Path, name: str) -> None:
         assert "stands in an expression" in killed.errors
 
 
+def test_a_step_within_one_graph_is_refused(tmp_path: Path) -> None:
+    """Torch says that it cannot be part of one, and what to do, instead of a step that nobody counts."""
+    script = COMPILED.replace('"aot_eager"', '"aot_eager", fullgraph=True')
+    patched = Life(environ={"LATTICE_AUTOPATCH": "torch"})
+    (ended,) = lives(tmp_path, START + script, TORCH, [patched])
+    assert ended.status == 1
+    assert "LATTICE_AUTOPATCH takes note of each call: compile without fullgraph=True" in ended.errors
+
+
 def test_side_by_side_again(tmp_path: Path) -> None:
     """Stopped once more in the epoch in which it was started again, no batch of either loader is left out."""
     patched = {"LATTICE_AUTOPATCH": "torch"}
