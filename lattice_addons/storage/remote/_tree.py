@@ -15,6 +15,7 @@ from lattice_addons.storage._faults import coded, ends_early
 from lattice_addons.storage._keys import is_temporary
 from lattice_addons.storage.remote._beat import beating
 from lattice_addons.storage.remote._faults import GONE, THERE, meaning
+from lattice_addons.storage.remote._gaps import over_gaps
 from lattice_addons.storage.remote._infos import listed
 from lattice_addons.storage.remote._moves import folder_remover, sender
 from lattice_addons.storage.remote._patience import Pulse, all_of, in_thread, persist
@@ -35,7 +36,6 @@ _REPLACING = frozenset(
 )  # here a name that is replaced is never without a file
 _CACHES = frozenset({"blockcache", "cached", "filecache", "simplecache"})  # they may show what was
 _READ_ONLY = frozenset({"git", "github", "http", "https", "libarchive", "tar", "zip"}) | _CACHES
-_GAPS = (0.02, 0.04, 0.08, 0.16, 0.32)  # seconds after which what was not there is looked for again
 _FORGOTTEN = 86_400.0
 _AT_ONCE = 8
 _PIECE = 8 << 20
@@ -135,18 +135,11 @@ class TreeFiles:
 
     def facts(self, key: str) -> Listed:
         """Ask for a file's facts."""
-        return self._do("look at", key, lambda _, __: self._over_gaps(lambda: self._facts(key)))
+        return self._do("look at", key, lambda _, __: self._looked(key, lambda: self._facts(key)))
 
-    def _over_gaps(self, look: Callable[[], Result]) -> Result:
-        """Look once more for what is not there, where a file is deleted before another gets its name."""
-        for pause in _GAPS if self._gaps else ():
-            try:
-                return look()
-            except Exception as error:
-                if meaning(error) != GONE:
-                    raise
-            time.sleep(pause)
-        return look()
+    def _looked(self, key: str, look: Callable[[], Result]) -> Result:
+        """Look for a file; where its name may be without one for a moment, more than once."""
+        return over_gaps(self._system, self._path(key), look) if self._gaps else look()
 
     def _facts(self, key: str) -> Listed:
         info = self._system.info(self._path(key))
@@ -161,7 +154,7 @@ class TreeFiles:
         else:
             length = (stop - start) if stop is not None else _PIECE
             data = self._do(
-                "read", key, lambda _, __: self._over_gaps(lambda: self._range(key, start, stop)), length
+                "read", key, lambda _, __: self._looked(key, lambda: self._range(key, start, stop)), length
             )
         if not data:
             size = self.size(key)

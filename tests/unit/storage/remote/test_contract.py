@@ -15,7 +15,7 @@ import pytest
 
 from lattice_addons.errors import StoreError
 from lattice_addons.storage import _store
-from lattice_addons.storage.remote import RemoteStore, _opened, _tree
+from lattice_addons.storage.remote import RemoteStore, _opened
 from lattice_addons.testing import StoreContract
 
 if TYPE_CHECKING:
@@ -150,11 +150,10 @@ class TestWebdavStore(_FolderContract, _OneClient):
     names = tuple(name for name in StoreContract.names if not {*"\n?;"}.intersection(name))
 
     @pytest.fixture(autouse=True)
-    def served(self, webdav: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def served(self, webdav: Folder) -> None:
         """Know the folder of this test."""
         self._webdav = webdav
         self.behind = webdav.path
-        monkeypatch.setattr(_tree, "_GAPS", (0.02,) * 5)
 
     def make_store(self, folder: Path) -> Store:
         """Make a store in the served folder."""
