@@ -24,6 +24,8 @@ __all__ = ["OptunaSampler"]
 _PATIENCE = 100
 # Those need more than a name.
 _NOT_BY_NAME = ("Base", "BaseGA", "Grid", "PartialFixed", "Random")
+# What these need beside Optuna they would import when they are first asked, in the middle of the runs.
+_ALSO_NEEDED = {"cmaes": ("cmaes",), "gp": ("scipy", "torch"), "qmc": ("scipy",)}
 
 
 class OptunaSampler(Sampler):
@@ -147,6 +149,8 @@ def _sampler(optuna: Any, name: object, cls: type, seed: int) -> Any:
         hint = f"; did you mean {near[0]!r}?" if near else "."
         said = f"{cls.__qualname__}: no sampler {name!r}{hint} There are: grid, random, {', '.join(sorted(known))}"
         raise SettingError(said, experiment=cls.__qualname__, field="")
+    for package in _ALSO_NEEDED.get(name.lower(), ()):
+        needed(package)
     make = getattr(samplers, known[name.lower()])
     takes = inspect.signature(make).parameters
     # Settings that run at the same time should not be all alike.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lattice_addons.errors import SettingError
+from lattice_addons.errors import MissingExtraError, SettingError
 from lattice_addons.experiments import Experiment, Sampler, sampler_for, search
 from lattice_addons.experiments._display import Nothing
 
@@ -235,3 +236,12 @@ def test_other_samplers_by_name(name: str) -> None:
         assert len(all_of(sampler_for(name, Aimless(), 3, objective="loss"))) == 3
         mine = optuna.samplers.RandomSampler(seed=1)
         assert len(all_of(sampler_for(mine, Aimless(), 3, objective="loss"))) == 3
+
+
+@pytest.mark.parametrize("package", ["cmaes", "optuna"])
+def test_what_a_sampler_needs_is_missing(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """That is told before anything runs, with what to install."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=f"pip install '.*{package}") as caught:
+        sampler_for("cmaes", Wide(), 5, seed=0)
+    assert caught.value.package == package
