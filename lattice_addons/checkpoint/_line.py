@@ -21,7 +21,7 @@ from lattice_addons.checkpoint._last_good import LastGood, older_entry
 from lattice_addons.checkpoint._layout import manifest_key, manifest_number, rank_folder
 from lattice_addons.checkpoint._lease import Lease
 from lattice_addons.checkpoint._manifest import parse
-from lattice_addons.checkpoint._opened import of_slot
+from lattice_addons.checkpoint._opened import of_slot, only_listed
 from lattice_addons.checkpoint._program import program as this_program
 from lattice_addons.checkpoint._read import once_more, read_buffers
 from lattice_addons.checkpoint._tidy import Tidier
@@ -150,7 +150,7 @@ class Line:
             if not numbers:
                 return None
             # All that were listed are gone: the writer went on meanwhile, and what is there now is newer.
-        return None
+        raise only_listed(self.store, self.folder)
 
     def _whole(self, number: int) -> Checkpoint:
         """Load a checkpoint with its tables: what is damaged in them is passed over as a manifest is.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lattice_addons.checkpoint._model import Chunk
     from lattice_addons.storage import Reader, Store
 
-__all__ = ["OpenPacks", "altered", "cut_off", "gone", "of_slot"]
+__all__ = ["OpenPacks", "altered", "cut_off", "gone", "of_slot", "only_listed"]
 
 # Smaller buffers are not laid out for it.
 _MAPPED = 64 * 1024
@@ -106,3 +106,13 @@ def of_slot(error: DamagedError, slot: str) -> DamagedError:
     damage = DamagedError(f"slot {slot!r}: {error}", key=error.key, slot=slot)
     damage.__cause__ = error
     return damage
+
+
+def only_listed(store: Store, folder: str) -> DamagedError:
+    """Make the error for checkpoints of which a listing tells, and that are not there."""
+    key = f"{folder}checkpoints/"
+    message = (
+        f"{key} in {store.url} lists checkpoints, and each was gone when it was read, time and again: something "
+        "deletes them, or the listing is old. When that is over, try again; `lattice verify` shows what is there."
+    )
+    return DamagedError(message, key=key)

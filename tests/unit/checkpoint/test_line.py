@@ -240,6 +240,18 @@ def test_a_reader_is_not_fooled_by_retention(store: Store, monkeypatch: pytest.M
     assert values(reader, reader.newest()) == {"n": 3}
 
 
+def test_a_listing_of_what_is_not_there_is_no_new_beginning(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a store whose listings are old, a program learns that it cannot go on, and not that it never ran."""
+    line = line_of(store)
+    save(line, n=1)
+    monkeypatch.setattr(line, "numbers", lambda: [7, 8])
+    with pytest.raises(DamagedError, match=r"job/rank-00000/checkpoints/ in .* each was gone") as caught:
+        line.newest()
+    assert caught.value.key == "job/rank-00000/checkpoints/"
+
+
 def test_the_program_is_described(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks at a checkpoint sees what wrote it; a description of one's own is taken instead."""
     import numpy as np
