@@ -42,10 +42,11 @@ def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
 
 def end_thread(thread: threading.Thread, timeout: float) -> None:
     """Wait until a thread has ended for the system, too: join() returns a little earlier."""
+    deadline = time.monotonic() + timeout
     thread.join(timeout)
-    for _ in range(100):
-        if thread.is_alive() or not os.path.exists(f"/proc/self/task/{thread.native_id}"):
-            return
+    if thread.is_alive():
+        return
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
         time.sleep(0.0002)
 
 
@@ -85,6 +86,8 @@ class Watcher:
 
     def close(self) -> None:
         """Give the descriptors back; in a forked child the pipe is the parent's, too."""
+        if self.is_alive():
+            return  # not let finish in time: it would read from the file that gets the number next
         os.close(self._read)
         os.close(self._write)
 

@@ -45,7 +45,7 @@ def test_signals_are_watched_for_where_many_files_are_open(tmp_path: Path) -> No
         from lattice_addons.lifecycle._process import PROCESS
         group = Recorder(atexit_saving=False)
         attachment = attach(group)
-        say(PROCESS.watcher._read > 1023, PROCESS.watcher.do(lambda: say("done"), 10))
+        say(PROCESS.watcher._read > 1023, PROCESS.watcher.do(lambda: say("done"), 60))
     """
     ended = recording(tmp_path, source).run()
     assert ended.stdout == "done\nTrue True\n", ended.stderr
@@ -96,6 +96,26 @@ def test_forks_while_the_watcher_saves_leave_one_thread(tmp_path: Path) -> None:
     assert ended.stdout == "2\n1\n", ended.stderr
 
 
+def test_a_watcher_that_is_late_to_end_reads_from_no_other_file(tmp_path: Path) -> None:
+    """What the program opens next may get the numbers that were closed."""
+    source = """
+        from lattice_addons.lifecycle import _watcher
+        wait_readable, go_on = _watcher.wait_readable, threading.Event()
+        _watcher.wait_readable = lambda *args: (wait_readable(*args), go_on.wait(60))
+        group = Recorder(atexit_saving=False)
+        attachment = attach(group)
+        attachment.detach()
+        pipe = os.pipe()
+        os.write(pipe[1], b"the program's")
+        go_on.set()
+        wait_until(lambda: count("lattice-watcher") == 0)
+        os.set_blocking(pipe[0], False)
+        say(os.read(pipe[0], 100).decode())
+    """
+    ended = recording(tmp_path, dedent(FORKING) + dedent(source)).run()
+    assert (ended.stdout, ended.stderr) == ("the program's\n", "")
+
+
 def test_forks_put_no_periodic_save_off(tmp_path: Path) -> None:
     """A program that forks more often than it saves is saved all the same."""
     source = """
@@ -107,7 +127,7 @@ def test_forks_put_no_periodic_save_off(tmp_path: Path) -> None:
 
         group = Written(periodic_saving=True, periodic_saving_interval=1.0, atexit_saving=False)
         attachment = attach(group)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         while not written.wait(0.05) and time.monotonic() < deadline:
             fork()
         say(written.is_set())
