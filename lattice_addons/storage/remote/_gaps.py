@@ -17,12 +17,17 @@ Result = TypeVar("Result")
 _PAUSES = (0.02, 0.04, 0.08, 0.16, *[0.32] * 8)  # seconds after which what is on its way is looked for again
 
 
-def over_gaps(system: Any, path: str, look: Callable[[], Result]) -> Result:  # noqa: ANN401 - fsspec has no types
+def over_gaps(
+    system: Any,  # noqa: ANN401 - fsspec has no types
+    path: str,
+    look: Callable[[], Result],
+    heard: Callable[[], object],
+) -> Result:
     """Look for a file until it is there, as long as another may be about to get its name.
 
     That one has stood beside it since before the gap, under a temporary name. It may have got its name before the
     folder was listed, and have had neither while it was: a file is not there when two listings in turn know nothing
-    of it.
+    of it. ``heard`` is called at each answer: while there are some, the system is not taken for silent.
     """
     absent = 0
     for pause in _PAUSES:
@@ -31,7 +36,10 @@ def over_gaps(system: Any, path: str, look: Callable[[], Result]) -> Result:  # 
         except Exception as error:
             if meaning(error) != GONE or absent == 2:  # noqa: PLR2004 - as said
                 raise
-        if _is_on_its_way(system, path):
+        heard()
+        on_its_way = _is_on_its_way(system, path)
+        heard()
+        if on_its_way:
             absent = 0
             time.sleep(pause)
         else:

@@ -50,7 +50,7 @@ class TreeFiles:
         self._where = where
         self._kind = kind
         self._placing = Placing(system, kind, where.url)
-        self._gaps = not self._placing.whole and kind not in _REPLACING
+        self._gaps = not self._placing.whole and kind not in _REPLACING | _READ_ONLY
         self._rmdir = folder_remover(system, kind)
         self._put_file = sender(system, kind)
         self._ranges = "start" in inspect.signature(getattr(system, "_cat_file", system.cat_file)).parameters
@@ -135,11 +135,18 @@ class TreeFiles:
 
     def facts(self, key: str) -> Listed:
         """Ask for a file's facts."""
-        return self._do("look at", key, lambda _, __: self._looked(key, lambda: self._facts(key)))
+        return self._do("look at", key, lambda pulse, _: self._looked(key, lambda: self._facts(key), pulse))
 
-    def _looked(self, key: str, look: Callable[[], Result]) -> Result:
+    def _looked(self, key: str, look: Callable[[], Result], pulse: Pulse, length: int = 0) -> Result:
         """Look for a file; where its name may be without one for a moment, more than once."""
-        return over_gaps(self._system, self._path(key), look) if self._gaps else look()
+        if not self._gaps:
+            return look()
+
+        def heard() -> None:
+            pulse.beat()
+            pulse.allow(length)
+
+        return over_gaps(self._system, self._path(key), look, heard)
 
     def _facts(self, key: str) -> Listed:
         info = self._system.info(self._path(key))
@@ -154,7 +161,10 @@ class TreeFiles:
         else:
             length = (stop - start) if stop is not None else _PIECE
             data = self._do(
-                "read", key, lambda _, __: self._looked(key, lambda: self._range(key, start, stop)), length
+                "read",
+                key,
+                lambda pulse, _: self._looked(key, lambda: self._range(key, start, stop), pulse, length),
+                length,
             )
         if not data:
             size = self.size(key)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from lattice_addons.errors import NotInStoreError
 from lattice_addons.storage._keys import temporary_name
-from lattice_addons.storage.remote import _gaps
+from lattice_addons.storage.remote import RemoteStore, _gaps
+from lattice_addons.storage.remote._patience import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +35,7 @@ def looked(
             raise
 
     try:
-        return _gaps.over_gaps(system or LocalFileSystem(), str(path), look)
+        return _gaps.over_gaps(system or LocalFileSystem(), str(path), look, lambda: None)
     except FileNotFoundError:
         return None
 
@@ -89,3 +93,40 @@ def test_left_behind(tmp_path: Path) -> None:
     looks: list[int] = []
     assert looked(tmp_path / "key", looks.append) is None
     assert len(looks) == len(_gaps._PAUSES) + 1
+
+
+def test_who_answers_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a name is waited for over a slow link: the file is not there, and the store is."""
+    tmp_path.joinpath("job").mkdir()
+    tmp_path.joinpath("job", temporary_name()).write_bytes(b"x")
+    store = RemoteStore(f"file://{tmp_path}")
+    store.check()
+    store._files._gaps = True  # type: ignore[attr-defined]  # as where a name is deleted first
+    beats: list[Pulse] = []
+    monkeypatch.setattr(Pulse, "beat", lambda pulse: beats.append(pulse))  # noqa: PLW0108 - it is to be bound
+    with pytest.raises(NotInStoreError):
+        store.size("job/key")
+    assert len(beats) == 2 * len(_gaps._PAUSES)
+
+
+class _Unlisted(http.server.BaseHTTPRequestHandler):
+    """A web server as many are: folders are shown to nobody."""
+
+    def do_GET(self) -> None:
+        self.send_error(403 if self.path.endswith(("/", "/job")) else 404)
+
+    do_HEAD = do_GET  # noqa: N815 - as its base has it
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_folder_that_nobody_may_list() -> None:
+    """Where nothing can be replaced, it is not asked for: what is not there is no question of access."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Unlisted) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(NotInStoreError):
+                RemoteStore(f"http://127.0.0.1:{server.server_port}/store").read("job/key")
+        finally:
+            server.shutdown()
