@@ -260,6 +260,8 @@ class StoreContract(StreamContract):
         seen: set[bytes] = set()
 
         def read() -> None:
+            # Once at least: all may be replaced before this thread's first look.
+            seen.add(store.read("key"))
             while not ended.is_set():
                 seen.add(store.read("key"))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 
 from lattice_addons.lifecycle import end_thread, start_thread
 from lattice_addons.lifecycle._cadence import Cadence, Meter, _times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # With a share of 0.01 or more, the longest interval pays for any of these.
 costs = st.lists(st.floats(0, 30), min_size=1)
@@ -75,17 +80,21 @@ def burn(seconds: float) -> None:
         pass
 
 
-def in_thread(name: str, seconds: float) -> None:
-    """Compute in a thread of this name, and leave it alive, as workers are."""
-    done = threading.Event()
+@contextmanager
+def in_thread(name: str, seconds: float) -> Iterator[None]:
+    """Compute in a thread of this name, which stays alive for the block, as workers do."""
+    done, leave = threading.Event(), threading.Event()
 
     def run() -> None:
         burn(seconds)
         done.set()
-        time.sleep(0.5)
+        leave.wait(60)
 
-    start_thread(run, name)
+    thread = start_thread(run, name)
     assert done.wait(60)
+    yield
+    leave.set()
+    thread.join(60)
 
 
 def test_the_processor_time_of_our_threads_is_counted() -> None:
@@ -93,8 +102,8 @@ def test_the_processor_time_of_our_threads_is_counted() -> None:
     meter = Meter()
     meter.captured(0.0)
     burn(0.03)
-    in_thread("lattice-bytes-0", 0.04)
-    cost, took = meter.written()
+    with in_thread("lattice-bytes-0", 0.04):
+        cost, took = meter.written()
     assert cost >= 0.07
     assert took >= 0.03
 
@@ -103,9 +112,9 @@ def test_the_programs_own_threads_are_not_counted() -> None:
     """What they do at the time of a save is not what the save costs."""
     meter = Meter()
     meter.captured(0.0)
-    in_thread("worker", 0.2)
-    # Less than that thread alone has computed.
-    assert meter.written()[0] < 0.2
+    with in_thread("worker", 0.2):
+        # Less than that thread alone has computed.
+        assert meter.written()[0] < 0.2
 
 
 def test_standing_still_and_helping_are_not_added() -> None:

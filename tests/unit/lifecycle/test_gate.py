@@ -116,10 +116,10 @@ def test_a_save_in_another_thread_makes_no_signal_wait(gate: Gate) -> None:
     def work() -> None:
         with gate.busy():
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = in_thread(work)
-    assert entered.wait(10)
+    assert entered.wait(60)
     assert not gate.closed_here
     leave.set()
     thread.join()

@@ -164,7 +164,7 @@ def test_a_value_that_is_being_written_when_its_slot_is_deleted_is_not_lost(star
     group.update("a", 2)
     written = group.async_save()
     group.delete("a")
-    written.result(timeout=30)
+    written.result(timeout=150)
     group.save()
 
     group = start()

@@ -141,7 +141,7 @@ def test_async_save_takes_the_value_of_the_call(start: Start) -> None:
     value["n"] = 2
     blob[:] = b"y" * 100_000
 
-    assert future.result(timeout=30) is not None
+    assert future.result(timeout=150) is not None
     group = start()
     group.register("a")
     assert group.get("a") == {"n": 1, "blob": bytearray(b"x" * 100_000)}
@@ -154,7 +154,7 @@ def test_async_saves_raise_in_their_future(start: Start) -> None:
     group.update("bad", threading.Lock())
 
     with pytest.raises(NotSavedError):
-        group.async_save().result(timeout=30)
+        group.async_save().result(timeout=150)
 
 
 class Unreadable(Stream):
@@ -202,7 +202,7 @@ def test_what_cannot_be_copied_keeps_its_last_good_value(start: Start) -> None:
     group.update("good", 2)
     group.update("bad", OnDisk())
     with pytest.raises(NotSavedError, match=r"'bad'.*Input/output error"):
-        group.async_save().result(timeout=30)
+        group.async_save().result(timeout=150)
 
     group = start()
     for key in ("good", "bad"):
@@ -219,7 +219,7 @@ def test_the_newest_checkpoint_is_the_newest_state(start: Start) -> None:
         group.update("n", n)
         futures.append(group.async_save())
     for future in futures:
-        future.result(timeout=30)
+        future.result(timeout=150)
 
     group = start()
     group.register("n")

@@ -31,13 +31,13 @@ def test_eight_threads_lose_no_update_and_never_deadlock(start: Start) -> None:
             if count % 20 == n:
                 group.save()
             if count % 20 == n + 1:
-                group.async_save().result(timeout=60)
+                group.async_save().result(timeout=150)
 
     threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=150)
     assert not any(thread.is_alive() for thread in threads)
     group.save()
 
@@ -73,7 +73,7 @@ def test_no_lock_order_between_the_programs_locks_and_ours(start: Start) -> None
     writer.start()
     while not done.is_set():
         group.save()
-    writer.join(timeout=60)
+    writer.join(timeout=150)
 
     assert not writer.is_alive()
 
@@ -103,7 +103,7 @@ def test_atomic_keeps_snapshots_out(start: Start) -> None:
             sum(range(50))
             pair[1] = n
     stop.set()
-    saver.join(timeout=60)
+    saver.join(timeout=150)
 
     assert seen
     assert all(a == b for a, b in seen)

@@ -49,6 +49,8 @@ def value_in(folder: Path, job: str = "job", key: str = "a") -> object:
 IN_FUNCTIONS = """
 import gc, glob, os
 from lattice_addons import Settings, StateClosureManager, StateManagerGroup
+from lattice_addons.lifecycle import _fork
+_fork._PATIENCE = 60.0  # for threads that a busy machine is slow to end: Python 3.12 warns of a fork with one
 
 def count(job):
     group = StateManagerGroup(Settings(job_id=job))

@@ -207,7 +207,7 @@ def test_asynchronous_saves_take_the_values_of_the_call(start: Start) -> None:
     values = filled(group)
     future = group.async_save()
     values["slot 8"]["step"] = "changed"
-    assert future.result(timeout=30) is not None
+    assert future.result(timeout=150) is not None
     assert found(start(), ["slot 8"])["slot 8"] == {"step": 8, "loss": 8 / 7}
 
 

@@ -31,7 +31,7 @@ def hold():
 def fork():
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    signal.alarm(30)  # rather than to wait for ever
+    signal.alarm(120)  # rather than to wait for ever
 
 """
 

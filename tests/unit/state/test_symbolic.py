@@ -186,7 +186,7 @@ def test_a_program_given_as_text_or_on_standard_input() -> None:
             capture_output=True,
             text=True,
             env=clean_environ(),
-            timeout=60,
+            timeout=150,
             check=False,
         )
         assert (process.stdout, process.stderr) == ("0.2 2\n", "")

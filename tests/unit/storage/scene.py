@@ -33,5 +33,5 @@ def start(source: str, *args: str, **options: object) -> subprocess.Popen[str]:
 def run(source: str, *args: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     process = start(source, *args, **options)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=150)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

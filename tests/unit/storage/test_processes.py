@@ -50,7 +50,7 @@ def test_another_process_sees_what_is_held(store: LocalStore) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "in\n"
         store.replace("job/lease", b"written in the section")
-    assert process.communicate(timeout=60)[0] == "written in the section\n"
+    assert process.communicate(timeout=150)[0] == "written in the section\n"
 
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "pass"])
@@ -95,7 +95,7 @@ os._exit(0)
         assert store.flock_hold("job/lease") is None
         process.stdin.write("\n")
         process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=150) == 0
         held = store.flock_hold("job/lease")
         assert held is not None, "the child keeps it"
         held.release()
@@ -180,7 +180,7 @@ with store.exclusive('job'):
         assert process.stdout.readline() == "True\n"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=150)
 
 
 def test_a_forked_child_shares_no_lock_in_memory() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def test_a_wrong_bucket(s3: Bucket) -> None:
     """It is named, with its endpoint, by whatever is done first."""
-    store = RemoteStore("s3://no-such-bucket/prefix", s3.options)
+    store = RemoteStore("s3://no-such-bucket/prefix", s3.options, patience=90)
     said = f"bucket no-such-bucket does not exist at {s3.proxy.endpoint}; make it, or correct root="
     for call in (
         store.check,
@@ -37,7 +37,7 @@ def test_a_wrong_bucket(s3: Bucket) -> None:
 @pytest.mark.parametrize("status", [403])
 def test_missing_rights(s3: Bucket, status: int) -> None:
     """The operation is named, and it is asked for once: it would not help to ask again."""
-    store = RemoteStore(s3.root, s3.options)
+    store = RemoteStore(s3.root, s3.options, patience=90)
     s3.proxy.fail(status)
     for call, operation in (
         (store.check, "ListObjectsV2"),

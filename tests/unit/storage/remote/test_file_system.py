@@ -123,7 +123,7 @@ def test_within_another_url(service: Service) -> None:
         f"print(RemoteStore('zip://inside::{service.root}/job/x.zip').read('key'))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=150
     )
     assert done.stdout == "b'deep'\n", done.stderr
 

@@ -50,7 +50,7 @@ def test_a_listing_is_one_request_and_never_stale(s3: Bucket, store: RemoteStore
 
 def test_a_long_listing_has_pages(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """More keys than one answer holds are listed, and more than one request takes are deleted."""
-    store = RemoteStore(s3.root, s3.options | {"s3_additional_kwargs": '{"MaxKeys": 5}'})
+    store = RemoteStore(s3.root, s3.options | {"s3_additional_kwargs": '{"MaxKeys": 5}'}, patience=90)
     monkeypatch.setattr("lattice_addons.storage.remote._removing._BATCH", 5)
     names = [f"job/{number:05}" for number in range(12)]
     for name in names:
@@ -134,7 +134,7 @@ def test_an_upload_goes_on_where_another_stopped(s3: Bucket, tmp_path: Path) -> 
     assert 1 <= up < 3
     s3.proxy.heal()
     s3.proxy.forget()
-    RemoteStore(s3.root, s3.options).send("job/pack", path, parts=str(parts))
+    RemoteStore(s3.root, s3.options, patience=90).send("job/pack", path, parts=str(parts))
     assert s3.proxy.counts() == {"part": 3 - up, "complete": 1}
     assert s3.get("job/pack") == (tmp_path / "pack").read_bytes()
     assert s3.uploads() == []

@@ -396,4 +396,4 @@ def test_tls_where_there_is_none() -> None:
     """Nothing is said to a server that does not show who it is, and the error says what to write instead."""
     heard = answer(400)
     with answering(heard) as url, pytest.raises(NoAccessError, match=r"lattice://, or opt\.tls is left out"):
-        RemoteStore(url.replace("lattice:", "lattices:"), {"token": TOKEN}, patience=5).read("key")
+        RemoteStore(url.replace("lattice:", "lattices:"), {"token": TOKEN}, patience=60).read("key")
