@@ -29,7 +29,7 @@ __all__ = ["Lines", "Sides", "compare", "hold", "join", "part_from", "stand_in"]
 
 _log = logging.getLogger("lattice_addons.storage")
 _MANIFEST = re.compile(r"checkpoints/([0-9]{12,18})\.json", re.ASCII)
-# Who had to wait so long for a claim, in seconds, looks once more what is there.
+# Who needed so long to have the claim, in seconds, looks once more what is there: another may have come and gone.
 _LONG = 5.0
 
 
@@ -64,11 +64,11 @@ def join(sides: Sides, folder: str) -> None:
     """
     begun = time.monotonic()
     listed = sides.there.list_job(folder)
-    claim = take(
+    claim, another = take(
         sides.remote, folder, listed, Owner.current(), sides.spool.claim(folder), place=sides.spool.place
     )
     try:
-        if time.monotonic() - begun > _LONG:
+        if another or time.monotonic() - begun > _LONG:
             listed = sides.there.list_job(folder)
         _agree(sides, folder, listed, claim)
     except BaseException:
@@ -110,7 +110,9 @@ def hold(spool: Spool, remote: RemoteStore, folder: str) -> str | None:
     with suppress(ValueError):
         owner = Owner.from_dict((claim or {}).get("owner", {}))
         left = bool((claim or {}).get("left"))
-    taken = take(remote, folder, listed, owner, claim, place=spool.place)
+    taken, another = take(remote, folder, listed, owner, claim, place=spool.place)
+    if another:
+        listed = set(remote.listing(folder))
     lines = compare(spool, remote, folder, listed, taken)
     parted = lines.parted
     if lines.there:

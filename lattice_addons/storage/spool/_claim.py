@@ -51,18 +51,20 @@ def take(  # noqa: PLR0913 - whose it is, and of whom it would be
     known: Claim | None = None,
     *,
     place: str = "",
-) -> Claim:
+) -> tuple[Claim, bool]:
     """Take the claim on a rank's folder, of which these keys are there; ``known`` is one of this very spool.
 
     So are those that say that they were taken at this ``place``: whose program may write here, the spool itself knows.
 
     Claims have numbers, each is put as a new key, and the largest counts: of two that take the same, one is refused.
+    The second of what is given says whether another machine had a claim: it may have stored more than was listed.
 
     Raises:
         LeaseHeldError: another machine writes there.
     """
     numbers = _numbers(folder, listed)
     session, before = ((known or {}).get(name) or None for name in ("session", "follows"))
+    another = False
     for _ in range(_TRIES):
         follows = ""
         for number in numbers:
@@ -70,15 +72,19 @@ def take(  # noqa: PLR0913 - whose it is, and of whom it would be
             # This one; or one that was taken after it by another process of this machine, in this moment.
             if held is not None and session and session in (held.get("session"), held.get("follows")):
                 follows = session
+            elif held is None:
+                another = True
             # The one before that may be there again: it was renewed in the moment in which it was followed.
-            elif held is not None and not _is_from_here(held, before, place):
+            elif not _is_from_here(held, before, place):
+                another = True
                 _judge(remote, folder, number, held)
         claim = _made(max(numbers, default=0) + 1, ulid(), owner) | {"follows": follows, "place": place}
         if _put(remote, folder, claim):
             if numbers:
                 remote.delete(_key(folder, number) for number in numbers)
             if _has_won(remote, folder, claim):
-                return claim
+                return claim, another
+        another = True
         numbers = _numbers(folder, remote.listing(f"{folder}{CLAIMS}"))
     raise _held(remote, folder, _read(remote, folder, max(numbers, default=0)) or {})
 

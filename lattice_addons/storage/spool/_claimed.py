@@ -31,7 +31,7 @@ def claimed(store: Store, folder: str) -> Iterator[None]:
     if store.shared is not store or CLAIMS.removesuffix("/") not in store.folders(folder):
         yield
         return
-    claim = take(store, folder, store.list(f"{folder}{CLAIMS}"), Owner.current())
+    claim, _ = take(store, folder, store.list(f"{folder}{CLAIMS}"), Owner.current())
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(store, folder, claim, ended), daemon=True)
     beating.start()

@@ -46,7 +46,7 @@ def elsewhere(**facts: object) -> Owner:
 
 def taken(remote: RemoteStore, owner: Owner, known: Mapping[str, object] | None = None) -> _claim.Claim:
     """Take the claim."""
-    return take(remote, FOLDER, remote.list(), owner, dict(known) if known else None)
+    return take(remote, FOLDER, remote.list(), owner, dict(known) if known else None)[0]
 
 
 def show(remote: RemoteStore, claim: _claim.Claim, **facts: object) -> None:

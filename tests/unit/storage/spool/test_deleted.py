@@ -37,7 +37,7 @@ except StoreError as error:
     print("told")
 spool.mkdir(parents=True)
 group.save()
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 100
 while not is_running(str(spool)):
     assert time.monotonic() < deadline, "no uploader runs"
     time.sleep(0.01)
@@ -60,7 +60,7 @@ def test_what_is_saved_then_is_sent(tmp_path: Path) -> None:
     program = Program(tmp_path, DELETED)
     done = finish(program.start(environ=environ | {"LATTICE_CHECKPOINT_CONFIG": f"{config}spool"}))
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while list(store.glob("*/*/claims/*.json")) or len(list(store.glob("*/*/checkpoints/*.json"))) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)

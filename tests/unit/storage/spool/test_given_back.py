@@ -30,7 +30,7 @@ spool, remote = Spool("spool", url), RemoteStore(url)
 read, write = os.pipe()
 program = os.fork()
 if not program:
-    spool.set_claim(folder, take(remote, folder, [], Owner.current(), place=spool.place))
+    spool.set_claim(folder, take(remote, folder, [], Owner.current(), place=spool.place)[0])
     os.write(write, b"taken")
     signal.pause()
 os.read(read, 5)
@@ -75,7 +75,7 @@ def test_while_it_is_renewed(tmp_path: Path) -> None:
 
     remote = Slow(f"file://{tmp_path / 'store'}")
     spool = Spool(str(tmp_path / "spool"), remote.url)
-    claim = take(remote, FOLDER, [], Owner.current(), place=spool.place)
+    claim, _ = take(remote, FOLDER, [], Owner.current(), place=spool.place)
     spool.set_claim(FOLDER, claim | {"left": True})
     holding = Holding(spool, remote)
     beating = threading.Thread(target=holding.renew)
