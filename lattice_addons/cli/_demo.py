@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 PROGRAM = "index_words.py"
 RESULTS = ("totals.json", "words.log")
 SAVING = "periodic_saving=enabled,periodic_saving_interval=0.1"
+# A few lines: a program that is to be stopped must not be at its end before what it says has been read.
+_AHEAD = 4096
+# Seconds that each line then waits for while the disk has not taken a checkpoint yet.
+_LOOK = 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,26 +94,21 @@ def _run(
     task = progress.add_task(title, total=None)
     first = last = total = 0
     before = _checkpoints(folder)
-    with subprocess.Popen(  # noqa: S603 - our own program, by the interpreter that runs us
-        [sys.executable, PROGRAM],
-        cwd=folder,
-        env=_environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
+    process, ours = _started(folder)
+    with process, ours, ours.makefile(encoding="utf-8") as said:
         assert process.stderr is not None  # noqa: S101 - it is a pipe
-        for line in process.stdout:
+        for line in said:
             word, *numbers = line.split()
             if word != "progress" or len(numbers) != 2:  # noqa: PLR2004 - how many of how many
                 continue  # the kill came in the middle of a line
             last, total = map(int, numbers)
             first = first or last
             progress.update(task, completed=last, total=total)
-            # A SIGKILL leaves no time to save: the program carries on from its last periodic checkpoint.
-            saved = stop is not signal.SIGKILL or _checkpoints(folder) - before
-            if stop is not None and last >= at * total and saved:
+            if stop is not None and last >= at * total:
+                # A SIGKILL leaves no time to save: the program carries on from its last periodic checkpoint.
+                if stop is signal.SIGKILL and not _checkpoints(folder) - before:
+                    time.sleep(_LOOK)
+                    continue
                 process.send_signal(stop)
                 stop = None
         errors = process.stderr.read()
@@ -116,6 +117,22 @@ def _run(
         raise LatticeError(f"the demo's program ended with status {status}:\n{errors}")
     how = "by itself" if status >= 0 else signal.Signals(-status).name
     return {"run": title, "from": first, "to": last, "of": total, "ended": how}
+
+
+def _started(folder: Path) -> tuple[subprocess.Popen[str], socket.socket]:
+    """Start the program in a folder; give it, and the end at which it is read."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD)
+        process = subprocess.Popen(  # noqa: S603 - our own program, by the interpreter that runs us
+            [sys.executable, PROGRAM],
+            cwd=folder,
+            env=_environ(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    return process, ours
 
 
 def _checkpoints(folder: Path) -> set[str]:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 pytestmark = NEEDS_CHROMIUM
 
 
-def test_a_clock_that_is_set_right_again_is_believed(page: Page, site: Site) -> None:
-    """As after a machine has slept: what was once made up for is not made up for ever."""
-    program = site.start("clock")
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_clock_that_is_set_right_again_is_believed(page: Page, site: Site, days: int) -> None:
+    """As after a machine has slept: what was once made up for is not made up for ever, nor waited for."""
+    program = site.start(f"clock{days}")
     assert program.stdin is not None
-    page.clock.install(time=datetime.now(timezone.utc) - timedelta(days=3))
-    page.goto(f"{site.address}/jobs/clock")
+    page.clock.install(time=datetime.now(timezone.utc) + timedelta(days=days))
+    page.goto(f"{site.address}/jobs/clock{days}")
     expect(page.locator("#live")).to_have_text("live")
     program.stdin.write("\n")
     program.stdin.flush()

@@ -111,13 +111,13 @@
     if (waits) looks = setTimeout(changed, Number(waits.dataset.wait) || 700);
   }
 
-  let missed = false, last = 0, later = 0;
+  let missed = false, last = -Infinity, later = 0;
   function changed() {
     // A page that nobody looks at waits; many changes at once are one.
     if (document.hidden) { missed = true; return; }
     clearTimeout(later);
-    const wait = Math.max(0, 1000 - (Date.now() - last));
-    later = setTimeout(() => { last = Date.now(); refresh(location.href); }, wait);
+    const wait = Math.max(0, 1000 - (performance.now() - last));
+    later = setTimeout(() => { last = performance.now(); refresh(location.href); }, wait);
   }
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && missed) { missed = false; changed(); }
