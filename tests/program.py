@@ -61,13 +61,23 @@ class Program:
         return finish(process, timeout=timeout)
 
 
-def impatient(folder: Path) -> dict[str, str]:
-    """Give the environment of a program that waits for two seconds, and not for thirty, for a store that is away."""
-    place = folder / "impatient"
+def patience(folder: Path, seconds: float) -> dict[str, str]:
+    """Give the environment of a program that waits so long, and not for half a minute, for a store that is away."""
+    place = folder / f"patience-{seconds}"
     place.mkdir(exist_ok=True)
-    source = "from lattice_addons.storage import RemoteStore\nRemoteStore.__init__.__kwdefaults__['patience'] = 2.0\n"
+    source = f"""
+from lattice_addons.storage import RemoteStore
+from lattice_addons.storage.spool import _attend
+RemoteStore.__init__.__kwdefaults__["patience"] = {seconds}
+_attend._LONG = max(_attend._LONG, {seconds})
+"""
     (place / "sitecustomize.py").write_text(source, encoding="utf-8")
     return {"PYTHONPATH": str(place)}
+
+
+def impatient(folder: Path) -> dict[str, str]:
+    """Give the environment of one that soon takes it that nobody is there."""
+    return patience(folder, 2.0)
 
 
 def next_line(process: subprocess.Popen[str]) -> str:

@@ -118,7 +118,7 @@ def injected(fault: str, source: str, folder: Path, meanwhile: Callable[[], None
         output, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-        tracer.wait(timeout=30)
+        tracer.wait(timeout=120)
     assert (process.returncode, errors) == (0, "")
     return output.splitlines()
 

@@ -47,8 +47,9 @@ def work(  # noqa: PLR0913 - what a rank is told
     while True:
         digest = link(digest, round_number, step)
         step += 1
-        group.update("chain", [step, digest])
+        # Told first: from the update on, a signal saves it.
         os.write(told, f"begun {rank} {step} - -\n".encode())
+        group.update("chain", [step, digest])
         group.save(step=step) if named else group.save()
         os.write(told, f"saved {rank} {step} - -\n".encode())
         time.sleep(random.uniform(0, 0.004))
@@ -146,7 +147,8 @@ def newest_on_disk(job: Path) -> int:
             if part["counts"]:
                 done, step, own, outside = part["instant"]
                 place = (part["attempt"], done, -1 if step is None else step, own, outside)
-                parts[place] = manifest["slots"]["chain"]["value"][0]
+                chain = manifest["slots"].get("chain")  # none yet, where it was told to end at its very start
+                parts[place] = chain["value"][0] if chain is not None else 0
         instants.append(parts)
     common = set.intersection(*map(set, instants))
     return instants[0][max(common)] if common else 0

@@ -10,19 +10,18 @@ import http.client
 import itertools
 import json
 import os
-import random
 import shutil
 import signal
 import socket
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 from blake3 import blake3
 
 from lattice_addons.service import make_app, serve
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,15 +147,6 @@ def see(root: str, port: int, there: dict[str, set[bytes | None]]) -> None:
         os.kill(pid, signal.SIGTERM)
         _, status = os.waitpid(pid, 0)
     assert status == 0, status
-
-
-def free_port() -> int:
-    """Find a port on which nobody listens, of those that the system gives nobody who asks for any."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as opened, suppress(OSError):
-            opened.bind(("127.0.0.1", port))
-            return port
 
 
 def main() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from lattice_addons.lifecycle import end_thread, start_thread
 from tests.faults.ending import ending, kept, reasons, same_as_without, start_command
 from tests.program import Program, finish, wait_for
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORKED = {
     "sys.exit": "sys.exit(3)",
@@ -95,6 +95,8 @@ def test_a_fork_warns_of_no_threads_of_ours(tmp_path: Path) -> None:
     """Where Python warns of a fork with threads, ours are not there; after it they are."""
     body = """
         import warnings
+        from lattice_addons.lifecycle import _fork
+        _fork._PATIENCE = 100  # who removes leavings just now may wait for the disk
         warnings.simplefilter("error")
         if os.fork() == 0:
             os._exit(0)
@@ -106,6 +108,17 @@ def test_a_fork_warns_of_no_threads_of_ours(tmp_path: Path) -> None:
     ended = program.run(config="periodic_saving=enabled,periodic_saving_interval=60")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "['MainThread', 'lattice-periodic', 'lattice-watcher']\n"
+
+
+def test_a_thread_that_was_ended_has_ended_for_the_system() -> None:
+    """Else Python would warn at a fork of one that the system takes its time over."""
+    libc, late = ctypes.CDLL(None), ctypes.c_uint()
+    assert libc.pthread_key_create(ctypes.byref(late), libc.usleep) == 0
+    ends_late = partial(libc.pthread_setspecific, late, ctypes.c_void_p(200_000))
+    thread = start_thread(ends_late, "lattice-late")
+    end_thread(thread, 100)
+    assert not Path(f"/proc/self/task/{thread.native_id}").exists()
+    assert libc.pthread_key_delete(late) == 0
 
 
 MULTIPROCESSING = """
@@ -269,8 +282,8 @@ def test_a_server(tmp_path: Path, command: list[str], source: str, status: int) 
     """It stops in its own graceful way on SIGTERM, and carries on counting."""
     program = Program(tmp_path, SERVED + source)
     for hits in ("1", "2"):
-        process = start_command(program, [sys.executable, *command], LATTICE_JOB_ID="program")
         (tmp_path / "socket").unlink(missing_ok=True)
+        process = start_command(program, [sys.executable, *command], LATTICE_JOB_ID="program")
         assert ask(tmp_path / "socket") == hits
         process.send_signal(signal.SIGTERM)
         ended = finish(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,8 @@ def test_out_of_memory(tmp_path: Path) -> None:
 
 def test_killed_for_memory(tmp_path: Path) -> None:
     """The system kills the program in a memory group of its own: the last periodic save is what there is."""
-    group = memory_group(tmp_path.name)
+    # Others may run this test at the same time.
+    group = memory_group(f"{tmp_path.name}-{os.getpid()}")
     if group is None:
         pytest.skip("no memory control group can be made here")
     body = f"""

@@ -94,8 +94,13 @@ def test_during_a_long_c_call(tmp_path: Path) -> None:
 
 def test_after_a_c_call_that_ends_in_time(tmp_path: Path) -> None:
     """The program's own handler still has its say."""
-    before = "signal.signal(signal.SIGTERM, lambda *a: print('handler'))"
-    body = "print('ready', flush=True); hashlib.pbkdf2_hmac('sha256', b'x', b'y', 1_500_000); print('after')"
+    before = "came = []\nsignal.signal(signal.SIGTERM, lambda *a: came.append(print('handler')))"
+    # One call after the other, so that the signal comes in one, however late it is sent.
+    body = """
+        print("ready", flush=True)
+        while not came: hashlib.pbkdf2_hmac("sha256", b"x", b"y", 1_000_000)
+        print("after")
+    """
     program = ending(tmp_path, body, before)
     process = program.start(config="grace=0.5")
     wait_for(process, "ready")
@@ -215,7 +220,9 @@ def test_an_element_that_takes_too_long(tmp_path: Path) -> None:
             {KILL}
             time.sleep(10_000)
     """
-    program = ending(tmp_path, body)
+    # Or the watcher would save, too, where the main thread has no processor for some hundredths of a second.
+    before = "from lattice_addons.lifecycle._watcher import Watcher\nWatcher.patience = 100.0"
+    program = ending(tmp_path, body, before)
     assert program.run(config="grace=0.6").returncode == -signal.SIGTERM
     (manifest,) = manifests(program)
     assert manifest["notes"] == ["mid-element: loop"]
@@ -298,7 +305,8 @@ def test_a_value_that_waits_for_a_lock_of_the_interrupted_code(tmp_path: Path) -
 
 def test_our_threads_have_names(tmp_path: Path) -> None:
     """A person who lists the threads sees whose they are; nothing of ours is there without need."""
-    program = ending(tmp_path, "print(*sorted(t.name for t in threading.enumerate()))")
-    # One removes what a dead process may have left.
+    before = "from lattice_addons.checkpoint import _tidy\n_tidy._IDLE = 100"
+    program = ending(tmp_path, "print(*sorted(t.name for t in threading.enumerate()))", before)
+    # One removes what a dead process may have left, and ends when it has been idle for long.
     assert program.run().stdout == "MainThread lattice-tidy lattice-watcher\n"
     assert program.run(config="signals=none").stdout == "MainThread lattice-tidy\n"

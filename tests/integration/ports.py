@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+from collections import deque
 from pathlib import Path
 
 _GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_000
+# Bound until so many others were chosen: between its choice and its server's start, nobody else chooses one of these.
+_KEPT: deque[int] = deque()
+_MOST = 64
 
 
 def free_port() -> int:
@@ -17,9 +22,16 @@ def free_port() -> int:
     chosen = random.SystemRandom().choice
     while True:
         port = chosen(range(_LOWEST, given)) if given > 2 * _LOWEST else 0
-        with socket.socket() as opened:
-            try:
-                opened.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(opened.getsockname()[1])
+        opened = socket.socket()
+        try:
+            opened.bind(("127.0.0.1", port))
+        except OSError:
+            opened.close()
+            continue
+        # Only now: it is refused where another has chosen the same, and lets a server listen there all the same.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = int(opened.getsockname()[1])
+        _KEPT.append(opened.detach())
+        if len(_KEPT) > _MOST:
+            os.close(_KEPT.popleft())
+        return port

@@ -177,11 +177,14 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(client, listener), daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket, listener: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as stack:
             self._own(client, stack)
+            if self._listener is not listener:
+                _reset(client)  # accepted just before we were stopped
+                return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server = socket.create_connection(("127.0.0.1", self._behind), timeout=_LONGEST)
             self._own(server, stack)

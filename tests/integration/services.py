@@ -45,7 +45,7 @@ threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).st
 from lattice_addons.cli import main
 sys.exit(main(["serve", *sys.argv[1:]]))
 """
-_START = 60.0
+_START = 150.0
 
 
 class Server:

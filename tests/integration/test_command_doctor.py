@@ -176,14 +176,17 @@ def test_a_service_that_asks_for_a_token(tmp_path: Path) -> None:
         service.terminate()
 
 
+# The command, which is their parent, sees all of it or nothing: so it does not wait, and has not waited too little.
+READY = "os.kill(os.getppid(), signal.SIGSTOP); {}; os.kill(os.getppid(), signal.SIGCONT)".format
+DEAF = f"{SLOT}; signal.signal(signal.SIGTERM, lambda *_: os._exit(0))"
 PROGRAMS = {
-    "good": (f"{SLOT}; time.sleep(60)", "ok", "SIGTERM it saved 1 slot (signal:SIGTERM)"),
+    "good": (f"{READY(SLOT)}; time.sleep(60)", "ok", "SIGTERM it saved 1 slot (signal:SIGTERM)"),
     "ends": (SLOT, "ok", "it ended (status 0) and saved"),
     "stranger": ("time.sleep(60)", "problem", "has not begun to use Lattice"),
     "nothing": ("pass", "problem", "does not use Lattice"),
     "fails": ("sys.exit(3)", "problem", "status 3"),
     "deaf": (
-        f"{SLOT}; signal.signal(signal.SIGTERM, lambda *_: os._exit(0)); time.sleep(60)",
+        f"{READY(DEAF)}; time.sleep(60)",
         "problem",
         "it saved nothing",
     ),
@@ -201,9 +204,9 @@ def test_whether_a_program_would_save(name: str, tmp_path: Path) -> None:
         )
     )
     wait = "3" if name == "stranger" else "60"
-    found = doctor(
-        tmp_path, "--wait", wait, "--", sys.executable, str(program), status=int(state == "problem")
-    )
+    after = "60" if name == "ends" else "0"
+    words = ("--wait", wait, "--after", after, "--", sys.executable, str(program))
+    found = doctor(tmp_path, *words, status=int(state == "problem"))
     (check,) = found["program"]
     assert check["state"] == state
     assert told in check["found"], check

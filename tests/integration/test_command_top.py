@@ -69,7 +69,8 @@ def test_ctrl_c_ends_it_well(tmp_path: Path) -> None:
 def test_without_a_terminal_there_are_lines(tmp_path: Path) -> None:
     """One a job and look, of text or of JSON, and no escapes."""
     program = Program(tmp_path, SOURCE, "worker.py")
-    process = program.start()
+    # So many that those that are looked at are not deleted meanwhile: of one alone no pace can be told.
+    process = program.start(config="keep=100")
     try:
         wait_for(process, "saved")
         done = subprocess.run(

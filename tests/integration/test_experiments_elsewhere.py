@@ -96,7 +96,8 @@ MANY = """
 
     class Tells(Nothing):
         def ended(self, record):
-            print(record.status, record.values["at"], flush=True)
+            # At once: a line that a kill tears is no line.
+            print(f"{record.status} {record.values['at']}\\n", end="", flush=True)
 
     if __name__ == "__main__":
         summary = Many().run_all(2, root=sys.argv[1], display=Tells())

@@ -123,13 +123,15 @@ def test_a_loop_carries_on_after_every_kind_of_stop(tmp_path: Path) -> None:
             done.append(n)
             time.sleep(0.01)
             print('at', n)
+            if sys.argv[1:] == [str(n)]:
+                sys.stdin.read()  # until it was stopped
         print('all', done == list(range(60)))
         """,
     )
     config = "periodic_saving=enabled,periodic_saving_interval=0.05"
-    for line, stop, status in (("at 15", signal.SIGTERM, -15), ("at 40", signal.SIGKILL, -9)):
-        process = program.start(config=config)
-        wait_for(process, line)
+    for last, stop, status in (("15", signal.SIGTERM, -15), ("40", signal.SIGKILL, -9)):
+        process = program.start(last, config=config)
+        wait_for(process, f"at {last}")
         process.send_signal(stop)
         assert finish(process).returncode == status
 

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 PROGRAM = """
 import hashlib, json, logging, os, random, signal, sys, time, warnings
+from contextlib import suppress
 from pathlib import Path
 warnings.simplefilter("ignore")
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -31,12 +32,16 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 how, where, name = sys.argv[1:] + ["", "-1", "SIGTERM"][len(sys.argv) - 1 :]
 checkpoints = Path(os.environ["LATTICE_CHECKPOINT_CONFIG"].split(",")[0][5:], "program/rank-00000/checkpoints")
 
+def is_manual(path):
+    with suppress(FileNotFoundError):  # retention has just deleted it
+        return '"manual"' in path.read_text()
+
 def blow(epoch, batch):
     if epoch * 11 + batch == int(where):
         if name == "SIGKILL":
             # There must be something to go on from.
             deadline = time.monotonic() + 60
-            while not any('"manual"' in path.read_text() for path in checkpoints.glob("*.json")):
+            while not any(map(is_manual, checkpoints.glob("*.json"))):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         os.kill(os.getpid(), getattr(signal, name))

@@ -88,7 +88,7 @@ for command in ("list", "show program", "verify", "log program", "prune", "docto
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_module_is_imported(tmp_path: Path, system: str) -> None:
     """No module asks, when it is imported, for what another system lacks."""
-    ended = Program(tmp_path, EVERY_MODULE).run(system, timeout=120)
+    ended = Program(tmp_path, EVERY_MODULE).run(system)
     assert (ended.stdout, ended.returncode) == ("imported\n", 0), ended.stderr
 
 

@@ -132,6 +132,11 @@ class Job:
         """Wait until a rank's checkpoint is in the store."""
         until(lambda: newest in self.there(rank))
 
+    def until_free(self, *ranks: int) -> None:
+        """Wait until the uploaders have given back what these ranks had: who starts them before that is refused."""
+        for rank in ranks:
+            until(lambda folder=f"program/rank-{rank:05d}/claims/": not self.bucket.keys(folder))  # type: ignore[misc]
+
     def close(self) -> None:
         """End all there is."""
         self.kill()
@@ -165,6 +170,7 @@ def test_killed_and_started_on_other_machines(job: Job) -> None:
     for rank in (0, 1):
         job.until_sent(rank, 3)
     job.kill()
+    job.until_free(0, 1)
     assert job.start("d", "a") == ["found [3]"] * 2
     asked = [f"{each.kind} {each.path}" for each in job.way("d").requests if "claims" not in each.path]
     made = next(index for index, each in enumerate(asked) if each.startswith("put") and "attempts" in each)
@@ -182,6 +188,7 @@ def test_ranks_that_no_launcher_names(job: Job) -> None:
     for rank in (0, 1):
         job.until_sent(rank, 2)
     job.kill()
+    job.until_free(0, 1)
     assert job.start("two", "one", named=False) == ["found [2]"] * 2
 
 
@@ -198,6 +205,7 @@ def test_rank_whose_upload_lags(job: Job) -> None:
     assert job.there(0) == [1, 2, 3, 4]
     job.kill()
     job.switch_off("b")
+    job.until_free(0)
     assert job.start("c", "d") == ["found [1]"] * 2
     told = job.kill()
     assert told.count("step 4 is not complete: rank 1 lacks it; all carry on from step 1") == 1, told
@@ -249,6 +257,7 @@ def test_ranks_that_are_done_at_different_times(job: Job) -> None:
     job.until_sent(0, 2)
     job.until_sent(1, 2)
     job.kill()
+    job.until_free(0, 1)
     assert job.start("c", "d") == ["found [1]"] * 2
     job.save(2)
     job.ranks[1].tell("save 3")
@@ -257,4 +266,5 @@ def test_ranks_that_are_done_at_different_times(job: Job) -> None:
     job.until_sent(0, 4)
     job.until_sent(1, 5)
     job.kill()
+    job.until_free(0, 1)
     assert job.start("a", "b") == ["found []"] * 2

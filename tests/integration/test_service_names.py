@@ -92,7 +92,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return found
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     job=st.text(st.sampled_from(escapes.ALPHABET), max_size=8),
     key=st.text(st.sampled_from(escapes.ALPHABET), max_size=16),

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 PROGRAM = """
 import hashlib, json, os, random, signal, sys, time
+from contextlib import suppress
 from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
@@ -41,6 +42,10 @@ def collate(rows):
     ids = torch.where(torch.rand(ids.shape) < 0.2, random.randrange(32), ids)
     return {"input_ids": ids, "labels": ids.clone()}
 
+def is_manual(path):
+    with suppress(FileNotFoundError):  # retention has just deleted it
+        return '"manual"' in path.read_text()
+
 class Blow(TrainerCallback):
     began = False
     def on_step_begin(self, args, state, control, **given):
@@ -60,7 +65,7 @@ class Blow(TrainerCallback):
         if name == "SIGKILL":
             # There must be something to go on from.
             deadline = time.monotonic() + 60
-            while not any('"manual"' in path.read_text() for path in checkpoints.glob("*.json")):
+            while not any(map(is_manual, checkpoints.glob("*.json"))):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         os.kill(os.getpid(), getattr(signal, name))

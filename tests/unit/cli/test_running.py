@@ -47,9 +47,11 @@ def shown(root: Path, capsys: pytest.CaptureFixture[str], command: str = "list")
 def date_back(root: Path, seconds: dict[int, float]) -> None:
     """Make checkpoints look as if they had been made so many seconds ago."""
     line = Line(open_store(Settings(root=str(root))), "job", settings=Settings(root=str(root)))
+    # One moment for all: what lies between two of them is what was asked for, however long the disk takes.
+    now = datetime.now(timezone.utc).timestamp()
     for number, age in seconds.items():
         checkpoint = line.load(number)
-        created = datetime.fromtimestamp(datetime.now(timezone.utc).timestamp() - age, timezone.utc)
+        created = datetime.fromtimestamp(now - age, timezone.utc)
         _write(line, checkpoint, created.isoformat(timespec="microseconds").replace("+00:00", "Z"))
 
 

@@ -13,7 +13,6 @@ import socket
 import sqlite3
 import sys
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -125,12 +124,12 @@ def test_ctrl_c_while_encoding_is_ctrl_c() -> None:
         encode((Raises(KeyboardInterrupt()),))
 
 
-class Slow:
-    """Takes a while to pickle, so that a signal falls in the middle."""
+class Signalled:
+    """A signal falls in the middle of its pickling."""
 
     def __reduce__(self) -> Any:
-        time.sleep(0.2)
-        return (Slow, ())
+        signal.raise_signal(signal.SIGALRM)
+        return (Signalled, ())
 
 
 def test_what_a_signal_handler_of_the_program_raises_is_the_programs() -> None:
@@ -141,11 +140,9 @@ def test_what_a_signal_handler_of_the_program_raises_is_the_programs() -> None:
 
     usual = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(SystemExit):
-            encode((Slow(), Slow()))
+            encode((Signalled(),))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, usual)
 
 

@@ -46,14 +46,18 @@ def test_where_memory_is_full_it_is_a_temporary_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_what_only_workers_have_loaded_goes_with_the_runner() -> None:
+def test_what_only_workers_have_loaded_goes_with_the_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The runner itself has put nothing there, and removes it all the same."""
     program = (
-        "import numpy, sys; from lattice_addons.experiments import _shared\n"
+        "import numpy, sys; from lattice_addons.experiments import _shared, _shelf; _shelf._MEMORY = sys.argv[2]\n"
         "_shared.join(sys.argv[1]); _shared.shared(None, lambda: numpy.ones(300000)); print(*_shared.current()._held)"
     )
+    # Where no other runner of this machine sweeps: between the worker's end and the runner's nobody holds it.
+    monkeypatch.setattr(_shelf, "_MEMORY", str(tmp_path))
     shelf = _shelf.Shelf(_shelf.new_name())
-    command = [sys.executable, "-c", program, shelf.name]
+    command = [sys.executable, "-c", program, shelf.name, str(tmp_path)]
     folder = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert os.path.isdir(folder)
     shelf.close()

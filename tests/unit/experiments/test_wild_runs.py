@@ -15,6 +15,7 @@ import pytest
 from lattice_addons.experiments import Experiment, Place, search
 from lattice_addons.experiments._display import Nothing
 from lattice_addons.experiments._orphan import workers_ended
+from tests.unit.experiments.processes import pid_in
 
 RAISED: dict[str, BaseException] = {
     "interrupt": KeyboardInterrupt(),
@@ -113,16 +114,16 @@ class Daemon(Experiment):
 
     def run(self) -> None:
         """Fork a process that goes on for long."""
-        child = os.fork()
-        if not child:
+        if not os.fork():
+            # By itself: when this is there, it has let go of what the worker holds.
+            Path(self.folder, "child").write_text(f"{os.getpid()}\n", encoding="ascii")
             signal.pause()
-        Path(self.folder, "child").write_text(str(child), encoding="utf-8")
 
 
 def test_a_process_that_a_run_left_holds_nothing_up(tmp_path: Path) -> None:
     """The next runner does not take it for a worker of a dead one."""
     assert Daemon(folder=str(tmp_path)).run_all(1, root=str(tmp_path), display=Nothing()).done == 1
-    child = int(Path(tmp_path, "child").read_text(encoding="utf-8"))
+    child = pid_in(Path(tmp_path, "child"))
     try:
         os.kill(child, 0)
         assert workers_ended(Place(Daemon, tmp_path).folder, 0)

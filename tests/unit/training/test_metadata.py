@@ -234,7 +234,7 @@ def test_a_restart_carries_on(tmp_path: Path) -> None:
     assert second.end_time is None  # it runs again
     time.sleep(0.01)
     group.save()
-    assert second.measured["seconds"] >= seconds + 0.01
+    assert second.measured["seconds"] >= round(seconds + 0.01, 3)  # both are
     group.load()  # this process's own: no restart
     assert second.restarts == 1
     assert seconds <= second.measured["seconds_before"] < seconds + 0.01

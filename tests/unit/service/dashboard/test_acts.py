@@ -170,8 +170,11 @@ def test_an_experiment_in_the_folder_of_a_job_is_shown_and_stays_when_that_is_cl
     assert ">Returns</a>" in get(own, "/experiments")[1]
 
 
-def test_what_would_be_lost_is_counted_on_alike_above_the_jobs_and_beside_each(tmp_path: Path) -> None:
+def test_what_would_be_lost_is_counted_on_alike_above_the_jobs_and_beside_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The browser counts both on, from the same moment: the checkpoint of the job that would lose most."""
+    monkeypatch.setattr("lattice_addons.service.view._board._FIRST", 600.0)
     store = LocalStore(tmp_path)
     lines = [Line(store, job, settings=Settings(root=store.root)) for job in "ab"]
     made = [line.commit({"n": Fresh("x", encode(1))}, parent=None, reason="manual") for line in lines]

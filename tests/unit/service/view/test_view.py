@@ -429,8 +429,12 @@ def test_what_is_only_being_sent_is_written_by_nobody(tmp_path: Path) -> None:
     here.end()
 
 
-def test_jobs_that_do_not_run_are_first_looked_at_in_short(store: Counting, jobs: Jobs) -> None:
+def test_jobs_that_do_not_run_are_first_looked_at_in_short(
+    store: Counting, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One manifest of each is enough to say how they stand; their trends follow with the next look."""
+    for limit in ("_FIRST", "_BUDGET"):
+        monkeypatch.setattr(f"lattice_addons.service.view._board.{limit}", 600.0)
     settings = Settings(root=store.root)
     lines = [Line(store, name, settings=settings) for name in ("a", "b", "c")]
     for line in lines:
