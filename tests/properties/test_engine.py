@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice_addons.checkpoint import Line
@@ -124,7 +124,7 @@ class Run:
 
 
 @given(st.lists(steps, max_size=25), st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 def test_each_checkpoint_is_its_instants_state(
     tmp_path_factory: pytest.TempPathFactory,
     steps: Sequence[tuple[object, ...]],
