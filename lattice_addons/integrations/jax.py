@@ -49,6 +49,7 @@ class PytreeManager(StateManager):
 
     restore_first = True
     _stored: Leaves | None = None
+    _began: Mapping[str, str] | None = None
 
     def hold(self, value: object) -> None:
         """Take hold of this pytree, or of what is stored in its place.
@@ -56,12 +57,14 @@ class PytreeManager(StateManager):
         Raises:
             StateMismatchError: what is stored is laid out otherwise.
         """
+        if self._began is None:
+            self._began = _types(value)
         super().hold(value if self._stored is None else _filled(value, self._stored))
         self._stored = None
 
     def capture(self) -> object:
         """Give the leaves, or raise `NoValue`: also while a step has taken their memory for its result."""
-        return self._stored if self._stored is not None else _leaves(super().capture())
+        return self._stored if self._stored is not None else _leaves(super().capture(), self._began)
 
     def restore(self, stored: Any) -> None:
         """Wait for a pytree to go into; one that is there gives its form."""
@@ -85,11 +88,21 @@ class NNXManager(BoundManager):
 
     __module__ = "lattice_addons.integrations.jax"
 
+    _began: Mapping[str, str] | None = None
+
+    def hold(self, value: object) -> None:
+        """Bind an object, and let it be what was stored; one that is bound already stays as it is."""
+        from flax import nnx
+
+        if value is not self._bound:
+            self._began = _types(nnx.state(value))
+        super().hold(value)
+
     def state_of(self, bound: Any) -> object:
         """Give the arrays of an object."""
         from flax import nnx
 
-        return _leaves(nnx.state(bound))
+        return _leaves(nnx.state(bound), self._began)
 
     def give(self, bound: Any, stored: Any) -> None:
         """Put the stored arrays into an object.
@@ -102,10 +115,22 @@ class NNXManager(BoundManager):
         nnx.update(bound, _filled(nnx.state(bound), stored))
 
 
-def _leaves(tree: object) -> Leaves:
+def _types(tree: object) -> dict[str, str]:
+    """Give the types of the arrays that a program begins with."""
+    leaves = tree_flatten_with_path(tree)[0]
+    return {keystr(steps): leaf.dtype.name for steps, leaf in leaves if isinstance(leaf, jax.Array)}
+
+
+def _leaves(tree: object, began: Mapping[str, str] | None = None) -> Leaves:
     leaves = Leaves()
     for steps, leaf in tree_flatten_with_path(tree)[0]:
-        _put(leaves, keystr(steps), leaf)
+        path = keystr(steps)
+        _put(leaves, path, leaf)
+        told = leaves.told[path]
+        # As moments do in the first step, where gradients are of another type than what they are of.
+        first = (began or {}).get(path)
+        if first and "key" not in told and told.get("dtype", first) != first:
+            told["began"] = first
     return leaves
 
 
@@ -146,7 +171,9 @@ def _filled(like: Any, stored: Leaves) -> Any:
 
 def _fit(own: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
     if "dtype" in own and "dtype" in there:
-        return all(own.get(name) == there.get(name) for name in ("dtype", "shape", "key"))
+        return own["dtype"] in (there["dtype"], there.get("began")) and all(
+            own.get(name) == there.get(name) for name in ("shape", "key")
+        )
     # A number that the program begins with becomes an array without dimensions in its first step.
     return not own.get("shape") and not there.get("shape") and "key" not in own and "key" not in there
 

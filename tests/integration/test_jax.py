@@ -38,6 +38,7 @@ PYTREE = """
         "key": jax.random.key(7),
         "noise": jax.device_put(jnp.zeros((4, 3), jnp.bfloat16), rows),
         "seen": 0.0,
+        "mean": jnp.zeros(3, jnp.bfloat16),  # as float32 from the first step on
     }
 
     @partial(jax.jit, donate_argnums=0)
@@ -51,6 +52,7 @@ PYTREE = """
         return {
             "train": state["train"].apply_gradients(grads=gradients), "key": key,
             "noise": jax.lax.with_sharding_constraint(noise, rows), "seen": state["seen"] + 1,
+            "mean": state["mean"] + inputs.mean(0),
         }
 
     group = StateManagerGroup()
@@ -64,7 +66,8 @@ PYTREE = """
                 group.save()
             print("step", step, flush=True)
     print("types", [(leaf.dtype.name, getattr(leaf, "weak_type", None)) for leaf in jax.tree.leaves(state)])
-    bits = b"".join(leaf.tobytes() for leaf in jax.device_get(jax.tree.leaves((state["train"], state["noise"]))))
+    bits = b"".join(leaf.tobytes() for leaf in jax.device_get(
+        jax.tree.leaves((state["train"], state["noise"], state["mean"]))))
     print("bits", hashlib.sha256(bits + jax.random.key_data(state["key"]).tobytes()).hexdigest())
 """
 
@@ -77,7 +80,7 @@ NNX = """
 
     class Model(nnx.Module):
         def __init__(self, rngs):
-            self.inner, self.outer = nnx.Linear(3, 8, rngs=rngs), nnx.Linear(8, 1, rngs=rngs)
+            self.inner, self.outer = nnx.Linear(3, 8, rngs=rngs), nnx.Linear(8, 1, param_dtype=jnp.bfloat16, rngs=rngs)
             self.norm, self.drop = nnx.BatchNorm(8, rngs=rngs), nnx.Dropout(0.2, rngs=rngs)
 
         def __call__(self, inputs):
@@ -93,7 +96,8 @@ NNX = """
     def advance(model, optimizer, data):
         inputs = jax.random.normal(data(), (16, 3))
         gradients = nnx.grad(lambda model: ((model(inputs) - inputs.sum(1, keepdims=True)) ** 2).mean())(model)
-        optimizer.update(model, gradients)
+        # The moments of bfloat16 become float32 in the first step.
+        optimizer.update(model, jax.tree.map(lambda each: each.astype(jnp.float32), gradients))
 
     for step in group.resume(range(40), "steps"):
         advance(model, optimizer, data)
