@@ -27,7 +27,7 @@ def over_gaps(
 
     That one has stood beside it since before the gap, under a temporary name. It may have got its name before the
     folder was listed, and have had neither while it was: a file is not there when two listings in turn know nothing
-    of it. ``heard`` is called at each answer: while there are some, the system is not taken for silent.
+    of it. ``heard`` is called at each look: while they are answered, the system is not taken for silent.
     """
     absent = 0
     for pause in _PAUSES:
@@ -37,9 +37,7 @@ def over_gaps(
             if meaning(error) != GONE or absent == 2:  # noqa: PLR2004 - as said
                 raise
         heard()
-        on_its_way = _is_on_its_way(system, path)
-        heard()
-        if on_its_way:
+        if _is_on_its_way(system, path):
             absent = 0
             time.sleep(pause)
         else:

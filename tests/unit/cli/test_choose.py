@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lattice_addons.cli import main
-from tests.unit.storage.spool.machines import Machine, restart
+from tests.unit.storage.spool.machines import Machine, part, restart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +25,7 @@ def look_from(top: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Give a machine whose line was put aside, on which the command line is."""
-    a = restart(tmp_path, "a")
-    a.save("one")
-    a.send()
-    a.save("mine")
-    a.vanish()
-    b = restart(tmp_path, "b")
-    b.save("theirs")
+    _, b = part(tmp_path)
     b.end()
     a = restart(tmp_path, "a")
     a.end()

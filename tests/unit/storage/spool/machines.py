@@ -115,6 +115,18 @@ def restart(top: Path, name: str, *, offline: bool = False) -> Machine:
     return machine
 
 
+def part(top: Path) -> tuple[Machine, Machine]:
+    """Give one that vanished with a checkpoint that was not sent, and another that went on from the one before."""
+    a = restart(top, "a")
+    a.save("one")
+    a.send()
+    a.save("mine")
+    a.vanish()
+    b = restart(top, "b")
+    b.save("theirs")
+    return a, b
+
+
 def flip(path: Path) -> None:
     """Damage a file in its middle."""
     data = bytearray(path.read_bytes())

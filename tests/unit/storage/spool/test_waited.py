@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lattice_addons.storage.spool import _claim
-from tests.unit.storage.spool.machines import FOLDER, Machine, restart
+from tests.unit.storage.spool.machines import FOLDER, Machine, part, restart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,13 +76,7 @@ def test_a_program_whose_rival_gives_back_before_it_looks(
 
 def test_an_uploader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tries to send nothing where another machine has gone on, and keeps no claim there."""
-    a = restart(tmp_path, "a")
-    a.save("one")
-    a.send()
-    a.save("mine")
-    a.vanish()
-    b = restart(tmp_path, "b")
-    b.save("theirs")
+    a, b = part(tmp_path)
     waits(a, b, monkeypatch)
     assert "went on elsewhere: checkpoints 2 are only on this machine" in (a.send() or "")
     assert a.remote.list(f"{FOLDER}claims/") == []
